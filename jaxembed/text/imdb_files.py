@@ -1,0 +1,119 @@
+"""IMDB files: the reviews in a folder or in a .tar.gz, in an order of their own."""
+
+import gzip
+import re
+import tarfile
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeAlias
+
+# The texts of each (split, label), sorted by the names of their files.
+Parts: TypeAlias = dict[tuple[str, str], list[str]]
+PARTS = (("train", "neg"), ("train", "pos"), ("test", "neg"), ("test", "pos"))
+OPTIONAL_PARTS = (("train", "unsup"),)
+# The longest review has 14 kB; more than this is no review.
+MAX_REVIEW_BYTES = 1 << 20
+REVIEW = re.compile(r"(?:[^/]+/)?(train|test)/(neg|pos|unsup)/([^/]+\.txt)")
+
+
+def read_folder(path: Path) -> Parts:
+    """The reviews below a folder like ``aclImdb``.
+
+    Raises:
+      FileNotFoundError: if ``train/neg``, ``train/pos``, ``test/neg`` or ``test/pos``
+        is missing.
+      ValueError: if one of them has no ``.txt`` file, or a review is not one; see
+        :func:`read_archive`.
+    """
+    reviews = []
+    for part in (*PARTS, *OPTIONAL_PARTS):
+        folder = path.joinpath(*part)
+        if not folder.is_dir():
+            if part in OPTIONAL_PARTS:
+                continue
+            raise FileNotFoundError(
+                f"{path} has no folder {'/'.join(part)}: it must have "
+                f"{', '.join('/'.join(p) for p in PARTS)}, as aclImdb has."
+            )
+        for file in folder.glob("*.txt"):
+            _check_size(str(file), file.stat().st_size)
+            reviews.append((part, file.name, file.read_bytes()))
+    return collect(path, reviews)
+
+
+def read_archive(path: Path) -> Parts:
+    """The reviews in a ``.tar.gz`` of such a folder, streamed and never extracted.
+
+    Raises:
+      ValueError: if the archive is cut or damaged, if a member lies outside of the
+        archive's folder or is a link where a review should be, if a part has no
+        reviews, or if a review is empty, not UTF-8, or larger than 1 MiB.
+    """
+    reviews = []
+    n_members = 0
+    try:
+        with gzip.open(path) as stream:
+            with tarfile.open(fileobj=stream, mode="r|") as tar:
+                for member in tar:
+                    n_members += 1
+                    if part := _part_of(member, path):
+                        file = tar.extractfile(member)
+                        assert file is not None  # _part_of lets only files through
+                        reviews.append((part, Path(member.name).name, file.read()))
+            while stream.read(1 << 20):  # to the end, where the checksum is
+                pass
+    except (EOFError, OSError, tarfile.TarError, zlib.error) as error:
+        raise ValueError(
+            f"{path} is cut or damaged after {n_members} members: {error}. "
+            "Fetch it again."
+        ) from error
+    return collect(path, reviews)
+
+
+def collect(path: Path, reviews: Iterable[tuple[tuple[str, str], str, bytes]]) -> Parts:
+    """Sorts ``(part, name, UTF-8 bytes)`` by name and checks each review.
+
+    Raises:
+      ValueError: names the review that is empty or not UTF-8, or the part that has
+        no reviews.
+    """
+    found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for part, name, data in reviews:
+        place = f"{path}: {'/'.join(part)}/{name}"
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{place} is not UTF-8: {error}.") from error
+        if not text.strip():
+            raise ValueError(f"{place} is empty: take it out, or fetch it again.")
+        found[part].append((name, text))
+    for part in PARTS:
+        if not found[part]:
+            raise ValueError(f"{path} has no review {'/'.join(part)}/*.txt.")
+    return {part: [text for _, text in sorted(pairs)] for part, pairs in found.items()}
+
+
+def _part_of(member: tarfile.TarInfo, path: Path) -> tuple[str, str] | None:
+    """The (split, label) of a review; None for a member that is none."""
+    name = member.name.removeprefix("./")
+    if name.startswith("/") or ".." in name.split("/"):
+        raise ValueError(
+            f"{path}: the member {member.name!r} lies outside of the archive's folder. "
+            "Do not trust this file."
+        )
+    match = REVIEW.fullmatch(name)
+    if match is None or member.isdir():
+        return None
+    if not member.isreg():
+        raise ValueError(f"{path}: the member {member.name!r} is a link, not a review.")
+    _check_size(f"{path}: {member.name}", member.size)
+    return match[1], match[2]
+
+
+def _check_size(place: str, size: int) -> None:
+    if size > MAX_REVIEW_BYTES:
+        raise ValueError(
+            f"{place} has {size} bytes; a review has at most {MAX_REVIEW_BYTES}."
+        )

@@ -1,0 +1,121 @@
+"""IMDB by TensorFlow Datasets, without TensorFlow: fetched, checked, prepared, read."""
+
+import dataclasses
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from jaxembed.text.imdb_files import Parts
+
+# Without a network, TFDS itself tries ten times, for minutes.
+CONNECT_SECONDS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """A ``.tar.gz`` of reviews that is fetched only if size and hash are these.
+
+    Attributes:
+      url: where it is.
+      size: in bytes.
+      sha256: in hexadecimal.
+    """
+
+    url: str
+    size: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The name of the file, also in the folder of files fetched by hand."""
+        return self.url.rsplit("/", 1)[-1]
+
+
+ORIGINAL = Archive(
+    url="https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
+    size=84_125_825,
+    sha256="c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
+)
+
+
+def read_tfds(
+    data_dir: str | Path | None = None,
+    *,
+    manual_dir: str | Path | None = None,
+    archive: Archive = ORIGINAL,
+) -> Parts:
+    """The reviews of ``archive``, prepared once as ArrayRecord files, then read.
+
+    Args:
+      data_dir: where the prepared files lie; by default ``$TFDS_DATA_DIR``, else
+        ``~/tensorflow_datasets``.
+      manual_dir: a folder that may hold the archive, fetched by hand; by default
+        ``downloads/manual`` in ``data_dir``.
+      archive: what to prepare, with its size and hash.
+
+    Returns:
+      The texts of each (split, label), in the order of the names of their files.
+
+    Raises:
+      ConnectionError: if the archive is neither in ``manual_dir`` nor to be fetched;
+        after five seconds at most, and naming the place to put it.
+      ValueError: if the archive's size or hash is not the declared one, or its
+        content not as :func:`read_archive` wants it.
+    """
+    import tensorflow_datasets as tfds
+
+    from jaxembed.text.tfds_builder import ImdbTexts, TextsConfig
+
+    place = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
+    manual = Path(manual_dir or place / "downloads" / "manual").expanduser()
+    config = TextsConfig(name=archive.sha256[:12], archive=archive)
+    builder = ImdbTexts(data_dir=place, config=config, file_format="array_record")
+    if not builder.is_prepared():
+        if not (manual / archive.name).exists():
+            _check_reachable(archive, manual)
+        _prepare(builder, manual, archive)
+    return _read_parts(builder)
+
+
+def _check_reachable(archive: Archive, manual: Path) -> None:
+    request = urllib.request.Request(archive.url, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=CONNECT_SECONDS).close()
+    except (OSError, urllib.error.URLError) as error:
+        raise ConnectionError(
+            f"{archive.url} cannot be reached: {error}. Fetch {archive.name} "
+            f"({archive.size} bytes) on another machine and put it into {manual}, "
+            "or give the path of another copy of the reviews."
+        ) from error
+
+
+def _prepare(builder: Any, manual: Path, archive: Archive) -> None:
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download import download_manager
+
+    settings = tfds.download.DownloadConfig(
+        try_download_gcs=False, manual_dir=manual, force_checksums_validation=True
+    )
+    try:
+        builder.download_and_prepare(download_config=settings)
+    except download_manager.NonMatchingChecksumError as error:
+        raise ValueError(
+            f"{archive.name} is not the file that was asked for, which has "
+            f"{archive.size} bytes and the SHA-256 {archive.sha256}: fetch it again, or "
+            f"give its own path if you trust it. TFDS says: {error}"
+        ) from error
+
+
+def _read_parts(builder: Any) -> Parts:
+    parts: Parts = {}
+    names = builder.info.features["label"].names
+    for split in builder.info.splits:
+        source = builder.as_data_source(split=split)
+        for row in source.__getitems__(list(range(len(source)))):
+            text, label = row["text"], int(row["label"])
+            # TFDS's own mock source gives str, the real one bytes.
+            text = text.decode("utf-8") if isinstance(text, bytes) else text
+            part = ("train", "unsup") if label < 0 else (split, names[label])
+            parts.setdefault(part, []).append(text)
+    return parts

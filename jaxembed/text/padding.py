@@ -1,0 +1,125 @@
+"""Padding: sequences of different lengths to one array, equal to Keras's."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxembed.text.ragged import Ragged
+
+SIDES = ("pre", "post")
+
+
+def pad_sequences(
+    sequences: Ragged | Sequence[Sequence[Any]],
+    maxlen: int | None = None,
+    dtype: Any = "int32",
+    padding: str = "pre",
+    truncating: str = "pre",
+    value: Any = 0,
+) -> np.ndarray:
+    """One row for each sequence, cut or filled to the same length.
+
+    Equal to ``keras.utils.pad_sequences`` for every argument. By default it keeps the
+    *last* ``maxlen`` ids of a sequence and pads in front, as Keras does.
+
+    Args:
+      sequences: N sequences of numbers, of texts (with ``dtype=object``) or of arrays
+        of one shape ``[...]``; a :class:`Ragged` is padded without a loop.
+      maxlen: L, the length of a row; by default that of the longest sequence.
+      dtype: the dtype of the result.
+      padding: "pre" or "post": the side that is filled.
+      truncating: "pre" or "post": the side that is cut.
+      value: what a row is filled with.
+
+    Returns:
+      ``dtype[N, L, ...]``.
+
+    Raises:
+      ValueError: if a sequence has no length or another shape than the first, if a
+        side is neither "pre" nor "post", or if there is nothing to take L from.
+
+    Example:
+      >>> pad_sequences([[1], [2, 3, 4]], maxlen=2)
+      array([[0, 1],
+             [3, 4]], dtype=int32)
+    """
+    for name, side in (("padding", padding), ("truncating", truncating)):
+        if side not in SIDES:
+            raise ValueError(f"{name} must be one of {SIDES}, got {side!r}.")
+    if maxlen is not None and maxlen < 0:
+        raise ValueError(f"maxlen must be at least 0 or None, got {maxlen}.")
+    if isinstance(value, str) and np.dtype(dtype).kind not in "OUS":
+        raise ValueError(
+            f"value {value!r} is a text and dtype is {dtype}: pad with a number, "
+            "or set dtype=object."
+        )
+    lengths = _lengths(sequences)
+    if maxlen is None:
+        if not lengths.size:
+            raise ValueError("maxlen must be given where there are no sequences.")
+        maxlen = int(lengths.max())
+    if isinstance(sequences, Ragged):
+        return _pad_ragged(sequences, maxlen, dtype, padding, truncating, value)
+    return _pad_lists(sequences, maxlen, dtype, padding, truncating, value)
+
+
+def _lengths(sequences: Ragged | Sequence[Sequence[Any]]) -> np.ndarray:
+    if isinstance(sequences, Ragged):
+        return sequences.lengths
+    if not hasattr(sequences, "__len__"):
+        raise ValueError(f"sequences must be a list, got {type(sequences).__name__}.")
+    for place, sequence in enumerate(sequences):
+        if not hasattr(sequence, "__len__"):
+            raise ValueError(
+                f"sequences must be lists, got {sequence!r} at place {place}: "
+                "put a single sequence into a list."
+            )
+    return np.array([len(sequence) for sequence in sequences], np.int64)
+
+
+def _pad_ragged(
+    sequences: Ragged,
+    maxlen: int,
+    dtype: Any,
+    padding: str,
+    truncating: str,
+    value: Any,
+) -> np.ndarray:
+    padded = np.full((len(sequences), maxlen), value, dtype)
+    kept = np.minimum(sequences.lengths, maxlen)[:, None]
+    starts = sequences.offsets[:-1, None]
+    if truncating == "pre":
+        starts = sequences.offsets[1:, None] - kept
+    column = np.arange(maxlen)
+    if padding == "pre":
+        column = column - (maxlen - kept)
+    filled = (column >= 0) & (column < kept)
+    padded[filled] = sequences.values[(starts + column)[filled]]
+    return padded
+
+
+def _pad_lists(
+    sequences: Sequence[Sequence[Any]],
+    maxlen: int,
+    dtype: Any,
+    padding: str,
+    truncating: str,
+    value: Any,
+) -> np.ndarray:
+    first = next((sequence for sequence in sequences if len(sequence)), ())
+    shape = np.asarray(first).shape[1:]
+    padded = np.full((len(sequences), maxlen, *shape), value, dtype)
+    for place, sequence in enumerate(sequences):
+        start = max(len(sequence) - maxlen, 0) if truncating == "pre" else 0
+        kept = np.asarray(sequence[start : start + maxlen], dtype=dtype)
+        if not kept.size:
+            continue
+        if kept.shape[1:] != shape:
+            raise ValueError(
+                f"all sequences must hold items of shape {shape}, as the first does, "
+                f"got {kept.shape[1:]} at place {place}."
+            )
+        start = maxlen - len(kept) if padding == "pre" else 0
+        padded[place, start : start + len(kept)] = kept
+    return padded

@@ -1,0 +1,109 @@
+"""Ragged: many id sequences of different lengths in two flat arrays."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+
+class Ragged(Sequence[np.ndarray]):
+    """A list of ``int32`` sequences, stored as one array of values and offsets.
+
+    Seven million ids in 25,000 Python lists take seconds to walk through; in two
+    arrays they take milliseconds. It reads like a list: ``len(r)``, ``r[i]``,
+    ``for ids in r``, and ``r.tolist()`` for real lists.
+
+    Attributes:
+      values: ``int32[T]``, the ids of all sequences, one after the other.
+      offsets: ``int64[N + 1]``; sequence i is ``values[offsets[i]:offsets[i + 1]]``.
+
+    Raises:
+      ValueError: if the offsets do not start at 0, fall, or end past the values.
+
+    Example:
+      >>> ragged = Ragged.from_lists([[3, 4], [], [5]])
+      >>> len(ragged), ragged[0], ragged.tolist()
+      (3, array([3, 4], dtype=int32), [[3, 4], [], [5]])
+    """
+
+    def __init__(self, values: np.ndarray, offsets: np.ndarray):
+        self.values = np.asarray(values, np.int32)
+        self.offsets = np.asarray(offsets, np.int64)
+        ends = self.offsets[[0, -1]].tolist() if self.offsets.size else []
+        if ends != [0, self.values.size] or np.any(np.diff(self.offsets) < 0):
+            raise ValueError(
+                "offsets must rise from 0 to the number of values, "
+                f"{self.values.size}, got {self.offsets!r}."
+            )
+
+    @classmethod
+    def from_lists(cls, sequences: Iterable[Sequence[int]]) -> "Ragged":
+        """Packs lists of ids; the inverse of :meth:`tolist`."""
+        arrays = [np.zeros(0, np.int32), *(np.asarray(i, np.int32) for i in sequences)]
+        lengths = np.array([ids.size for ids in arrays[1:]], np.int64)
+        return cls.from_lengths(np.concatenate(arrays), lengths)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["Ragged"]) -> "Ragged":
+        """All sequences of ``parts``, of which there is at least one, in order."""
+        return cls.from_lengths(
+            np.concatenate([part.values for part in parts]),
+            np.concatenate([part.lengths for part in parts]),
+        )
+
+    @classmethod
+    def from_lengths(cls, values: np.ndarray, lengths: np.ndarray) -> "Ragged":
+        """Cuts ``int32[T]`` values into sequences of ``int[N]`` lengths."""
+        return cls(values, np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """``int64[N]``, the length of each sequence."""
+        return np.diff(self.offsets)
+
+    def keep(self, mask: np.ndarray) -> "Ragged":
+        """Drops the values where ``bool[T]`` ``mask`` is False; keeps all sequences."""
+        kept = np.zeros(mask.size + 1, np.int64)
+        np.cumsum(mask, out=kept[1:])
+        return Ragged(self.values[mask], kept[self.offsets])
+
+    def take(self, rows: np.ndarray) -> "Ragged":
+        """The sequences numbered by ``int[n]`` ``rows``, in that order."""
+        rows = np.asarray(rows)
+        lengths, starts = self.lengths[rows], self.offsets[rows]
+        ends = np.cumsum(lengths)
+        where = np.arange(ends[-1] if ends.size else 0)
+        where += np.repeat(starts - (ends - lengths), lengths)
+        return Ragged.from_lengths(self.values[where], lengths)
+
+    def tolist(self) -> list[list[int]]:
+        """The sequences as lists of Python ints."""
+        values, offsets = self.values.tolist(), self.offsets.tolist()
+        pairs = zip(offsets[:-1], offsets[1:], strict=True)
+        return [values[start:end] for start, end in pairs]
+
+    def __len__(self) -> int:
+        return self.offsets.size - 1
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return self.take(np.arange(len(self))[index])
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"sequence {index} of {len(self)}.")
+        index %= len(self)
+        return self.values[self.offsets[index] : self.offsets[index + 1]]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter(np.split(self.values, self.offsets[1:-1]) if len(self) else [])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ragged):
+            return NotImplemented
+        return np.array_equal(self.values, other.values) and np.array_equal(
+            self.offsets, other.offsets
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # the arrays can change
+
+    def __repr__(self) -> str:
+        return f"Ragged({len(self)} sequences, {self.values.size} values)"
