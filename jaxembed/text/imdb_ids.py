@@ -92,7 +92,7 @@ def load_imdb_ids(
       ValueError: if the file is no such archive, is larger than it may be, or holds
         anything but lists of ints.
     """
-    settings = {
+    settings: dict[str, Any] = {
         "skip_top": skip_top,
         "start_char": start_char,
         "oov_char": oov_char,

@@ -101,9 +101,9 @@ def _prepare(builder: Any, manual: Path, archive: Archive) -> None:
         builder.download_and_prepare(download_config=settings)
     except download_manager.NonMatchingChecksumError as error:
         raise ValueError(
-            f"{archive.name} is not the file that was asked for, which has "
-            f"{archive.size} bytes and the SHA-256 {archive.sha256}: fetch it again, or "
-            f"give its own path if you trust it. TFDS says: {error}"
+            f"{archive.name} is not the file that was asked for, of {archive.size} "
+            f"bytes and SHA-256 {archive.sha256}: fetch it again, or give its own path "
+            f"if you trust it. TFDS says: {error}"
         ) from error
 
 

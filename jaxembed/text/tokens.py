@@ -69,8 +69,8 @@ def load_imdb_tokens(
 
     Example:
       >>> tokens = load_imdb_tokens("embedded")
-      >>> len(tokens.tokenizer.word_index), tokens.tokenizer.decode([tokens.train[0][:4]])
-      (5483, ['not zanora safegu the'])
+      >>> tokens.train[0][:4], tokens.tokenizer.decode([tokens.train[0][:4]])
+      (array([ 13, 547, 343,   1], dtype=int32), ['not zanora safegu the'])
     """
     tokenizer = Tokenizer() if tokenizer is None else tokenizer
     path = Path(source)
@@ -172,13 +172,17 @@ def _read(path: Path) -> TokenizedCorpus | None:
     if digest != _hash_arrays(arrays):
         return None
     header = json.loads(arrays["header"].tobytes())
-    ragged = {p: Ragged(arrays[f"{p}_values"], arrays[f"{p}_offsets"]) for p in PARTS}
-    labels = {p: arrays[p] for p in ("train_labels", "test_labels")}
+    train, test, unlabelled = (
+        Ragged(arrays[f"{part}_values"], arrays[f"{part}_offsets"]) for part in PARTS
+    )
     return TokenizedCorpus(
-        tokenizer=Tokenizer.from_json(header["tokenizer"]),
-        description=header["source"],
-        **ragged,
-        **labels,
+        Tokenizer.from_json(header["tokenizer"]),
+        train,
+        arrays["train_labels"],
+        test,
+        arrays["test_labels"],
+        unlabelled,
+        header["source"],
     )
 
 

@@ -34,7 +34,7 @@ def check_texts(texts: Sequence[str]) -> None:
     """Refuses what is not a list of texts: one text, bytes, numbers.
 
     Raises:
-      TypeError: names the first place that is not a ``str``.
+      TypeError: names the place of the first that is not a ``str``.
     """
     if isinstance(texts, str | bytes):
         raise TypeError(
@@ -45,7 +45,7 @@ def check_texts(texts: Sequence[str]) -> None:
         if not isinstance(text, str):
             remedy = ": decode it first" if isinstance(text, bytes) else ""
             raise TypeError(
-                f"texts must be str, got {type(text).__name__} at place {place}{remedy}."
+                f"texts must be str, got {type(text).__name__} at {place}{remedy}."
             )
 
 

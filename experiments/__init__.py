@@ -1,0 +1,1 @@
+"""Experiments: one file for each question, each ``python -m experiments.NAME``."""

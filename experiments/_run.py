@@ -1,0 +1,172 @@
+"""What experiments share: their flags, their data, and how results are written."""
+
+import dataclasses
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxembed import nn, plot, train
+
+REVIEWS = ("aclImdb", "aclImdb_v1.tar.gz")  # looked for in $JAXEMBED_DATA
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """The flags that every experiment takes."""
+
+    data: str = ""
+    """Reviews: a folder or .tar.gz like aclImdb, "tfds" or "embedded". By default what
+    lies in the folder $JAXEMBED_DATA, else "embedded"."""
+    out: Path = Path()
+    """Folder for the results, runs/NAME by default."""
+    cache: Path = Path("runs/cache")
+    """Folder where tokenised reviews are kept."""
+    seed: int = 0
+    """Of the split, the initial weights and the order of the reviews."""
+
+
+def main(config_type: type, run: Callable[[Any], dict[str, Any]]) -> None:
+    """Reads the flags of an experiment, runs it, and writes its ``metrics.json``.
+
+    Bad input ends it with one line that says what to do.
+
+    Args:
+      config_type: a frozen dataclass derived from :class:`Options`.
+      run: called with an instance of it, ``data`` and ``out`` filled in; returns what
+        ``metrics.json`` says besides what :func:`environment` says.
+    """
+    import tyro
+
+    module = sys.modules["__main__"]
+    name = Path(str(module.__file__)).stem
+    config: Any = tyro.cli(config_type, description=module.__doc__)
+    out = Path("runs", name) if config.out == Path() else config.out
+    config = dataclasses.replace(config, data=choose_data(config.data), out=out)
+    note = " (SYNTHETIC reviews, no real text)" if config.data == "embedded" else ""
+    print(f"{name} on {config.data}{note}", flush=True)
+    try:
+        check_writable(config.out)
+        result = {"experiment": name} | run(config) | environment()
+        write_json(config.out / "metrics.json", result)
+    except (OSError, TypeError, ValueError, FloatingPointError) as error:
+        if os.environ.get("JAXEMBED_TRACEBACK"):
+            raise
+        sys.exit(f"error: {error}\n(JAXEMBED_TRACEBACK=1 shows where)")
+    print(f"results: {config.out}/metrics.json and curves.png", flush=True)
+
+
+def choose_data(data: str) -> str:
+    """What ``--data`` names, else what lies in ``$JAXEMBED_DATA``, else "embedded"."""
+    if data:
+        return data
+    folder = os.environ.get("JAXEMBED_DATA")
+    if not folder:
+        return "embedded"
+    for name in REVIEWS:
+        if (Path(folder) / name).exists():
+            return str(Path(folder) / name)
+    sys.exit(f"error: JAXEMBED_DATA={folder} has neither {' nor '.join(REVIEWS)}.")
+
+
+def check_writable(folder: Path) -> None:
+    """Makes a folder, and fails now rather than after the training.
+
+    Raises:
+      OSError: names the folder.
+    """
+    probe = folder / f".probe.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OSError(
+            f"--out {folder} cannot be written: {error.strerror}. Name another folder."
+        ) from error
+
+
+def environment() -> dict[str, Any]:
+    """The device and the versions that a result was made with."""
+    import jax
+
+    import jaxembed
+
+    device = jax.devices()[0]
+    versions = {name: version(name) for name in PACKAGES}
+    return {
+        "device": f"{device.platform} {device.device_kind} x {jax.device_count()}",
+        "versions": {
+            "jaxembed": jaxembed.__version__,
+            "python": platform.python_version(),
+            **versions,
+        },
+    }
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON beside, then renames."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(json.dumps(value, indent=2, default=str) + "\n")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def print_epoch(history: train.History, epochs: int) -> None:
+    """Prints the last epoch of a history as a line."""
+    metrics = history.metrics().items()
+    numbers = "  ".join(f"{name} {values[-1]:.4f}" for name, values in metrics)
+    print(f"epoch {len(history):>2}/{epochs}  {numbers}", flush=True)
+
+
+def finish(
+    config: Options,
+    model: Any,
+    run: tuple[train.TrainState, train.History],
+    test: train.Examples,
+    extra: dict[str, Any],
+) -> dict[str, Any]:
+    """Draws the curves, saves the weights, and tests what was saved.
+
+    Args:
+      config: of the run; it is saved with the weights.
+      model: that was trained.
+      run: what :func:`jaxembed.train.fit` returned.
+      test: ids and labels that took no part in it.
+      extra: what else is saved with the weights, as JSON.
+
+    Returns:
+      Its part of ``metrics.json``.
+    """
+    state, history = run
+    plot.curves(history, config.out / "curves.png", f"{config.out.name}, {config.data}")
+    settings = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    folder = config.out / "checkpoint"
+    train.save(folder, state, {"config": settings} | extra, overwrite=True)
+    restored, _ = train.restore(folder, like=state)  # from here on, what is on disk
+    accuracy = train.evaluate(model, restored.variables, *test)["accuracy"]
+    summary = nn.summary(model, restored.variables, np.asarray(test[0])[:1])
+    best, final = max(history.val_accuracy), history.val_accuracy[-1]
+    print(f"validation accuracy {best:.4f} at best, {final:.4f} at the end")
+    print(f"test accuracy {accuracy:.4f} with the weights read from {folder}")
+    return {
+        "config": settings,
+        "n_params": {
+            "total": summary.total,
+            "trainable": summary.trainable,
+            "frozen": summary.frozen,
+        },
+        "history": history.metrics(),
+        "val_accuracy_best": best,
+        "val_accuracy_final": final,
+        "test_accuracy": accuracy,
+    }

@@ -1,0 +1,12 @@
+"""Neural network layers: from ids to logits. JAX and Flax Linen."""
+
+from jaxembed.nn.calls import find_tables as find_tables
+from jaxembed.nn.classifier import TextClassifier as TextClassifier
+from jaxembed.nn.embed import Embed as Embed
+from jaxembed.nn.heads import Flatten as Flatten
+from jaxembed.nn.heads import FlattenDense as FlattenDense
+from jaxembed.nn.initializers import glorot_uniform as glorot_uniform
+from jaxembed.nn.initializers import keras_uniform as keras_uniform
+from jaxembed.nn.lookup import lookup as lookup
+from jaxembed.nn.summary import Summary as Summary
+from jaxembed.nn.summary import summary as summary

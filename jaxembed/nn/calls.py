@@ -1,0 +1,89 @@
+"""Calls: which layers a model runs, found by running it on shapes alone."""
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+from jax.typing import ArrayLike
+
+from jaxembed.nn.embed import Embed
+
+
+class Call(NamedTuple):
+    """One layer of a model, as it was called.
+
+    Attributes:
+      path: the names that lead to its parameters, e.g. ``("embed",)``.
+      module: the layer.
+      output: the shape and dtype of what it returned, if that is one array.
+    """
+
+    path: tuple[str, ...]
+    module: nn.Module
+    output: jax.ShapeDtypeStruct | None
+
+
+def record_calls(model: nn.Module, variables: Any, ids: ArrayLike) -> list[Call]:
+    """The layers that ``model`` calls for ``ids``, in the order they return.
+
+    Nothing is computed: ``ids`` and ``variables`` may be ``jax.ShapeDtypeStruct``.
+
+    Args:
+      model: a Linen module, called as ``model(ids)``.
+      variables: what ``model.init`` gave, or its shapes.
+      ids: ``int[B, L]``.
+
+    Returns:
+      A :class:`Call` for each call of a layer, that of ``model`` last.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> ids, embed = jnp.array([[1, 2, 3]]), Embed(5, 2)
+      >>> record_calls(embed, embed.init(jax.random.key(0), ids), ids)[0].output.shape
+      (1, 3, 2)
+    """
+    calls: list[Call] = []
+
+    def record(run: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        result = run(*args, **kwargs)
+        if context.method_name == "__call__":
+            is_array = hasattr(result, "shape")
+            output = (
+                jax.ShapeDtypeStruct(result.shape, result.dtype) if is_array else None
+            )
+            # Without its scope, which ends with the trace.
+            module = context.module.clone(parent=None)
+            calls.append(Call(context.module.path, module, output))
+        return result
+
+    with nn.intercept_methods(record):
+        jax.eval_shape(model.apply, variables, ids)
+    return calls
+
+
+def find_tables(
+    model: nn.Module, variables: Any, ids: ArrayLike
+) -> dict[tuple[str, ...], nn.Module]:
+    """The tables of a model: the path of each parameter, and its layer.
+
+    Args:
+      model: see :func:`record_calls`, as for the others.
+      variables: what ``model.init`` gave, or its shapes.
+      ids: ``int[B, L]``.
+
+    Returns:
+      For each :class:`Embed` or ``flax.linen.Embed`` that is called, the path of its
+      table in ``variables["params"]`` and the layer.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> ids, embed = jnp.array([[1, 2, 3]]), Embed(5, 2, frozen=True)
+      >>> tables = find_tables(embed, embed.init(jax.random.key(0), ids), ids)
+      >>> [(path, layer.frozen) for path, layer in tables.items()]
+      [(('embedding',), True)]
+    """
+    return {
+        (*call.path, "embedding"): call.module
+        for call in record_calls(model, variables, ids)
+        if isinstance(call.module, Embed | nn.Embed)
+    }

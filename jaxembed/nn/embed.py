@@ -1,0 +1,58 @@
+"""Embed: the table as a parameter."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jaxembed.nn.initializers import keras_uniform
+from jaxembed.nn.lookup import lookup
+
+
+class Embed(nn.Module):
+    """A table of word vectors, read by id.
+
+    The parameter is called ``embedding``, so weights of ``flax.linen.Embed`` fit. Rows
+    are gathered in the table's dtype and cast afterwards: in the reverse order the
+    gradients of a word that comes often are summed in ``bfloat16`` and stall (4,000
+    gradients of 1 sum to 256).
+
+    Attributes:
+      num_embeddings: V, how many rows there are.
+      features: D, how long a row is.
+      frozen: whether the table stays as it is: no gradient reaches it, and
+        :func:`jaxembed.train.fit` keeps it away from the optimizer.
+      dtype: of the result; that of the table if None.
+      param_dtype: in which the table is stored.
+      embedding_init: called as ``embedding_init(key, (V, D), param_dtype)``.
+      lookup_fn: called as ``lookup_fn(table, ids)``.
+
+    Example:
+      >>> embed = Embed(num_embeddings=5, features=2)
+      >>> variables = embed.init(jax.random.key(0), jnp.array([[0]]))
+      >>> jax.tree.map(jnp.shape, variables)
+      {'params': {'embedding': (5, 2)}}
+      >>> embed.apply(variables, jnp.array([[0, 4, 1]])).shape
+      (1, 3, 2)
+    """
+
+    num_embeddings: int
+    features: int
+    frozen: bool = False
+    dtype: Any = None
+    param_dtype: Any = jnp.float32
+    embedding_init: Callable[..., jax.Array] = keras_uniform
+    lookup_fn: Callable[..., jax.Array] = lookup
+
+    @nn.compact
+    def __call__(self, ids: ArrayLike) -> jax.Array:
+        """Rows ``dtype[..., D]`` for ids ``int[...]``; see :func:`lookup`."""
+        shape = (self.num_embeddings, self.features)
+        table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
+        if self.frozen:
+            table = jax.lax.stop_gradient(table)
+        rows = self.lookup_fn(table, ids)
+        return rows if self.dtype is None else rows.astype(self.dtype)

@@ -1,0 +1,58 @@
+"""Lookup: rows of a table by number. No module, no state."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+
+def lookup(
+    table: jax.Array, ids: ArrayLike, *, mode: str = "fill", out_sharding: Any = None
+) -> jax.Array:
+    """One row of ``table`` for each id.
+
+    Args:
+      table: ``dtype[V, D]``, a row for each word.
+      ids: ``int[...]``, each in ``[0, V)``. By default any other id, also a negative
+        one, gives a row of NaN, so that it is seen, and no gradient; it is never
+        clipped or wrapped to another word.
+      mode: what an id outside of the table gives, as in ``jax.lax.gather``: "fill"
+        (NaN; the smallest value in a table of ints), "clip" (the nearest row), or
+        "promise_in_bounds" (anything: for ids that were checked before).
+      out_sharding: how the result is laid out over the devices of an explicit mesh.
+
+    Returns:
+      ``dtype[..., D]``.
+
+    Raises:
+      TypeError: if ``ids`` are not integers.
+      ValueError: if ``table`` has not two axes.
+
+    Example:
+      >>> lookup(jnp.array([[0.0, 1.0], [2.0, 3.0]]), jnp.array([1, -1]))
+      Array([[ 2.,  3.],
+             [nan, nan]], dtype=float32)
+    """
+    if not isinstance(ids, jax.Array):
+        ids = _narrow(np.asarray(ids))
+    if not jnp.issubdtype(ids.dtype, jnp.integer):
+        raise TypeError(
+            f"ids must be integers, got {ids.dtype}{list(ids.shape)}: an id is a row's "
+            "number, and a float would be cut to another row."
+        )
+    if table.ndim != 2:
+        raise ValueError(f"table must have the axes [V, D], got {list(table.shape)}.")
+    return table.at[ids].get(
+        mode=mode, wrap_negative_indices=False, out_sharding=out_sharding
+    )
+
+
+def _narrow(ids: np.ndarray) -> np.ndarray:
+    """Makes NumPy ids past 32 bits -1, which JAX would wrap to other words."""
+    if ids.dtype.kind in "iu" and ids.dtype.itemsize > 4 or ids.dtype == np.uint32:
+        limits = np.iinfo(np.int32)
+        outside = (ids < limits.min) | (ids > limits.max)
+        return np.where(outside, -1, ids).astype(np.int32)
+    return ids

@@ -1,0 +1,96 @@
+"""Epoch: all steps of an epoch, and an evaluation, each as one scan."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxembed.train.state import Params, Plan, TrainState
+from jaxembed.train.step import Batch, Metrics, measure, step
+
+Data = tuple[jax.Array, jax.Array]
+
+
+def make_batches(order: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Array]:
+    """Cuts an order of examples into batches of one shape.
+
+    Args:
+      order: ``int32[n]``.
+      batch_size: B; the last batch is filled up with its own last example.
+
+    Returns:
+      ``int32[S, B]``, the examples of S batches, and ``bool[S, B]``, False where an
+      example only fills up.
+
+    Example:
+      >>> make_batches(jnp.array([7, 5, 6]), 2)
+      (Array([[7, 5], [6, 6]], dtype=int32),
+       Array([[ True,  True], [ True, False]], dtype=bool))
+    """
+    n = order.shape[0]
+    places = jnp.arange(-(-n // batch_size) * batch_size).reshape(-1, batch_size)
+    return order[jnp.minimum(places, n - 1)], places < n
+
+
+def run_epoch(
+    plan: Plan,
+    state: TrainState,
+    frozen: Params,
+    data: Data,
+    rows: jax.Array,
+    key: jax.Array,
+    *,
+    batch_size: int,
+    shuffle: bool,
+) -> tuple[TrainState, Metrics, jax.Array]:
+    """One pass over the examples. Pure, for ``jax.jit`` and ``jax.vmap``.
+
+    Args:
+      plan: what is trained, and how.
+      state: before the epoch, its ``frozen`` empty.
+      frozen: the frozen parameters.
+      data: ``int32[N, L]`` ids and ``int32[N]`` labels.
+      rows: ``int32[n]``, the examples of this run among the N.
+      key: of this epoch, for its order and its dropout.
+      batch_size: B.
+      shuffle: whether the examples come in a random order.
+
+    Returns:
+      The state after the epoch; its metrics, each the sum over all examples; and
+      ``int32[]``, the first step with a loss that is not finite, or -1.
+    """
+    ids, labels = data
+    order_key, dropout_key = jax.random.split(key)
+    order = jax.random.permutation(order_key, rows) if shuffle else rows
+
+    def body(state: TrainState, batch: tuple) -> tuple[TrainState, Metrics]:
+        examples, mask = batch
+        batch = Batch(ids[examples], labels[examples], mask)
+        return step(plan, state, frozen, batch, dropout_key)
+
+    state, metrics = jax.lax.scan(body, state, make_batches(order, batch_size))
+    is_bad = ~jnp.isfinite(metrics.loss)
+    first_bad = jnp.where(is_bad.any(), jnp.argmax(is_bad), -1)
+    return state, jax.tree.map(jnp.sum, metrics), first_bad
+
+
+def run_evaluation(
+    model: nn.Module, params: Params, data: Data, *, batch_size: int
+) -> Metrics:
+    """The metrics of a model over all of ``data``, as sums. Pure.
+
+    Args:
+      model: called as ``model(ids)``.
+      params: all of its parameters.
+      data: ``int32[N, L]`` ids and ``int32[N]`` labels.
+      batch_size: how many examples are looked up at once.
+    """
+    ids, labels = data
+
+    def body(_: None, batch: tuple) -> tuple[None, Metrics]:
+        examples, mask = batch
+        batch = Batch(ids[examples], labels[examples], mask)
+        return None, measure(model.apply({"params": params}, batch.ids), batch)
+
+    order = jnp.arange(len(labels), dtype=jnp.int32)
+    _, metrics = jax.lax.scan(body, None, make_batches(order, batch_size))
+    return jax.tree.map(jnp.sum, metrics)
