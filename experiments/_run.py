@@ -1,6 +1,7 @@
 """What experiments share: their flags, their data, and how results are written."""
 
 import dataclasses
+import gc
 import json
 import os
 import platform
@@ -45,6 +46,7 @@ def main(config_type: type, run: Callable[[Any], dict[str, Any]]) -> None:
     """
     import tyro
 
+    gc.freeze()  # modules are no garbage; looking through them takes half a second
     module = sys.modules["__main__"]
     name = Path(str(module.__file__)).stem
     config: Any = tyro.cli(config_type, description=module.__doc__)
@@ -130,6 +132,7 @@ def print_epoch(history: train.History, epochs: int) -> None:
 
 def finish(
     config: Options,
+    description: str,
     model: Any,
     run: tuple[train.TrainState, train.History],
     test: train.Examples,
@@ -139,6 +142,7 @@ def finish(
 
     Args:
       config: of the run; it is saved with the weights.
+      description: of the data.
       model: that was trained.
       run: what :func:`jaxembed.train.fit` returned.
       test: ids and labels that took no part in it.
@@ -148,7 +152,7 @@ def finish(
       Its part of ``metrics.json``.
     """
     state, history = run
-    plot.curves(history, config.out / "curves.png", f"{config.out.name}, {config.data}")
+    plot.curves(history, config.out / "curves.png", description)
     settings = json.loads(json.dumps(dataclasses.asdict(config), default=str))
     folder = config.out / "checkpoint"
     train.save(folder, state, {"config": settings} | extra, overwrite=True)
@@ -159,6 +163,7 @@ def finish(
     print(f"validation accuracy {best:.4f} at best, {final:.4f} at the end")
     print(f"test accuracy {accuracy:.4f} with the weights read from {folder}")
     return {
+        "data": description,
         "config": settings,
         "n_params": {
             "total": summary.total,

@@ -68,12 +68,10 @@ def run(config: Config) -> dict[str, Any]:
     )
     test = (_pad(tokens.test, config), tokens.test_labels)
     extra = {"tokenizer": tokens.tokenizer.to_json()}
-    result = _run.finish(config, model, (state, history), test, extra)
-    return {
-        "data": tokens.description,
-        **result,
-        "seconds": seconds | history.seconds,
-    }
+    result = _run.finish(
+        config, tokens.description, model, (state, history), test, extra
+    )
+    return result | {"seconds": seconds | history.seconds}
 
 
 def _pad(ranks: text.Ragged, config: Config) -> np.ndarray:

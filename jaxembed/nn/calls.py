@@ -61,15 +61,11 @@ def record_calls(model: nn.Module, variables: Any, ids: ArrayLike) -> list[Call]
     return calls
 
 
-def find_tables(
-    model: nn.Module, variables: Any, ids: ArrayLike
-) -> dict[tuple[str, ...], nn.Module]:
-    """The tables of a model: the path of each parameter, and its layer.
+def find_tables(calls: list[Call]) -> dict[tuple[str, ...], nn.Module]:
+    """The tables among the layers of a model.
 
     Args:
-      model: see :func:`record_calls`, as for the others.
-      variables: what ``model.init`` gave, or its shapes.
-      ids: ``int[B, L]``.
+      calls: of :func:`record_calls`.
 
     Returns:
       For each :class:`Embed` or ``flax.linen.Embed`` that is called, the path of its
@@ -78,12 +74,12 @@ def find_tables(
     Example:
       >>> import jax.numpy as jnp
       >>> ids, embed = jnp.array([[1, 2, 3]]), Embed(5, 2, frozen=True)
-      >>> tables = find_tables(embed, embed.init(jax.random.key(0), ids), ids)
-      >>> [(path, layer.frozen) for path, layer in tables.items()]
+      >>> calls = record_calls(embed, embed.init(jax.random.key(0), ids), ids)
+      >>> [(path, layer.frozen) for path, layer in find_tables(calls).items()]
       [(('embedding',), True)]
     """
     return {
         (*call.path, "embedding"): call.module
-        for call in record_calls(model, variables, ids)
+        for call in calls
         if isinstance(call.module, Embed | nn.Embed)
     }

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -166,19 +167,20 @@ class Tokenizer:
         try:
             config = json.loads(text)["config"]
             counts = json.loads(config["word_counts"])
-            names = ("num_words", "filters", "lower", "oov_token")
-            num_words, *others = (config[name] for name in names)
-            if not all(isinstance(count, int) for count in counts.values()):
-                raise TypeError("a count is not an integer")
+            tokenizer = cls(
+                _check(config["num_words"], int, type(None)),
+                filters=_check(config["filters"], str),
+                lower=_check(config["lower"], bool),
+                oov_token=_check(config["oov_token"], str, type(None)),
+            )
+            for word, count in counts.items():
+                tokenizer.word_counts[word] = _check(count, int)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"this is not the JSON of a Tokenizer: {type(error).__name__}: {error}."
             ) from error
         if config.get("char_level") or config.get("split", " ") != " ":
             raise ValueError("only tokenizers of words, split at ' ', can be read.")
-        filters, lower, oov_token = others
-        tokenizer = cls(num_words, filters=filters, lower=lower, oov_token=oov_token)
-        tokenizer.word_counts = counts
         tokenizer._number_words()
         return tokenizer
 
@@ -188,3 +190,9 @@ class Tokenizer:
     def _check_fitted(self) -> None:
         if not self.word_index:
             raise ValueError("the tokenizer knows no words yet: call fit(texts) first.")
+
+
+def _check(value: Any, *types: type) -> Any:
+    if type(value) not in types:  # a bool is no count
+        raise TypeError(f"{value!r} is not {' or '.join(t.__name__ for t in types)}")
+    return value

@@ -6,7 +6,6 @@ from jaxembed.train.data import Examples as Examples
 from jaxembed.train.data import check_ids as check_ids
 from jaxembed.train.epoch import make_batches as make_batches
 from jaxembed.train.epoch import run_epoch as run_epoch
-from jaxembed.train.epoch import run_evaluation as run_evaluation
 from jaxembed.train.evaluate import evaluate as evaluate
 from jaxembed.train.evaluate import predict as predict
 from jaxembed.train.fit import fit as fit

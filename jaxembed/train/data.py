@@ -2,16 +2,14 @@
 
 from typing import Any
 
-import flax.linen as nn
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxembed.nn import find_tables
-from jaxembed.train.epoch import Data
+from jaxembed.train.state import Interface
 
+# Ids and labels, before and after they are checked.
 Examples = tuple[ArrayLike, ArrayLike]
+Data = tuple[np.ndarray, np.ndarray]
 
 
 def check_ids(ids: Any, num_embeddings: int | None = None, name: str = "ids") -> Any:
@@ -132,57 +130,27 @@ def check_rows(rows: Any, n_examples: int, batch_size: int) -> np.ndarray:
     return rows.astype(np.int32)
 
 
-def check_texts(
-    model: nn.Module, variables: Any, ids: Any, name: str = "ids"
-) -> tuple[np.ndarray, int]:
-    """Refuses texts that ``model`` cannot look up.
+def check_examples(interface: Interface, examples: Examples, name: str = "") -> Data:
+    """Texts and labels that a model can be trained on or tested with.
 
     Args:
-      model: a Linen module, called as ``model(ids)``.
-      variables: its parameters.
-      ids: ``int[N, L]``.
-      name: what the error calls them.
-
-    Returns:
-      ``int[N, L]`` of NumPy, and how many classes the model tells apart.
-
-    Raises:
-      TypeError: if the ids are not integers.
-      ValueError: if there is no text, if an id is no row of the smallest table that
-        the model calls, or if the model returns other axes than ``[B]`` or ``[B, C]``.
-
-    Example:
-      >>> from jaxembed.nn import Embed, FlattenDense, TextClassifier
-      >>> model, ids = TextClassifier(Embed(9, 2), FlattenDense()), np.array([[1, 2]])
-      >>> check_texts(model, model.init(jax.random.key(0), ids), ids)
-      (array([[1, 2]]), 2)
-    """
-    ids = np.asarray(check_ids(ids, name=name))
-    if not len(ids):
-        raise ValueError(f"there is no text: {name} have the shape {list(ids.shape)}.")
-    tables: dict[tuple[str, ...], Any] = find_tables(model, variables, ids)
-    limits = [table.num_embeddings for table in tables.values()]
-    check_ids(ids, min(limits, default=None), name)
-    shape = jax.eval_shape(model.apply, variables, ids).shape
-    if len(shape) not in (1, 2):
-        raise ValueError(f"the model must return [B] or [B, C] logits, got {shape}.")
-    return ids, 2 if len(shape) == 1 else shape[1]
-
-
-def check_examples(
-    model: nn.Module, variables: Any, examples: Examples, name: str = ""
-) -> Data:
-    """Texts and labels on the device, checked; see :func:`check_texts`.
-
-    Args:
-      model: a Linen module, called as ``model(ids)``.
-      variables: its parameters.
+      interface: of the model.
       examples: ids ``int[N, L]`` and labels ``int[N]``.
       name: what the error puts before "ids" and "labels".
 
     Returns:
-      ``int32[N, L]`` and ``int32[N]``.
+      ``int32[N, L]`` and ``int32[N]`` of NumPy.
+
+    Raises:
+      TypeError: if the ids are not integers.
+      ValueError: if there is no text, or if an id or a label is out of range.
+
+    Example:
+      >>> check_examples(Interface(9, 2, frozenset()), ([[1, 8]], [1]))
+      (array([[1, 8]], dtype=int32), array([1], dtype=int32))
     """
-    ids, classes = check_texts(model, variables, examples[0], f"{name}ids")
-    labels = check_labels(examples[1], len(ids), classes, f"{name}labels")
-    return jnp.asarray(ids, jnp.int32), jnp.asarray(labels, jnp.int32)
+    ids = check_ids(examples[0], interface.num_embeddings, f"{name}ids")
+    if not len(ids):
+        raise ValueError(f"there is no text: {name}ids have the shape {ids.shape}.")
+    labels = check_labels(examples[1], len(ids), interface.classes, f"{name}labels")
+    return ids.astype(np.int32, copy=False), labels

@@ -1,11 +1,10 @@
-"""Epoch: all steps of an epoch, and an evaluation, each as one scan."""
+"""Epoch: all steps of an epoch as one scan."""
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from jaxembed.train.state import Params, Plan, TrainState
-from jaxembed.train.step import Batch, Metrics, measure, step
+from jaxembed.train.step import Batch, Metrics, step
 
 Data = tuple[jax.Array, jax.Array]
 
@@ -31,6 +30,20 @@ def make_batches(order: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Arra
     return order[jnp.minimum(places, n - 1)], places < n
 
 
+def permute(rows: jax.Array, key: jax.Array) -> jax.Array:
+    """``int32[n]`` in a random order, by one sort of random 32-bit keys.
+
+    ``jax.random.permutation`` sorts twice, so that no order is likelier than another
+    even where two keys are equal; here such a pair of examples, one in 2**32, keeps
+    its order. It takes half the time, to compile and to run.
+
+    Example:
+      >>> sorted(permute(jnp.arange(5), jax.random.key(0)).tolist())
+      [0, 1, 2, 3, 4]
+    """
+    return jax.lax.sort_key_val(jax.random.bits(key, rows.shape), rows)[1]
+
+
 def run_epoch(
     plan: Plan,
     state: TrainState,
@@ -38,6 +51,7 @@ def run_epoch(
     data: Data,
     rows: jax.Array,
     key: jax.Array,
+    epoch: jax.Array,
     *,
     batch_size: int,
     shuffle: bool,
@@ -50,7 +64,8 @@ def run_epoch(
       frozen: the frozen parameters.
       data: ``int32[N, L]`` ids and ``int32[N]`` labels.
       rows: ``int32[n]``, the examples of this run among the N.
-      key: of this epoch, for its order and its dropout.
+      key: of the run.
+      epoch: ``int32[]``, its number, folded into the key for its order and dropout.
       batch_size: B.
       shuffle: whether the examples come in a random order.
 
@@ -59,8 +74,8 @@ def run_epoch(
       ``int32[]``, the first step with a loss that is not finite, or -1.
     """
     ids, labels = data
-    order_key, dropout_key = jax.random.split(key)
-    order = jax.random.permutation(order_key, rows) if shuffle else rows
+    order_key, dropout_key = jax.random.split(jax.random.fold_in(key, epoch))
+    order = permute(rows, order_key) if shuffle else rows
 
     def body(state: TrainState, batch: tuple) -> tuple[TrainState, Metrics]:
         examples, mask = batch
@@ -71,26 +86,3 @@ def run_epoch(
     is_bad = ~jnp.isfinite(metrics.loss)
     first_bad = jnp.where(is_bad.any(), jnp.argmax(is_bad), -1)
     return state, jax.tree.map(jnp.sum, metrics), first_bad
-
-
-def run_evaluation(
-    model: nn.Module, params: Params, data: Data, *, batch_size: int
-) -> Metrics:
-    """The metrics of a model over all of ``data``, as sums. Pure.
-
-    Args:
-      model: called as ``model(ids)``.
-      params: all of its parameters.
-      data: ``int32[N, L]`` ids and ``int32[N]`` labels.
-      batch_size: how many examples are looked up at once.
-    """
-    ids, labels = data
-
-    def body(_: None, batch: tuple) -> tuple[None, Metrics]:
-        examples, mask = batch
-        batch = Batch(ids[examples], labels[examples], mask)
-        return None, measure(model.apply({"params": params}, batch.ids), batch)
-
-    order = jnp.arange(len(labels), dtype=jnp.int32)
-    _, metrics = jax.lax.scan(body, None, make_batches(order, batch_size))
-    return jax.tree.map(jnp.sum, metrics)

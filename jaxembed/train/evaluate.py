@@ -9,35 +9,69 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxembed.train.data import check_examples, check_texts
-from jaxembed.train.epoch import make_batches, run_evaluation
-from jaxembed.train.state import Params
-from jaxembed.train.step import Metrics
+from jaxembed.train.data import Data, check_examples, check_ids
+from jaxembed.train.state import Params, inspect_model
+from jaxembed.train.step import Batch, Metrics, measure
 
 # Examples looked up at once: enough to fill a device, few enough for its memory.
 BATCH_SIZE = 1024
 
-_evaluate = jax.jit(run_evaluation, static_argnames=("model", "batch_size"))
+
+@functools.partial(jax.jit, static_argnames="model")
+def _logits(model: nn.Module, params: Params, ids: jax.Array) -> jax.Array:
+    return model.apply({"params": params}, ids)
 
 
-@functools.partial(jax.jit, static_argnames=("model", "batch_size"))
-def _predict(
-    model: nn.Module, params: Params, ids: jax.Array, *, batch_size: int
-) -> jax.Array:
-    batches, _ = make_batches(jnp.arange(len(ids), dtype=jnp.int32), batch_size)
-    logits = jax.lax.map(lambda b: model.apply({"params": params}, ids[b]), batches)
-    return logits.reshape(-1, *logits.shape[2:])[: len(ids)]
+@functools.partial(jax.jit, static_argnames="model")
+def _measure(model: nn.Module, params: Params, batch: Batch) -> Metrics:
+    return measure(model.apply({"params": params}, batch.ids), batch)
 
 
-def means(metrics: Metrics) -> dict[str, float]:
+def make_chunks(examples: Data, batch_size: int = BATCH_SIZE) -> list[Batch]:
+    """Cuts examples into batches of one shape, on the device.
+
+    One shape for any number of examples: validation and test share a program.
+
+    Args:
+      examples: ``int32[N, L]`` ids and ``int32[N]`` labels of NumPy, N > 0.
+      batch_size: B; the last batch is filled up with the last example.
+
+    Returns:
+      Batches of ``int32[B, L]``.
+
+    Example:
+      >>> chunks = make_chunks((np.array([[1], [2], [3]]), np.array([0, 1, 1])), 2)
+      >>> [chunk.mask.tolist() for chunk in chunks]
+      [[True, True], [True, False]]
+    """
+    ids, labels = examples
+    chunks = []
+    for start in range(0, len(ids), batch_size):
+        places = np.arange(start, start + batch_size)
+        rows = np.minimum(places, len(ids) - 1)
+        arrays = (ids[rows], labels[rows], places < len(ids))
+        chunks.append(Batch(*jax.device_put(arrays)))
+    return chunks
+
+
+def evaluate_chunks(
+    model: nn.Module, params: Params, chunks: list[Batch]
+) -> dict[str, float]:
+    """Mean loss and accuracy over batches that are on the device already."""
+    metrics = [_measure(model, params, chunk) for chunk in chunks]  # all dispatched
+    return means(metrics)
+
+
+def means(metrics: list[Metrics]) -> dict[str, float]:
     """The mean loss and the accuracy, of sums on the device.
 
     Example:
-      >>> means(Metrics(jnp.array(3.0), jnp.array(1), jnp.array(2)))
+      >>> sums = Metrics(jnp.array(3.0), jnp.array(1), jnp.array(2))
+      >>> means([sums, sums])
       {'loss': 1.5, 'accuracy': 0.5}
     """
-    loss, correct, n_examples = (np.asarray(part).item() for part in metrics)
-    return {"loss": loss / n_examples, "accuracy": correct / n_examples}
+    loss, correct, n_examples = np.asarray(jax.device_get(metrics), np.float64).sum(0)
+    return {"loss": float(loss / n_examples), "accuracy": float(correct / n_examples)}
 
 
 def evaluate(
@@ -72,9 +106,10 @@ def evaluate(
       >>> evaluate(model, variables, ids, [0, 1])
       {'loss': 0.6931471824645996, 'accuracy': 0.5}
     """
-    data = check_examples(model, variables, (ids, labels))
-    size = min(batch_size, len(data[0]))
-    return means(_evaluate(model, variables["params"], data, batch_size=size))
+    texts = check_ids(ids)
+    interface = inspect_model(model, variables, texts)
+    chunks = make_chunks(check_examples(interface, (texts, labels)), batch_size)
+    return evaluate_chunks(model, variables["params"], chunks)
 
 
 def predict(
@@ -103,7 +138,9 @@ def predict(
       >>> predict(model, model.init(jax.random.key(0), ids), ids, batch_size=2).shape
       (3,)
     """
-    ids, _ = check_texts(model, variables, ids)
-    size = min(batch_size, len(ids))
-    params = variables["params"]
-    return _predict(model, params, jnp.asarray(ids, jnp.int32), batch_size=size)
+    texts = check_ids(ids)
+    interface = inspect_model(model, variables, texts)
+    examples = check_examples(interface, (texts, np.zeros(len(texts), np.int32)))
+    chunks = make_chunks(examples, batch_size)
+    logits = [_logits(model, variables["params"], chunk.ids) for chunk in chunks]
+    return jnp.concatenate(logits)[: len(texts)]

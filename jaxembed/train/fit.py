@@ -1,8 +1,6 @@
 """Fit: the host's part of training, around compiled epochs."""
 
 import dataclasses
-import functools
-import inspect
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,24 +9,25 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.typing import ArrayLike
 from tqdm import tqdm
 
 from jaxembed.train.data import Examples, check_examples, check_ids, check_rows
-from jaxembed.train.epoch import Data, run_epoch, run_evaluation
-from jaxembed.train.evaluate import BATCH_SIZE, means
+from jaxembed.train.epoch import run_epoch
+from jaxembed.train.evaluate import evaluate_chunks, make_chunks, means
 from jaxembed.train.history import History
 from jaxembed.train.resume import Progress, Saver, fingerprint
 from jaxembed.train.state import (
+    Interface,
     Params,
     Plan,
     TrainState,
     create_state,
     make_plan,
-    merge,
 )
-from jaxembed.train.step import Metrics
+from jaxembed.train.step import Batch
 from jaxembed.train.stopping import Stopping
 
 
@@ -94,23 +93,26 @@ def fit(
       >>> history.accuracy[-1], int(state.step)
       (1.0, 40)
     """
-    init_key, run_key = jax.random.split(key)
-    state, plan = _start(model, tx, data, init_key, params)
-    inputs = _check_inputs(model, state, data, rows, validation, batch_size)
-    stopping.check(inputs.validation is not None)
+    first = check_ids(data[0])[:1]
+    plan, interface = make_plan(model, tx, first)
+    inputs = _check_inputs(interface, data, rows, validation, batch_size)
+    stopping.check(bool(inputs.validation))
+    state = create_state(plan, first, key=key, params=params)
     static = {"batch_size": batch_size, "shuffle": shuffle}
     saver = Saver()
     if checkpoint is not None:
         arrays = {"examples": inputs, "initial weights": state.variables}
         settings = static | dataclasses.asdict(stopping)
-        saver = Saver(Path(checkpoint), fingerprint(run_key, arrays, settings))
+        saver = Saver(Path(checkpoint), fingerprint(key, arrays, settings))
     best = jax.tree.map(jnp.copy, state) if stopping.keep_best else None
     run = saver.load(Progress(state, best, History()))
-    epoch = _compile(plan, run, inputs, run_key, **static)
+    train_epoch = _compile(plan, run, inputs, key, **static)
     hidden = None if progress is None else not progress
     with tqdm(total=epochs, initial=len(run.history), disable=hidden) as bar:
         while len(run.history) < epochs and not stopping.is_over(run.history):
-            _train_epoch(epoch, run, inputs, run_key, stopping)
+            _advance(train_epoch, model, run, inputs, key)
+            if stopping.is_best(run.history):
+                run.best = jax.tree.map(jnp.copy, run.state)
             saver.save(run)
             bar.update()
             bar.set_postfix({k: v[-1] for k, v in run.history.metrics().items()})
@@ -123,112 +125,79 @@ class Inputs(NamedTuple):
     """What every epoch reads, on the device.
 
     Attributes:
-      data: ``int32[N, L]`` ids and ``int32[N]`` labels.
+      ids: ``int32[N, L]``.
+      labels: ``int32[N]``.
       rows: ``int32[n]``, the examples that are trained on.
-      validation: ids and labels, or None.
+      validation: batches of other examples; may be empty.
     """
 
-    data: Data
+    ids: jax.Array
+    labels: jax.Array
     rows: jax.Array
-    validation: Data | None
-
-
-@functools.partial(
-    jax.jit, static_argnames=("plan", "batch_size", "shuffle"), donate_argnames="state"
-)
-def _epoch(
-    plan: Plan,
-    state: TrainState,
-    frozen: Params,
-    inputs: Inputs,
-    key: jax.Array,
-    *,
-    batch_size: int,
-    shuffle: bool,
-) -> tuple[TrainState, Metrics, Metrics | None, jax.Array]:
-    """An epoch and its validation: the one program of a run."""
-    state, metrics, first_bad = run_epoch(
-        plan,
-        state,
-        frozen,
-        inputs.data,
-        inputs.rows,
-        key,
-        batch_size=batch_size,
-        shuffle=shuffle,
-    )
-    if inputs.validation is None:
-        return state, metrics, None, first_bad
-    size = min(BATCH_SIZE, len(inputs.validation[0]))
-    params = merge(state.params, frozen)
-    held_out = run_evaluation(plan.model, params, inputs.validation, batch_size=size)
-    return state, metrics, held_out, first_bad
-
-
-def _compile(
-    plan: Plan, run: Progress, inputs: Inputs, key: jax.Array, **static: Any
-) -> Callable:
-    """The compiled program, which JAX keeps for the next run of the same shapes."""
-    start = time.perf_counter()
-    state, frozen = run.state.replace(frozen={}), run.state.frozen
-    compiled = _epoch.lower(plan, state, frozen, inputs, key, **static).compile()
-    run.history.seconds["compile"] += time.perf_counter() - start
-    return compiled
-
-
-def _train_epoch(
-    epoch: Callable,
-    run: Progress,
-    inputs: Inputs,
-    key: jax.Array,
-    stopping: Stopping,
-) -> None:
-    """Brings ``run`` one epoch further."""
-    start = time.perf_counter()
-    frozen, history = run.state.frozen, run.history
-    key = jax.random.fold_in(key, len(history))
-    state, metrics, held_out, first_bad = epoch(
-        run.state.replace(frozen={}), frozen, inputs, key
-    )
-    run.state = state.replace(frozen=frozen)
-    history.append(**means(metrics))
-    if held_out is not None:
-        history.append(**{f"val_{k}": v for k, v in means(held_out).items()})
-    history.seconds["run"] += time.perf_counter() - start
-    history.check_finite(int(first_bad))
-    if stopping.is_best(history):
-        run.best = jax.tree.map(jnp.copy, run.state)
-
-
-def _start(
-    model: nn.Module,
-    tx: optax.GradientTransformation,
-    data: Examples,
-    key: jax.Array,
-    params: Params | None,
-) -> tuple[TrainState, Plan]:
-    arguments = inspect.signature(type(model).__call__).parameters
-    if "train" not in arguments:
-        raise TypeError(
-            f"{type(model).__name__} must take the argument train: bool, which says "
-            f"whether dropout is active; it takes {list(arguments)[1:]}."
-        )
-    ids = check_ids(data[0])[:1]
-    state = create_state(model, tx, ids, key=key, params=params)
-    return state, make_plan(model, tx, state.variables["params"], ids)
+    validation: list[Batch]
 
 
 def _check_inputs(
-    model: nn.Module,
-    state: TrainState,
+    interface: Interface,
     data: Examples,
     rows: ArrayLike | None,
     validation: Examples | None,
     batch_size: int,
 ) -> Inputs:
-    train = check_examples(model, state.variables, data)
-    picked = jnp.asarray(check_rows(rows, len(train[0]), batch_size))
-    if validation is None:
-        return Inputs(train, picked, None)
-    held_out = check_examples(model, state.variables, validation, "validation ")
-    return Inputs(train, picked, held_out)
+    ids, labels = check_examples(interface, data)
+    picked = check_rows(rows, len(ids), batch_size)
+    chunks = []
+    if validation is not None:
+        chunks = make_chunks(check_examples(interface, validation, "validation "))
+    ids, labels, picked = (jax.device_put(array) for array in (ids, labels, picked))
+    return Inputs(ids, labels, picked, chunks)
+
+
+_epoch = jax.jit(
+    run_epoch,
+    static_argnames=("plan", "batch_size", "shuffle"),
+    donate_argnames="state",
+)
+
+
+def _compile(
+    plan: Plan, run: Progress, inputs: Inputs, key: jax.Array, **static: Any
+) -> Callable:
+    """The compiled epoch, which JAX keeps for the next run of the same shapes."""
+    start = time.perf_counter()
+    state, frozen = run.state.replace(frozen={}), run.state.frozen
+    data = (inputs.ids, inputs.labels)
+    arguments = (plan, state, frozen, data, inputs.rows, key, np.int32(0))
+    compiled = _epoch.lower(*arguments, **static).compile()
+    if inputs.validation:
+        evaluate_chunks(plan.model, run.state.variables["params"], inputs.validation)
+    run.history.seconds["compile"] += time.perf_counter() - start
+    return compiled
+
+
+def _advance(
+    train_epoch: Callable,
+    model: nn.Module,
+    run: Progress,
+    inputs: Inputs,
+    key: jax.Array,
+) -> None:
+    """Trains for one epoch and measures it."""
+    start = time.perf_counter()
+    frozen, history = run.state.frozen, run.history
+    state, metrics, first_bad = train_epoch(
+        run.state.replace(frozen={}),
+        frozen,
+        (inputs.ids, inputs.labels),
+        inputs.rows,
+        key,
+        np.int32(len(history)),
+    )
+    run.state = state.replace(frozen=frozen)
+    history.append(**means([metrics]))
+    history.check_finite(int(first_bad))
+    if inputs.validation:
+        params = run.state.variables["params"]
+        held_out = evaluate_chunks(model, params, inputs.validation)
+        history.append(**{f"val_{name}": value for name, value in held_out.items()})
+    history.seconds["run"] += time.perf_counter() - start

@@ -1,7 +1,8 @@
 """State: what a training run carries from step to step, and what stays the same."""
 
 import dataclasses
-from typing import Any
+import inspect
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import flax.struct
@@ -11,9 +12,11 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import ArrayLike
 
-from jaxembed.nn import find_tables
+from jaxembed.nn import find_tables, record_calls
 
 Params = dict[str, Any]
+# Folded into the key for the initial weights; no epoch has this number.
+INIT = 2**32 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,28 +78,89 @@ def split(params: Params, paths: frozenset[tuple[str, ...]]) -> tuple[Params, Pa
     return unflatten_dict(rest), unflatten_dict(apart)
 
 
-def make_plan(
-    model: nn.Module, tx: optax.GradientTransformation, params: Params, ids: ArrayLike
-) -> Plan:
-    """The plan that trains ``model``, with the tables that it calls frozen left out."""
-    tables = find_tables(model, {"params": params}, ids)
+class Interface(NamedTuple):
+    """What a model takes and gives.
+
+    Attributes:
+      num_embeddings: ids are below it: V of its smallest table; None without a table.
+      classes: how many classes its logits tell apart.
+      frozen: the paths of the tables that stay as they are.
+    """
+
+    num_embeddings: int | None
+    classes: int
+    frozen: frozenset[tuple[str, ...]]
+
+
+def inspect_model(model: nn.Module, variables: Any, ids: ArrayLike) -> Interface:
+    """The :class:`Interface` of a model, found by running it on shapes alone.
+
+    Raises:
+      ValueError: if it returns other axes than ``[B]`` or ``[B, C]``.
+
+    Example:
+      >>> from jaxembed.nn import Embed, FlattenDense, TextClassifier
+      >>> model, ids = TextClassifier(Embed(9, 2), FlattenDense()), jnp.array([[1, 2]])
+      >>> inspect_model(model, model.init(jax.random.key(0), ids), ids)
+      Interface(num_embeddings=9, classes=2, frozen=frozenset())
+    """
+    calls = record_calls(model, variables, ids)
+    tables: dict[tuple[str, ...], Any] = find_tables(calls)
+    output = calls[-1].output
+    shape: tuple[int, ...] = () if output is None else output.shape
+    if len(shape) not in (1, 2):
+        raise ValueError(
+            "the model must return logits with the axes [B] or [B, C], got "
+            f"{list(shape)}."
+        )
     frozen = [path for path, table in tables.items() if getattr(table, "frozen", False)]
-    return Plan(model, tx, frozenset(frozen))
+    return Interface(
+        min((table.num_embeddings for table in tables.values()), default=None),
+        2 if len(shape) == 1 else shape[1],
+        frozenset(frozen),
+    )
+
+
+def make_plan(
+    model: nn.Module, tx: optax.GradientTransformation, ids: ArrayLike
+) -> tuple[Plan, Interface]:
+    """The plan that trains all of ``model`` but its frozen tables.
+
+    Args:
+      model: a Linen module, called as ``model(ids, train=...)``.
+      tx: an Optax optimizer.
+      ids: ``int[B, L]``; only the shape counts.
+
+    Returns:
+      The plan, and what it was made from.
+
+    Raises:
+      TypeError: if the model does not take ``train``.
+      ValueError: if it has variables that are no parameters.
+    """
+    arguments = inspect.signature(type(model).__call__).parameters
+    if "train" not in arguments:
+        raise TypeError(
+            f"{type(model).__name__} must take the argument train: bool, which says "
+            f"whether dropout is active; it takes {list(arguments)[1:]}."
+        )
+    shapes = jax.eval_shape(model.init, jax.random.key(0), ids)
+    if set(shapes) != {"params"}:
+        raise ValueError(
+            f"the model must have parameters only, got the collections {list(shapes)}: "
+            "a layer like BatchNorm is not supported."
+        )
+    interface = inspect_model(model, shapes, ids)
+    return Plan(model, tx, interface.frozen), interface
 
 
 def create_state(
-    model: nn.Module,
-    tx: optax.GradientTransformation,
-    ids: ArrayLike,
-    *,
-    key: jax.Array,
-    params: Params | None = None,
+    plan: Plan, ids: ArrayLike, *, key: jax.Array, params: Params | None = None
 ) -> TrainState:
     """The state before the first step.
 
     Args:
-      model: a Linen module, called as ``model(ids)``.
-      tx: an Optax optimizer.
+      plan: of the run.
       ids: ``int[B, L]``; only the shape counts.
       key: for the initial weights.
       params: initial weights instead, which are copied.
@@ -105,30 +169,31 @@ def create_state(
       :class:`TrainState`.
 
     Raises:
-      ValueError: if the model has variables that are no parameters, or ``params`` are
-        not of the shapes that the model makes.
+      ValueError: if ``params`` are not of the shapes that the model makes.
 
     Example:
       >>> from jaxembed import nn, optim
       >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.FlattenDense())
       >>> ids = jnp.zeros((1, 3), jnp.int32)
-      >>> state = create_state(model, optim.rmsprop(), ids, key=jax.random.key(0))
+      >>> plan, _ = make_plan(model, optim.rmsprop(), ids)
+      >>> state = create_state(plan, ids, key=jax.random.key(0))
       >>> jax.tree.map(jnp.shape, state.params["embed"])
       {'embedding': (9, 2)}
     """
-    shapes = jax.eval_shape(model.init, key, ids)
-    if set(shapes) != {"params"}:
-        raise ValueError(
-            f"the model must have parameters only, got the collections {list(shapes)}: "
-            "a layer like BatchNorm is not supported."
-        )
-    if params is None:
-        params = jax.jit(model.init)(key, ids)["params"]
-    else:
-        _check_shapes(params, shapes["params"])
+    if params is not None:
+        shapes = jax.eval_shape(plan.model.init, key, ids)["params"]
+        _check_shapes(params, shapes)
+        # A copy: training donates its buffers.
         params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params)
-    trainable, frozen = split(params, make_plan(model, tx, params, ids).frozen)
-    return TrainState(jnp.zeros((), jnp.int32), trainable, tx.init(trainable), frozen)
+
+    def start(key: jax.Array, params: Params | None) -> TrainState:
+        if params is None:
+            params = plan.model.init(jax.random.fold_in(key, INIT), ids)["params"]
+        trainable, frozen = split(params, plan.frozen)
+        opt_state = plan.tx.init(trainable)
+        return TrainState(jnp.zeros((), jnp.int32), trainable, opt_state, frozen)
+
+    return jax.jit(start)(key, params)
 
 
 def _check_shapes(params: Params, shapes: Params) -> None:

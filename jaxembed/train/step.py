@@ -67,12 +67,13 @@ def step(
 
     Example:
       >>> from jaxembed import nn, optim
-      >>> from jaxembed.train import create_state
+      >>> from jaxembed.train import create_state, make_plan
       >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.FlattenDense())
       >>> tx, key, ids = optim.rmsprop(), jax.random.key(0), jnp.array([[1, 2, 3]])
-      >>> state = create_state(model, tx, ids, key=key)
+      >>> plan, _ = make_plan(model, tx, ids)
+      >>> state = create_state(plan, ids, key=key)
       >>> batch = Batch(ids, jnp.array([1]), jnp.array([True]))
-      >>> state, metrics = step(Plan(model, tx), state, {}, batch, key)
+      >>> state, metrics = step(plan, state, {}, batch, key)
       >>> state.step, metrics.n_examples
       (Array(1, dtype=int32), Array(1, dtype=int32))
     """

@@ -1,0 +1,79 @@
+"""What all tests share: strict JAX, the real data where they are, small archives."""
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+os.environ["KERAS_BACKEND"] = "jax"  # before keras is imported, as an oracle
+
+import jax
+
+# Labels [B] against logits [B, 1] would broadcast to [B, B] without a word.
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_num_cpu_devices", 2)
+settings.register_profile("jaxembed", deadline=None, derandomize=True)
+settings.load_profile("jaxembed")
+
+REVIEWS = {
+    "train/neg/0_2.txt": "A bad, bad film.",
+    "train/neg/10_1.txt": "Bad acting. A bore!",
+    "train/neg/9_3.txt": "Dull and bad, naïve even.",
+    "train/pos/0_9.txt": "A good film, a joy.",
+    "train/pos/1_10.txt": "Good acting, good fun.",
+    "test/neg/0_1.txt": "A bad bore.",
+    "test/pos/0_8.txt": "Such good fun!",
+}
+
+
+def pytest_collection_modifyitems(items):
+    """Skips what needs the real reviews where they are not."""
+    folder = os.environ.get("JAXEMBED_DATA")
+    if folder and Path(folder, "aclImdb_v1.tar.gz").is_file():
+        return
+    reason = f"JAXEMBED_DATA={folder} has no aclImdb_v1.tar.gz: set it to real data"
+    for item in items:
+        if "real_data" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def real_reviews() -> Path:
+    """The real archive; for tests that are marked ``real_data``."""
+    return Path(os.environ["JAXEMBED_DATA"], "aclImdb_v1.tar.gz")
+
+
+@pytest.fixture
+def make_folder(tmp_path):
+    """Makes a folder like aclImdb of ``{name: text}``."""
+
+    def make(reviews=REVIEWS):
+        for name, text in reviews.items():
+            path = tmp_path / "aclImdb" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return tmp_path / "aclImdb"
+
+    return make
+
+
+@pytest.fixture
+def make_archive(tmp_path):
+    """Makes a .tar.gz of ``{name: text}``, with members of other kinds beside."""
+
+    def make(reviews=REVIEWS, extra=(), prefix="aclImdb/"):
+        path = tmp_path / "aclImdb_v1.tar.gz"
+        with tarfile.open(path, "w:gz") as tar:
+            for name, text in sorted(reviews.items(), reverse=True):
+                data = text.encode() if isinstance(text, str) else text
+                member = tarfile.TarInfo(prefix + name)
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+            for member in extra:
+                tar.addfile(member)
+        return path
+
+    return make

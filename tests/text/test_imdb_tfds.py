@@ -1,0 +1,93 @@
+"""IMDB by TFDS: a small archive through our builder, without TensorFlow."""
+
+import hashlib
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from jaxembed import text
+from tests.conftest import REVIEWS
+
+UNREACHABLE = "http://127.0.0.1:9/reviews/aclImdb_v1.tar.gz"  # discard: nobody listens
+
+# Third parties' own warnings, while they prepare a dataset.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def describe(path, **wrong):
+    data = path.read_bytes()
+    facts = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return text.Archive(UNREACHABLE, **(facts | wrong))
+
+
+def test_the_archive_in_manual_dir_is_prepared_once(make_archive, tmp_path):
+    path = make_archive(REVIEWS | {"train/unsup/0_0.txt": "So so."})
+    archive, data_dir = describe(path), tmp_path / "tfds"
+    settings = {"data_dir": data_dir, "manual_dir": tmp_path, "archive": archive}
+    corpus = text.load_imdb("tfds", **settings)
+    expected = text.load_imdb(path)
+    for again in (corpus, text.load_imdb("tfds", data_dir=data_dir, archive=archive)):
+        assert again.train_texts == expected.train_texts
+        assert again.train_labels.tolist() == expected.train_labels.tolist()
+        assert again.test_texts == expected.test_texts
+        assert again.unlabelled_texts == ["So so."]
+    assert list(data_dir.rglob("*.array_record-*"))
+    assert not list(data_dir.rglob("*incomplete*"))
+
+
+def test_it_needs_no_tensorflow(make_archive, tmp_path):
+    path = make_archive()
+    code = f"""
+import sys
+from jaxembed import text
+archive = text.Archive({UNREACHABLE!r}, {describe(path).size}, {describe(path).sha256!r})
+corpus = text.load_imdb("tfds", data_dir={str(tmp_path / "d")!r},
+                        manual_dir={str(tmp_path)!r}, archive=archive)
+print(len(corpus.train_texts), {{"jax", "tensorflow"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "5 set()"
+
+
+def test_without_a_network_it_fails_at_once_and_names_the_place(tmp_path):
+    archive = text.Archive(UNREACHABLE, 12_345, "0" * 64)
+    message = (
+        rf"{UNREACHABLE} cannot be reached: .*refused.* Fetch aclImdb_v1.tar.gz "
+        rf"\(12345 bytes\) .* put it into {tmp_path}/downloads/manual, or give the path"
+    )
+    with pytest.raises(ConnectionError, match=message):
+        text.load_imdb("tfds", data_dir=tmp_path, archive=archive)
+    assert not list(tmp_path.rglob("*.tar.gz*"))
+
+
+def test_the_network_is_asked_for_five_seconds_at_most():
+    from jaxembed.text import imdb_tfds
+
+    assert imdb_tfds.CONNECT_SECONDS <= 5
+
+
+@pytest.mark.parametrize("wrong", [{"size": 1}, {"sha256": "0" * 64}], ids=str)
+def test_another_archive_is_refused(make_archive, tmp_path, wrong):
+    archive, data_dir = describe(make_archive(), **wrong), tmp_path / "tfds"
+    settings = {"data_dir": data_dir, "manual_dir": tmp_path, "archive": archive}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ValueError, match="is not the file that was asked for, of"):
+            text.load_imdb("tfds", **settings)
+    assert not list(data_dir.rglob("*array_record*"))
+    assert not list(data_dir.rglob("*incomplete*"))
+
+
+def test_the_original_is_pinned():
+    from jaxembed.text.imdb_tfds import ORIGINAL
+
+    assert ORIGINAL.name == "aclImdb_v1.tar.gz"
+    assert ORIGINAL.size == 84_125_825
+    assert ORIGINAL.sha256.startswith("c40f74a18d3b61f9")

@@ -1,0 +1,155 @@
+"""Tokenizer: equal to Keras's in every respect, on random and on real texts."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from keras.src.legacy.preprocessing.text import Tokenizer as KerasTokenizer
+
+from jaxembed import text
+
+# Few letters, so that words repeat; separators, cases and scripts that are traps:
+# U+0130 and the final sigma, which libraries lower in different ways; U+0085 and
+# U+00A0, which str.split would split at; a lone surrogate.
+LETTERS = "aAbB' .,!\t\n\u0130\u03a3\u03c3\u00df\u0085\u00a0\u0301\ud800\U0001f600"
+TEXTS = st.lists(st.text(LETTERS, max_size=12), min_size=1, max_size=8)
+SETTINGS = st.fixed_dictionaries(
+    {
+        "num_words": st.sampled_from([None, 0, 1, 2, 3, 5]),
+        "oov_token": st.sampled_from([None, "<OOV>", "a", ""]),
+        "lower": st.booleans(),
+        "filters": st.sampled_from(["!.,\t\n", "", "ab", "\u00df!", "A"]),
+    }
+)
+
+
+@given(TEXTS, TEXTS, SETTINGS)
+@example(["a b", "b a"], ["b c"], {"num_words": 2, "oov_token": "a"})
+@example(["\u039f\u0394\u039f\u03a3 A"], ["\u039f\u0394\u039f\u03a3"], {})
+def test_equal_to_keras(fitted, encoded, settings):
+    ours, theirs = text.Tokenizer(**settings), KerasTokenizer(**settings)
+    theirs.fit_on_texts(fitted)
+    if not theirs.word_counts:
+        with pytest.raises(ValueError, match="there is no word in the"):
+            ours.fit(fitted)
+        return
+    ours.fit(fitted)
+    # As lists: the order of the words counts.
+    assert list(ours.word_counts.items()) == list(theirs.word_counts.items())
+    assert list(ours.word_index.items()) == list(theirs.word_index.items())
+    ids = theirs.texts_to_sequences(encoded)
+    assert ours.encode(encoded).tolist() == ids
+    assert ours.decode(ids) == theirs.sequences_to_texts(ids)
+    some = [[0, 1, 2, 3, 99]]
+    assert ours.decode(some) == theirs.sequences_to_texts(some)
+
+
+def test_fit_adds_to_what_was_counted_before():
+    ours, theirs = text.Tokenizer(), KerasTokenizer()
+    for texts in (["a b"], ["b c c c"]):
+        ours.fit(texts)
+        theirs.fit_on_texts(texts)
+    assert list(ours.word_index.items()) == list(theirs.word_index.items())
+
+
+def test_words_are_counted_across_pieces(monkeypatch):
+    from jaxembed.text import tokenizer, words
+
+    texts = [f"w{i % 7} common {'x' * (i % 5)}!" for i in range(100)]
+    whole = text.Tokenizer().fit(texts)
+    monkeypatch.setattr(words, "PIECE", 25)
+    monkeypatch.setattr(tokenizer, "PIECES_AT_ONCE", 3)
+    cut = text.Tokenizer().fit(texts)
+    assert list(cut.word_counts.items()) == list(whole.word_counts.items())
+    assert cut.encode(texts) == whole.encode(texts)
+
+
+@given(TEXTS, SETTINGS)
+def test_json_keeps_everything(texts, settings):
+    tokenizer = text.Tokenizer(**settings)
+    try:
+        tokenizer.fit([*texts, "a"])
+    except ValueError:
+        return
+    again = text.Tokenizer.from_json(tokenizer.to_json())
+    assert vars(again) == vars(tokenizer)
+    assert again.encode(texts) == tokenizer.encode(texts)
+
+
+def test_json_of_keras_is_read():
+    theirs = KerasTokenizer(num_words=3, oov_token="?")
+    theirs.fit_on_texts(["a b b", "c"])
+    ours = text.Tokenizer.from_json(theirs.to_json())
+    assert ours.word_index == theirs.word_index
+    assert ours.encode(["a b c d"]).tolist() == theirs.texts_to_sequences(["a b c d"])
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ("", "not the JSON of a Tokenizer: JSONDecodeError"),
+        ("[]", "not the JSON of a Tokenizer: TypeError"),
+        ('{"config": {}}', "not the JSON of a Tokenizer: KeyError: 'word_counts'"),
+        (KerasTokenizer(char_level=True).to_json(), "only tokenizers of words"),
+        (
+            text.Tokenizer().fit(["a"]).to_json().replace("1}", "true}"),
+            "TypeError: True is not int",
+        ),
+    ],
+)
+def test_json_that_is_none_is_refused(bad, message):
+    with pytest.raises(ValueError, match=message):
+        text.Tokenizer.from_json(bad)
+
+
+def test_num_words_is_limit_and_not_count():
+    ids = text.Tokenizer(num_words=3).fit(["a a a b b c"]).encode(["a b c"])
+    assert ids.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("one text", "must be a list of texts, got one str: put it into a list"),
+        (["a", b"b"], "texts must be str, got bytes at 1: decode it first"),
+        (["a", None], "texts must be str, got NoneType at 1"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_refused(texts, message):
+    with pytest.raises(TypeError, match=message):
+        text.Tokenizer().fit(texts)
+    with pytest.raises(TypeError, match=message):
+        text.Tokenizer().fit(["a"]).encode(texts)
+
+
+def test_unfitted_and_negative_are_refused():
+    with pytest.raises(ValueError, match=r"call fit\(texts\) first"):
+        text.Tokenizer().encode(["a"])
+    with pytest.raises(ValueError, match=r"call fit\(texts\) first"):
+        text.Tokenizer().decode([[1]])
+    with pytest.raises(ValueError, match="at least 0 or None, got -1"):
+        text.Tokenizer(num_words=-1)
+
+
+def test_empty_text_has_no_ids():
+    assert text.Tokenizer().fit(["a"]).encode(["", "a", " !"]).tolist() == [[], [1], []]
+
+
+@pytest.mark.real_data
+def test_real_reviews_equal_keras(real_reviews):
+    corpus = text.load_imdb(real_reviews)
+    ours = text.Tokenizer(num_words=10_000).fit(corpus.train_texts)
+    theirs = KerasTokenizer(num_words=10_000)
+    theirs.fit_on_texts(corpus.train_texts)
+    assert len(ours.word_index) == 88_582
+    assert list(ours.word_index.items()) == list(theirs.word_index.items())
+    some = corpus.test_texts[::5]
+    expected = theirs.texts_to_sequences(some)
+    assert ours.encode(some).tolist() == expected
+    assert json.loads(ours.to_json())["config"]["num_words"] == 10_000
+    np.testing.assert_array_equal(
+        ours.encode(corpus.train_texts).lengths,
+        [len(ids) for ids in theirs.texts_to_sequences(corpus.train_texts)],
+    )
