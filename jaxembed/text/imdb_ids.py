@@ -100,11 +100,12 @@ def load_imdb_ids(
     }
     arrays = _read_members(Path(path))
     parts = []
+    rng = np.random.RandomState(seed)  # Keras's generator, for both parts in turn
     for split in ("train", "test"):
         ranks = _to_ragged(arrays[f"x_{split}"], f"{path}: x_{split}")
         labels = _to_labels(arrays[f"y_{split}"], len(ranks), f"{path}: y_{split}")
         order = np.arange(len(ranks))
-        np.random.RandomState(seed).shuffle(order)  # Keras's generator
+        rng.shuffle(order)
         ids = encode_imdb(ranks.take(order), num_words, **settings)
         parts.append((ids, labels[order]))
     return parts[0], parts[1]

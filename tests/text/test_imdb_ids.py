@@ -45,7 +45,9 @@ def keras_load(path, monkeypatch, **arguments):
 
     monkeypatch.setattr(imdb, "get_file", lambda **_: str(path))
     (x_train, y_train), (x_test, y_test) = imdb.load_data(**arguments)
-    return (list(x_train), y_train.tolist()), (list(x_test), y_test.tolist())
+    # Lists of equal length come as one array.
+    ids = [[list(map(int, row)) for row in rows] for rows in (x_train, x_test)]
+    return (ids[0], y_train.tolist()), (ids[1], y_test.tolist())
 
 
 @pytest.mark.parametrize(

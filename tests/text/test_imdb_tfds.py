@@ -42,11 +42,11 @@ def test_the_archive_in_manual_dir_is_prepared_once(make_archive, tmp_path):
 
 
 def test_it_needs_no_tensorflow(make_archive, tmp_path):
-    path = make_archive()
+    archive = describe(make_archive())
     code = f"""
 import sys
 from jaxembed import text
-archive = text.Archive({UNREACHABLE!r}, {describe(path).size}, {describe(path).sha256!r})
+archive = text.Archive({UNREACHABLE!r}, {archive.size}, {archive.sha256!r})
 corpus = text.load_imdb("tfds", data_dir={str(tmp_path / "d")!r},
                         manual_dir={str(tmp_path)!r}, archive=archive)
 print(len(corpus.train_texts), {{"jax", "tensorflow"}} & set(sys.modules))

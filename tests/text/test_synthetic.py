@@ -55,7 +55,7 @@ def test_words_are_zipf_distributed(tokens):
 def bag(ids, n_words):
     rows = np.repeat(np.arange(len(ids)), ids.lengths)
     shape = (len(ids), n_words)
-    counts = scipy.sparse.csr_matrix((np.ones(rows.size), (rows, ids.values)), shape)
+    counts = scipy.sparse.csr_array((np.ones(rows.size), (rows, ids.values)), shape)
     counts.data = np.log1p(counts.data)
     return counts
 
@@ -86,13 +86,13 @@ def ppmi_vectors(ids, n_words, dim=100, window=5):
         pairs["right"].append(ids.values[shift:][inside])
     left, right = np.concatenate(pairs["left"]), np.concatenate(pairs["right"])
     shape = (n_words, n_words)
-    counts = scipy.sparse.csr_matrix((np.ones(left.size), (left, right)), shape)
+    counts = scipy.sparse.csr_array((np.ones(left.size), (left, right)), shape)
     counts = (counts + counts.T).tocoo()
     totals = np.bincount(counts.row, counts.data, n_words)
     context = totals**0.75
     expected = totals[counts.row] * context[counts.col] / context.sum()
     values = np.maximum(np.log(counts.data / expected), 0)
-    ppmi = scipy.sparse.csr_matrix((values, (counts.row, counts.col)), shape)
+    ppmi = scipy.sparse.csr_array((values, (counts.row, counts.col)), shape)
     left, scales, _ = scipy.sparse.linalg.svds(ppmi, dim, v0=np.ones(n_words))
     return left * np.sqrt(scales)
 
@@ -108,7 +108,7 @@ def test_vectors_of_the_unlabelled_part_beat_words_at_200_reviews(tokens):
     n_words = len(tokens.tokenizer.word_index) + 1
     vectors = ppmi_vectors(tokens.unlabelled, n_words)
     words = [bag(tokens.train, n_words), bag(tokens.test, n_words)]
-    means = [bag @ vectors / bag.sum(1) * 10 for bag in words]
+    means = [bag @ vectors / bag.sum(1)[:, None] * 10 for bag in words]
     rng = np.random.default_rng(0)
     differences = []
     for _ in range(5):
