@@ -10,6 +10,7 @@ from hypothesis import settings
 
 os.environ["KERAS_BACKEND"] = "jax"  # before keras is imported, as an oracle
 
+import chex
 import jax
 
 # Labels [B] against logits [B, 1] would broadcast to [B, B] without a word.
@@ -44,6 +45,12 @@ def pytest_collection_modifyitems(items):
 def real_reviews() -> Path:
     """The real archive; for tests that are marked ``real_data``."""
     return Path(os.environ["JAXEMBED_DATA"], "aclImdb_v1.tar.gz")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_trace_counts():
+    """Chex counts by a function's name, which tests share."""
+    chex.clear_trace_counter()
 
 
 @pytest.fixture

@@ -1,0 +1,123 @@
+"""lookup: values, bad ids, gradients, shapes, dtypes, traces, meshes."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxembed import nn
+
+V, D, B, L = 7, 5, 2, 3  # all different: a swapped axis cannot pass
+TABLE = jnp.arange(V * D, dtype=jnp.float32).reshape(V, D) + 1
+
+
+@pytest.fixture(params=["eager", "jit", "vmap"])
+def transform(request):
+    def vmapped(function):
+        return lambda table, ids: jax.vmap(function, (None, 0))(table, ids[None])[0]
+
+    return {"eager": lambda f: f, "jit": jax.jit, "vmap": vmapped}[request.param]
+
+
+@pytest.mark.parametrize("shape", [(), (L,), (B, L), (0,), (B, 1, L)], ids=str)
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.int8], ids=str)
+def test_rows_of_the_ids(transform, shape, dtype):
+    ids = np.random.default_rng(0).integers(0, V, shape, dtype)
+    rows = transform(nn.lookup)(TABLE, jnp.asarray(ids.astype(np.int32)))
+    chex.assert_shape(rows, (*shape, D))
+    chex.assert_type(rows, TABLE.dtype)
+    np.testing.assert_array_equal(rows, np.asarray(TABLE)[ids])
+    np.testing.assert_array_equal(nn.lookup(TABLE, ids), rows)
+
+
+BAD = [-1, -V, -V - 1, V, V + 1, 2**31 - 1, -(2**31)]
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_a_bad_id_is_a_row_of_nan(transform, bad):
+    rows = transform(nn.lookup)(TABLE, jnp.array([0, bad, V - 1], jnp.int32))
+    np.testing.assert_array_equal(np.isnan(rows).all(-1), [False, True, False])
+    np.testing.assert_array_equal(rows[0], TABLE[0])
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        np.array([2**32 + 1]),
+        np.array([-(2**32)]),
+        np.array([2**32], np.uint64),
+        [2**40],
+    ],
+    ids=str,
+)
+def test_an_id_past_32_bits_is_not_wrapped_to_a_word(ids):
+    assert np.isnan(nn.lookup(TABLE, ids)).all()
+
+
+def test_an_unsigned_id_past_int32_is_not_negative():
+    assert np.isnan(nn.lookup(TABLE, np.array([2**32 - 1], np.uint32))).all()
+
+
+def test_a_table_of_one_row_has_one_word():
+    rows = nn.lookup(TABLE[:1], jnp.array([0, 1, -1]))
+    np.testing.assert_array_equal(np.isnan(rows).all(-1), [False, True, True])
+
+
+def test_clip_takes_the_nearest_row():
+    rows = nn.lookup(TABLE, jnp.array([-3, V + 3]), mode="clip")
+    np.testing.assert_array_equal(rows, TABLE[jnp.array([0, V - 1])])
+
+
+def test_promise_in_bounds_gives_the_same_for_good_ids():
+    ids = jnp.array([[3, 0], [V - 1, 3]])
+    rows = nn.lookup(TABLE, ids, mode="promise_in_bounds")
+    np.testing.assert_array_equal(rows, nn.lookup(TABLE, ids))
+
+
+def test_gradients_of_equal_ids_add_up_and_bad_ids_have_none():
+    ids = jnp.array([1, 1, -1, V, 4])
+    weights = jnp.arange(1.0, 6.0)
+
+    def weighted_sum(table):
+        rows = nn.lookup(table, ids)
+        return jnp.sum(jnp.where(jnp.isnan(rows), 0, rows * weights[:, None]))
+
+    expected = np.zeros((V, D), np.float32)
+    expected[1], expected[4] = 1 + 2, 5
+    np.testing.assert_array_equal(jax.grad(weighted_sum)(TABLE), expected)
+
+
+def test_equal_shapes_trace_once():
+    @jax.jit
+    @chex.assert_max_traces(n=1)  # inside of jit
+    def rows_of(table, ids):
+        return nn.lookup(table, ids)
+
+    for seed in range(3):
+        rows_of(TABLE, jax.random.randint(jax.random.key(seed), (B, L), 0, V))
+
+
+def test_rows_on_an_explicit_mesh():
+    mesh = jax.make_mesh((2,), ("vocab",), axis_types=(jax.sharding.AxisType.Explicit,))
+    with jax.set_mesh(mesh):
+        table = jax.device_put(TABLE[:6], jax.P("vocab", None))
+        ids = jax.device_put(jnp.array([5, 0, 9]), jax.P(None))
+        rows = jax.jit(lambda t, i: nn.lookup(t, i, out_sharding=jax.P(None, None)))(
+            table, ids
+        )
+        np.testing.assert_array_equal(rows[:2], np.asarray(TABLE)[[5, 0]])
+        assert np.isnan(rows[2]).all()
+
+
+@pytest.mark.parametrize(
+    "ids", [jnp.array([1.0]), np.array([1.7]), [True], 0.5], ids=str
+)
+def test_ids_that_are_no_integers_are_refused(ids):
+    with pytest.raises(TypeError, match=r"ids must be integers, got (float|bool)"):
+        nn.lookup(TABLE, ids)
+
+
+def test_a_table_of_other_axes_is_refused():
+    with pytest.raises(ValueError, match=r"must have the axes \[V, D\], got \[5\]"):
+        nn.lookup(TABLE[0], jnp.array([0]))
