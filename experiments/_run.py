@@ -123,6 +123,27 @@ def write_json(path: Path, value: Any) -> None:
         beside.unlink(missing_ok=True)
 
 
+def split(n: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers below ``n`` in a random order, in two parts.
+
+    Args:
+      n: how many examples there are.
+      fraction: of them in the second part, which is held out.
+      seed: of the order.
+
+    Raises:
+      ValueError: if a part would be empty.
+    """
+    n_held_out = int(fraction * n)
+    if not 0 < n_held_out < n:
+        raise ValueError(
+            f"--validation-fraction must leave some of the {n} reviews on each side, "
+            f"got {fraction}."
+        )
+    order = np.random.default_rng(seed).permutation(n)
+    return order[: n - n_held_out], order[n - n_held_out :]
+
+
 def print_epoch(history: train.History, epochs: int) -> None:
     """Prints the last epoch of a history as a line."""
     metrics = history.metrics().items()

@@ -45,9 +45,7 @@ def run(config: Config) -> dict[str, Any]:
     start = time.perf_counter()
     tokens = text.load_imdb_tokens(config.data, cache_dir=config.cache)
     ids, labels = _pad(tokens.train, config), tokens.train_labels
-    order = np.random.default_rng(config.seed).permutation(len(ids))
-    n_rows = len(ids) - int(config.validation_fraction * len(ids))
-    rows, held_out = order[:n_rows], order[n_rows:]
+    rows, held_out = _run.split(len(ids), config.validation_fraction, config.seed)
     seconds = {"load": time.perf_counter() - start}
     # padded ids -> rows of a table -> one logit
     model = nn.TextClassifier(nn.Embed(config.num_words, config.dim), nn.FlattenDense())

@@ -49,8 +49,16 @@ class Embed(nn.Module):
 
     @nn.compact
     def __call__(self, ids: ArrayLike) -> jax.Array:
-        """Rows ``dtype[..., D]`` for ids ``int[...]``; see :func:`lookup`."""
+        """Rows ``dtype[..., D]`` for ids ``int[...]``; see :func:`lookup`.
+
+        Raises:
+          ValueError: if the table would have no rows or no columns.
+        """
         shape = (self.num_embeddings, self.features)
+        if min(shape) < 1:
+            raise ValueError(
+                f"num_embeddings and features must be at least 1, got {shape}."
+            )
         table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
         if self.frozen:
             table = jax.lax.stop_gradient(table)

@@ -54,10 +54,12 @@ class FlattenDense(nn.Module):
           train: whether to drop inputs, which needs the random key "dropout".
 
         Raises:
-          ValueError: if ``rows`` has not three axes.
+          ValueError: if ``rows`` has not three axes, or L or D is 0.
         """
-        if rows.ndim != 3:
-            raise ValueError(f"rows must have the axes [B, L, D], got {rows.shape}.")
+        if rows.ndim != 3 or 0 in rows.shape[1:]:
+            raise ValueError(
+                f"rows must have the axes [B, L, D], L and D over 0, got {rows.shape}."
+            )
         x = Flatten(name="flatten")(rows)
         for i, width in enumerate(self.hidden):
             x = nn.relu(self._dense(width, f"hidden_{i}", x, train))

@@ -83,17 +83,16 @@ def restore(path: str | Path, like: Any = None) -> tuple[Any, dict[str, Any]]:
       ValueError: if it is damaged, or not of the form of ``like``.
     """
     path = Path(path).absolute()
-    leaves, meta = _read(path)
+    leaves, text, expected = _read(path)
     found = {".".join(name): hash_arrays(leaf) for name, leaf in leaves.items()}
-    expected = meta["sha256"] | {"(extra)": meta["extra_sha256"]}
-    found["(extra)"] = _hash_text(meta["extra"])
+    found["(extra)"] = _hash_text(text)
     for name in sorted(found.keys() | expected.keys()):
         if found.get(name) != expected.get(name):
             raise ValueError(
                 f"the checkpoint {path} is damaged at {name}: its SHA-256 is not the "
                 "one that was saved. Train again, or take a copy."
             )
-    extra = json.loads(meta["extra"])
+    extra = json.loads(text)
     return unflatten_dict(leaves) if like is None else _fill(like, leaves, path), extra
 
 
@@ -110,7 +109,8 @@ def _open(path: Path) -> Any:
     return ocp.CheckpointManager(path, options=options, item_handlers=handlers)
 
 
-def _read(path: Path) -> tuple[Leaves, dict[str, Any]]:
+def _read(path: Path) -> tuple[Leaves, str, dict[str, str]]:
+    """The arrays, the JSON beside them, and what the hashes of both should be."""
     import orbax.checkpoint as ocp
 
     # Asked before Orbax, which would make the folder.
@@ -127,11 +127,13 @@ def _read(path: Path) -> tuple[Leaves, dict[str, Any]]:
                     meta=ocp.args.JsonRestore(),
                 ),
             )
+        meta = found["meta"]
+        expected = meta["sha256"] | {"(extra)": meta["extra_sha256"]}
+        return flatten_dict(found["state"]), meta["extra"], expected
     except Exception as error:  # Orbax and TensorStore raise all kinds of them
         raise ValueError(
             f"the checkpoint {path} is damaged: {type(error).__name__}: {error}"
         ) from error
-    return flatten_dict(found["state"]), found["meta"]
 
 
 def _fill(like: Any, leaves: Leaves, path: Path) -> Any:

@@ -25,8 +25,8 @@ def check_ids(ids: Any, num_embeddings: int | None = None, name: str = "ids") ->
 
     Raises:
       TypeError: if they are not integers.
-      ValueError: if they have not two axes, or if one is not in ``[0, V)``: the error
-        names its row, its position and its value.
+      ValueError: if there are none, if they have not two axes, or if one is not in
+        ``[0, V)``: the error names its row, its position and its value.
 
     Example:
       >>> check_ids(np.array([[1, 2], [3, 4]]), num_embeddings=4)
@@ -45,9 +45,14 @@ def check_ids(ids: Any, num_embeddings: int | None = None, name: str = "ids") ->
             f"{name} must have the axes [N, L], got {list(ids.shape)}: pad the "
             "sequences first."
         )
+    if not ids.size:
+        raise ValueError(
+            f"there is no text, or none with a word: {name} have the shape "
+            f"{list(ids.shape)}."
+        )
     # Two passes without a temporary, the common case; the place only if need be.
     limit = 2**31 if num_embeddings is None else num_embeddings
-    if ids.size and not 0 <= ids.min() <= ids.max() < limit:
+    if not 0 <= ids.min() <= ids.max() < limit:
         row, position = np.argwhere((ids < 0) | (ids >= limit))[0].tolist()
         raise ValueError(
             f"{name}[{row}, {position}] is {ids[row, position]}, and the table has "
@@ -150,7 +155,5 @@ def check_examples(interface: Interface, examples: Examples, name: str = "") -> 
       (array([[1, 8]], dtype=int32), array([1], dtype=int32))
     """
     ids = check_ids(examples[0], interface.num_embeddings, f"{name}ids")
-    if not len(ids):
-        raise ValueError(f"there is no text: {name}ids have the shape {ids.shape}.")
     labels = check_labels(examples[1], len(ids), interface.classes, f"{name}labels")
     return ids.astype(np.int32, copy=False), labels

@@ -33,7 +33,7 @@ class Stopping:
         """
         if self.monitor not in MONITORS:
             raise ValueError(
-                f"monitor must be one of {MONITORS}, got {self.monitor!r}."
+                f"monitor must be one of {MONITORS}, not {self.monitor!r}."
             )
         is_used = self.keep_best or self.patience is not None
         if is_used and self.monitor.startswith("val_") and not has_validation:

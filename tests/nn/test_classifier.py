@@ -80,8 +80,9 @@ def test_flatten_puts_the_words_side_by_side():
 
 
 def test_rows_of_other_axes_are_refused():
-    with pytest.raises(ValueError, match=r"axes \[B, L, D\], got \(2, 3\)"):
-        nn.FlattenDense().init(jax.random.key(0), jnp.zeros((B, L)))
+    for shape in ((B, L), (B, 0, D)):
+        with pytest.raises(ValueError, match=r"axes \[B, L, D\], L and D over 0, got"):
+            nn.FlattenDense().init(jax.random.key(0), jnp.zeros(shape))
 
 
 @pytest.mark.parametrize("classes", [1, C])

@@ -95,3 +95,9 @@ def test_a_step_moves_only_the_rows_of_the_batch():
     updates, _ = tx.update(grads, tx.init(params), params)
     moved = np.any(np.asarray(updates["embedding"]) != 0, axis=1)
     np.testing.assert_array_equal(moved, [False, True, True, True, False, False, True])
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (7, 0), (-1, 5)], ids=str)
+def test_a_table_without_rows_or_columns_is_refused(shape):
+    with pytest.raises(ValueError, match="must be at least 1, got"):
+        nn.Embed(*shape).init(jax.random.key(0), IDS)

@@ -1,0 +1,102 @@
+"""The first experiment, as its user runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import imdb_learned
+from jaxembed import nn, text, train
+
+ROOT = Path(__file__).parents[2]
+KEYS = {
+    "experiment",
+    "data",
+    "config",
+    "device",
+    "versions",
+    "n_params",
+    "history",
+    "val_accuracy_best",
+    "val_accuracy_final",
+    "test_accuracy",
+    "seconds",
+}
+
+
+def test_what_it_prints_and_writes(run_main, reviews, tmp_path):
+    flags = ("--data", reviews, "--epochs", 3, "--seed", 5, "--num-words", 500)
+    lines = run_main(imdb_learned, *flags)
+    out = tmp_path / "runs" / "imdb_learned"
+    assert lines[0] == f"imdb_learned on {reviews}"
+    assert [line[:10] for line in lines if line.startswith("epoch")] == [
+        f"epoch  {epoch}/3" for epoch in (1, 2, 3)
+    ]
+    assert lines[-1] == "results: runs/imdb_learned/metrics.json and curves.png"
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["checkpoint", "curves.png", "metrics.json"]
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert set(metrics) == KEYS
+    assert metrics["experiment"] == "imdb_learned"
+    assert metrics["config"]["epochs"] == 3 and metrics["config"]["seed"] == 5
+    assert metrics["n_params"] == {"total": 4161, "trainable": 4161, "frozen": 0}
+    assert set(metrics["seconds"]) == {"load", "compile", "run"}
+    assert {len(values) for values in metrics["history"].values()} == {3}
+    assert metrics["val_accuracy_final"] == metrics["history"]["val_accuracy"][-1]
+
+
+def test_the_test_accuracy_is_that_of_the_weights_on_disk(run_main, reviews, tmp_path):
+    run_main(imdb_learned, "--data", reviews, "--epochs", 2, "--num-words", 500)
+    out = tmp_path / "runs" / "imdb_learned"
+    tree, extra = train.restore(out / "checkpoint")
+    tokenizer = text.Tokenizer.from_json(extra["tokenizer"])
+    corpus = text.load_imdb(reviews)
+    ids = text.encode_imdb(tokenizer.encode(corpus.test_texts), 500)
+    model = nn.TextClassifier(nn.Embed(500, 8), nn.FlattenDense())
+    metrics = train.evaluate(
+        model,
+        {"params": tree["params"]},
+        text.pad_sequences(ids, maxlen=20),
+        corpus.test_labels,
+    )
+    written = json.loads((out / "metrics.json").read_text())
+    assert metrics["accuracy"] == written["test_accuracy"]
+
+
+def test_the_seed_is_all_that_chance_has(run_main, reviews):
+    def results(*flags):
+        lines = run_main(imdb_learned, "--data", reviews, "--epochs", 2, *flags)
+        return [line for line in lines if "accuracy" in line]
+
+    assert results() == results()
+    assert results() != results("--seed", 1)
+
+
+def test_an_out_that_cannot_be_written_is_refused_before_the_training():
+    """In a process of its own, as its user runs it."""
+    command = [sys.executable, "-m", "experiments.imdb_learned", "--data", "embedded"]
+    done = subprocess.run(
+        [*command, "--out", "/dev/null/x"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: --out /dev/null/x cannot be written: Not a d")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_embedded_corpus_is_learned(run_main):
+    lines = run_main(imdb_learned, "--data", "embedded", "--epochs", 5)
+    assert lines[0] == "imdb_learned on embedded (SYNTHETIC reviews, no real text)"
+    metrics = json.loads(Path("runs/imdb_learned/metrics.json").read_text())
+    assert "synthetic" in metrics["data"]
+    assert 0.75 < metrics["test_accuracy"] < 0.9
+
+
+@pytest.mark.real_data
+def test_the_notebooks_figure(run_main, real_reviews):
+    run_main(imdb_learned, "--data", real_reviews)
+    metrics = json.loads(Path("runs/imdb_learned/metrics.json").read_text())
+    assert metrics["n_params"]["total"] == 80_161
+    assert 0.74 < metrics["val_accuracy_best"] < 0.785
+    assert metrics["test_accuracy"] > 0.75

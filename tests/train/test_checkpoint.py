@@ -1,0 +1,143 @@
+"""save and restore: the same bits, or an error that says where."""
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+import optax
+import pytest
+
+from jaxembed import train
+
+
+@pytest.fixture
+def state(fit):
+    return fit(tx=optax.adam(0.01), epochs=1)[0]
+
+
+def test_the_same_bits_come_back(state, tmp_path):
+    train.save(tmp_path / "model", state, {"words": ["a", "ü"], "n": [1, 0.1]})
+    restored, extra = train.restore(tmp_path / "model", like=state)
+    assert jax.tree.structure(restored) == jax.tree.structure(state)
+    for ours, theirs in zip(*map(jax.tree.leaves, (restored, state)), strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+    assert extra == {"words": ["a", "ü"], "n": [1, 0.1]}
+
+
+def test_without_a_likeness_it_is_dicts(state, tmp_path, model, examples):
+    train.save(tmp_path / "model", state)
+    tree, extra = train.restore(tmp_path / "model")
+    assert extra == {}
+    assert set(tree) == {"step", "params", "opt_state"}
+    metrics = train.evaluate(model, {"params": tree["params"]}, *examples)
+    assert metrics == train.evaluate(model, state.variables, *examples)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "bool", "float64"])
+def test_dtypes_are_kept(tmp_path, dtype):
+    dtype = ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype
+    tree = {"a": np.arange(6).reshape(2, 3).astype(dtype), "b": np.zeros((), dtype)}
+    train.save(tmp_path / "x", tree)
+    restored, _ = train.restore(tmp_path / "x")
+    assert restored["a"].dtype == restored["b"].dtype == dtype
+    np.testing.assert_array_equal(restored["a"], tree["a"])
+
+
+def test_nothing_is_overwritten_unasked(tmp_path):
+    path = tmp_path / "model"
+    train.save(path, {"a": np.zeros(2)})
+    with pytest.raises(FileExistsError, match=f"{path} is there already: give another"):
+        train.save(path, {"a": np.ones(2)})
+    np.testing.assert_array_equal(train.restore(path)[0]["a"], 0)
+    train.save(path, {"a": np.ones(2)}, overwrite=True)
+    np.testing.assert_array_equal(train.restore(path)[0]["a"], 1)
+    assert len(list(path.iterdir())) == 1  # the old one is gone
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FileExistsError, match="is there already"):
+        train.save(tmp_path / "file", {"a": np.ones(2)}, overwrite=True)
+
+
+def test_a_failed_save_leaves_the_old_one(tmp_path, monkeypatch):
+    import orbax.checkpoint as ocp
+
+    path = tmp_path / "model"
+    train.save(path, {"a": np.zeros(2)})
+
+    def fail(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ocp.PyTreeCheckpointHandler, "finalize", fail)
+    with pytest.raises(KeyboardInterrupt):
+        train.save(path, {"a": np.ones(2)}, overwrite=True)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(train.restore(path)[0]["a"], 0)
+    train.save(path, {"a": np.full(2, 7)}, overwrite=True)
+    np.testing.assert_array_equal(train.restore(path)[0]["a"], 7)
+    assert len(list(path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+def test_damage_is_found(tmp_path, damage):
+    """Every file of a checkpoint, damaged, is refused or makes no difference."""
+    tree = {"a": np.random.default_rng(0).random((50, 8))}
+    files = None
+    outcomes = set()
+    for number in range(99):
+        path = tmp_path / f"model{number}"
+        train.save(path, tree, {"n": 1})
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+        if number == len(files):
+            break
+        data = files[number].read_bytes()
+        flipped = bytearray(data)
+        if data:
+            flipped[len(data) // 2] ^= 4
+        new = {"flip": bytes(flipped), "cut": data[: len(data) // 2], "gone": b""}
+        files[number].write_bytes(new[damage])
+        if damage == "gone":
+            files[number].unlink()
+        try:
+            restored, extra = train.restore(path)
+        except ValueError as error:
+            assert f"the checkpoint {path} is damaged" in str(error)
+            outcomes.add("refused")
+        else:
+            np.testing.assert_array_equal(restored["a"], tree["a"])
+            assert extra == {"n": 1}
+            outcomes.add("the same")
+    assert "refused" in outcomes
+
+
+def test_no_checkpoint_is_an_error_that_says_so(tmp_path):
+    for path in (tmp_path, tmp_path / "none"):
+        with pytest.raises(
+            FileNotFoundError, match=f"there is no checkpoint in {path}"
+        ):
+            train.restore(path)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("like", "message"),
+    [
+        (
+            {"a": jnp.zeros((2, 4))},
+            r"a should be float32\[2, 4\] and is float32",
+        ),
+        (
+            {"a": jnp.zeros((2, 3), jnp.int32)},
+            r"a should be int32\[2, 3\] and is",
+        ),
+        ({"b": jnp.zeros((2, 3))}, r"a should be missing and is float32\[2, 3\]"),
+        (
+            {"a": jnp.zeros((2, 3)), "b": jnp.zeros(1)},
+            r"b should be float32\[1\] and is m",
+        ),
+    ],
+    ids=str,
+)
+def test_another_model_is_refused(tmp_path, like, message):
+    train.save(tmp_path / "x", {"a": jnp.zeros((2, 3))})
+    with pytest.raises(ValueError, match=f"of another model or optimizer: {message}"):
+        train.restore(tmp_path / "x", like=like)

@@ -1,0 +1,48 @@
+"""evaluate and predict: any number of examples, one program."""
+
+import importlib
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from jaxembed import train
+
+
+@pytest.fixture
+def variables(model, examples):
+    return model.init(jax.random.key(0), examples[0])
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 70])
+def test_any_number_of_examples(model, variables, examples, n):
+    ids, labels = examples[0][:n], examples[1][:n]
+    logits = model.apply(variables, ids)
+    losses = optax.sigmoid_binary_cross_entropy(logits, labels.astype("f"))
+    metrics = train.evaluate(model, variables, ids, labels, batch_size=16)
+    np.testing.assert_allclose(metrics["loss"], losses.mean(), rtol=1e-6)
+    assert metrics["accuracy"] == np.mean((np.asarray(logits) > 0) == labels)
+    predicted = train.predict(model, variables, ids, batch_size=16)
+    np.testing.assert_allclose(predicted, logits, atol=1e-7)
+
+
+def test_one_program_serves_all_numbers(model, variables, examples):
+    module = importlib.import_module("jaxembed.train.evaluate")
+    module._measure.clear_cache()
+    for n in (1, 20, 70):
+        train.evaluate(model, variables, examples[0][:n], examples[1][:n])
+    assert module._measure._cache_size() == 1
+
+
+@pytest.mark.parametrize("call", [train.evaluate, train.predict])
+def test_bad_input_is_refused(model, variables, examples, call):
+    ids, labels = examples
+    rest = (labels,) if call is train.evaluate else ()
+    empty = (labels[:0],) if rest else ()
+    with pytest.raises(ValueError, match="there is no text"):
+        call(model, variables, ids[:0], *empty)
+    with pytest.raises(ValueError, match=r"ids\[0, 0\] is -1"):
+        call(model, variables, np.full_like(ids, -1), *rest)
+    with pytest.raises(TypeError, match="ids must be integers, got float64"):
+        call(model, variables, ids + 0.5, *rest)

@@ -1,0 +1,259 @@
+"""fit: learns, compiles once, freezes, stops, and refuses bad input."""
+
+import io
+import re
+import sys
+
+import chex
+import flax.linen
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxembed import nn, optim, train
+from tests.train.conftest import L, N, V
+
+
+def test_it_learns(fit, examples):
+    state, history = fit(epochs=60, validation=examples)
+    assert history.accuracy[0] < 0.8 < 0.99 < history.val_accuracy[-1]
+    assert history.loss[-1] < 0.2 < history.loss[0]
+    assert int(state.step) == 60 * -(-N // 8)
+    assert all(len(values) == 60 for values in history.metrics().values())
+    assert history.seconds["compile"] > 0 and history.seconds["run"] > 0
+
+
+def test_the_same_key_gives_the_same_bits(fit):
+    first, second = fit()[0], fit()[0]
+    chex.assert_trees_all_equal(first, second)
+    other = fit(key=jax.random.key(1))[0]
+    assert not np.array_equal(*(s.params["embed"]["embedding"] for s in (first, other)))
+
+
+def test_validation_is_that_of_evaluate(fit, model, examples):
+    held_out = (examples[0][:33], examples[1][:33])
+    state, history = fit(validation=held_out)
+    metrics = train.evaluate(model, state.variables, *held_out)
+    assert metrics["accuracy"] == history.val_accuracy[-1]
+    np.testing.assert_allclose(metrics["loss"], history.val_loss[-1], rtol=1e-6)
+
+
+def test_validation_changes_no_weight(fit, examples):
+    chex.assert_trees_all_equal(fit()[0], fit(validation=examples)[0])
+
+
+def test_rows_pick_the_examples(fit, examples):
+    rows = np.array([5, 60, 7, 8, 1, 33, 2, 19, 40, 41])
+    picked = (examples[0][rows], examples[1][rows])
+    chex.assert_trees_all_equal(
+        fit(rows=rows, shuffle=False)[0].params,
+        fit(data=picked, shuffle=False)[0].params,
+    )
+
+
+def test_the_params_that_are_given_are_copied(fit, model, examples):
+    params = model.init(jax.random.key(5), examples[0])["params"]
+    before = jax.tree.map(np.array, params)
+    state, _ = fit(params=params, epochs=1)
+    chex.assert_trees_all_equal(params, before)  # still readable, and the same
+    assert not np.array_equal(
+        state.params["embed"]["embedding"], params["embed"]["embedding"]
+    )
+    chex.assert_trees_all_equal(fit(params=params, epochs=0)[0].params, before)
+
+
+def count_traces(model, call):
+    """How often the body of a model is traced while ``call`` runs."""
+    n_traces = 0
+
+    def record(run, args, kwargs, context):
+        nonlocal n_traces
+        n_traces += type(context.module) is type(model)
+        return run(*args, **kwargs)
+
+    with flax.linen.intercept_methods(record):
+        call()
+    return n_traces
+
+
+def test_epochs_and_partial_batches_trace_nothing_again(fit, model, examples):
+    tx = optim.rmsprop(0.02)  # an optimizer of its own: nothing is cached
+    short = count_traces(model, lambda: fit(tx=tx, epochs=1, validation=examples))
+    longer = optim.rmsprop(0.02)
+    many = count_traces(model, lambda: fit(tx=longer, epochs=6, validation=examples))
+    assert many == short
+    # The same shapes, another key and other data: only the checks trace, on shapes.
+    again = count_traces(model, lambda: fit(tx=tx, key=jax.random.key(3)))
+    compiles = count_traces(model, lambda: fit(tx=optim.rmsprop(0.02)))
+    assert again < compiles
+
+
+@pytest.mark.parametrize("tx", [optax.adamw(0.01, weight_decay=0.5), optax.sgd(0.1)])
+def test_a_frozen_table_stays_bit_equal_and_has_no_moments(fit, examples, tx):
+    model = nn.TextClassifier(nn.Embed(V, 4, frozen=True), nn.FlattenDense())
+    params = model.init(jax.random.key(1), examples[0])["params"]
+    state, _ = fit(model, params=params, tx=tx, epochs=20)
+    table = state.variables["params"]["embed"]["embedding"]
+    np.testing.assert_array_equal(table, params["embed"]["embedding"])
+    shapes = {jnp.shape(leaf) for leaf in jax.tree.leaves(state.opt_state)}
+    assert (V, 4) not in shapes
+    kernels = (s["head"]["logits"]["kernel"] for s in (state.params, params))
+    assert not np.array_equal(*kernels)
+    # Unfrozen, the same call moves it: the test can fail.
+    free = nn.TextClassifier(nn.Embed(V, 4), nn.FlattenDense())
+    moved = fit(free, params=params, tx=tx, epochs=20)[0].params["embed"]["embedding"]
+    assert not np.array_equal(moved, params["embed"]["embedding"])
+
+
+def test_more_classes(fit, examples):
+    ids, _ = examples
+    model = nn.TextClassifier(nn.Embed(V, 8), nn.FlattenDense(classes=3))
+    labels = np.minimum(ids[:, 0] // 10, 2)
+    state, history = fit(model, (ids, labels), epochs=80)
+    assert history.accuracy[-1] > 0.95
+    logits = train.predict(model, state.variables, ids)
+    chex.assert_shape(logits, (N, 3))
+    assert np.mean(np.argmax(logits, 1) == labels) > 0.95
+
+
+def test_the_best_epoch_is_kept(fit, model, examples):
+    ids, labels = examples
+    held_out = (ids[:20], 1 - labels[:20])  # wrong labels: it gets worse and worse
+    run = {"epochs": 8, "validation": held_out}
+    best, history = fit(stopping=train.Stopping(keep_best=True), **run)
+    assert history.best_epoch() < 7 and len(history) == 8
+    metrics = train.evaluate(model, best.variables, *held_out)
+    np.testing.assert_allclose(metrics["loss"], min(history.val_loss), rtol=1e-6)
+    early, short = fit(stopping=train.Stopping(patience=2), **run)
+    assert len(short) == history.best_epoch() + 3
+    assert short.val_loss == history.val_loss[: len(short)]
+    assert int(early.step) == len(short) * -(-N // 8)
+
+
+def test_progress_is_shown_where_there_is_a_terminal(fit, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for stream, shown in ((io.StringIO(), False), (Terminal(), True)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        fit(progress=None)
+        assert ("3/3" in stream.getvalue()) == shown
+
+
+def test_on_epoch_sees_each_epoch(fit):
+    seen = []
+    fit(on_epoch=lambda history: seen.append((len(history), history.loss[-1])))
+    assert [epoch for epoch, _ in seen] == [1, 2, 3]
+
+
+def test_a_loss_that_is_no_number_stops_with_epoch_and_step(fit, tmp_path):
+    # After 9 steps an epoch, the 14th update is infinite, and the loss of the 15th NaN.
+    rate = lambda count: jnp.where(count < 13, 0.01, jnp.inf)  # noqa: E731
+    message = r"the loss is nan in epoch 2, first at step 6 of it: lower the learning"
+    with pytest.raises(FloatingPointError, match=message):
+        fit(tx=optax.sgd(rate), checkpoint=tmp_path / "run")
+    _, extra = train.restore(tmp_path / "run")
+    assert len(extra["history"]["loss"]) == 1  # of the good epoch
+
+
+class WithoutTrain(flax.linen.Module):
+    @flax.linen.compact
+    def __call__(self, ids):
+        return jnp.sum(nn.Embed(V, 1)(ids), axis=(1, 2))
+
+
+class WithBatchNorm(flax.linen.Module):
+    @flax.linen.compact
+    def __call__(self, ids, train=False):
+        rows = flax.linen.BatchNorm(use_running_average=not train)(nn.Embed(V, 1)(ids))
+        return jnp.sum(rows, axis=(1, 2))
+
+
+class WithoutLogits(flax.linen.Module):
+    @flax.linen.compact
+    def __call__(self, ids, train=False):
+        return nn.Embed(V, 2)(ids)
+
+
+IDS, LABELS = np.ones((20, L), np.int32), np.zeros(20, np.int32)
+BAD = IDS.copy()
+BAD[3, 2] = V
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        (
+            {"data": (IDS.astype("f"), LABELS)},
+            TypeError,
+            "ids must be integers, got float32: a float would be cut",
+        ),
+        (
+            {"data": (BAD, LABELS)},
+            ValueError,
+            r"ids\[3, 2\] is 30, and the table has the rows 0 to 29: encode the texts "
+            "with num_words=30",
+        ),
+        ({"data": (BAD - V - 1, LABELS)}, ValueError, r"ids\[0, 0\] is -30"),
+        (
+            {"validation": (BAD, LABELS)},
+            ValueError,
+            r"validation ids\[3, 2\] is 30, and the table",
+        ),
+        ({"data": (IDS[0], LABELS)}, ValueError, r"the axes \[N, L\], got"),
+        ({"data": (IDS, LABELS[1:])}, ValueError, r"labels must have the shape \[20\]"),
+        (
+            {"data": (IDS, LABELS + 2)},
+            ValueError,
+            r"labels\[0\] is 2, .* 0 to 1",
+        ),
+        ({"data": (IDS, LABELS + 0.5)}, ValueError, r"labels\[0\] is 0.5"),
+        (
+            {"data": (IDS[:5], LABELS[:5])},
+            ValueError,
+            "batch_size must be from 1 to the number of examples, 5, got 8",
+        ),
+        ({"batch_size": 0}, ValueError, "from 1 to the number of examples, 70, got 0"),
+        ({"rows": [0, 70]}, ValueError, r"rows\[1\] is 70, and there are 70 examples"),
+        ({"rows": [0.0, 1.0]}, TypeError, "rows must be integers with one axis"),
+        (
+            {"model": WithoutTrain()},
+            TypeError,
+            "WithoutTrain must take the arg",
+        ),
+        ({"model": WithBatchNorm()}, ValueError, "BatchNorm is not supported"),
+        (
+            {"model": WithoutLogits()},
+            ValueError,
+            r"\[B, C\], got \[1, 6, 2",
+        ),
+        (
+            {"params": {"embed": {"embedding": np.zeros((V, 3))}}},
+            ValueError,
+            r"embed.embedding must have the shape \(30, 4\), .* got \(30, 3\)",
+        ),
+        (
+            {"stopping": train.Stopping(patience=1)},
+            ValueError,
+            r"stopping watches val_loss: give validation=\(ids, labels\)",
+        ),
+        (
+            {"stopping": train.Stopping("f1")},
+            ValueError,
+            "monitor must be one of .*, not 'f1'",
+        ),
+    ],
+    ids=lambda value: None if isinstance(value, type) else str(value)[:40],
+)
+def test_bad_input_is_refused(fit, changed, error, message):
+    with pytest.raises(error, match=message):
+        fit(**changed)
+
+
+def test_a_history_has_no_metric_that_was_not_measured(fit):
+    _, history = fit(epochs=1)
+    assert set(history.metrics()) == {"loss", "accuracy"}
+    assert re.fullmatch(r"\{'loss': .*'compile'.*\}", str(history.to_dict()))

@@ -1,0 +1,116 @@
+"""A run that was interrupted ends with the bits of one that was not."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from jaxembed import nn, train
+from tests.train.conftest import V
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_after(epoch):
+    def on_epoch(history):
+        if len(history) == epoch:
+            raise Interrupted
+
+    return on_epoch
+
+
+@pytest.mark.parametrize(("keep_best", "dropout"), [(False, 0.0), (True, 0.3)])
+def test_bit_by_bit(fit, examples, tmp_path, keep_best, dropout):
+    settings = {
+        "model": nn.TextClassifier(nn.Embed(V, 4), nn.FlattenDense((5,), 1, dropout)),
+        "epochs": 5,
+        "validation": (examples[0][:20], 1 - examples[1][:20]),
+        "stopping": train.Stopping(keep_best=keep_best),
+    }
+    whole, history = fit(**settings)
+    path = tmp_path / "run"
+    for epoch in (2, 3):
+        with pytest.raises(Interrupted):
+            fit(**settings, checkpoint=path, on_epoch=interrupt_after(epoch))
+    seen = []
+    resumed, again = fit(
+        **settings, checkpoint=path, on_epoch=lambda history: seen.append(len(history))
+    )
+    assert seen == [4, 5]
+    chex.assert_trees_all_equal(resumed, whole)
+    assert again.metrics() == history.metrics()
+    # A run that is over is not run again, and can be made longer.
+    assert fit(**settings, checkpoint=path)[1].metrics() == history.metrics()
+    longer = settings | {"epochs": 6}
+    chex.assert_trees_all_equal(fit(**longer, checkpoint=path)[0], fit(**longer)[0])
+
+
+def test_after_kill_9(tmp_path):
+    """A process killed again and again, at whatever it is doing."""
+    code = """
+        import hashlib, sys
+        import jax, numpy as np
+        from jaxembed import nn, optim, train
+        rng = np.random.default_rng(0)
+        ids, labels = rng.integers(0, 500, (64, 6)), rng.integers(0, 2, 64)
+        model = nn.TextClassifier(nn.Embed(500, 8), nn.FlattenDense())
+        state, _ = train.fit(model, (ids, labels), tx=optim.rmsprop(), epochs=40,
+                             batch_size=16, key=jax.random.key(0), progress=False,
+                             checkpoint=sys.argv[1] if len(sys.argv) > 1 else None,
+                             on_epoch=lambda history: print(len(history), flush=True))
+        leaves = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(state)]
+        print(hashlib.sha256(b"".join(leaves)).hexdigest())
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    whole = subprocess.run(command, capture_output=True, text=True, check=True)
+    command.append(str(tmp_path / "run"))
+    epochs = []
+    for n_lines in (1, 7):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        for _ in range(n_lines):
+            epochs.append(int(process.stdout.readline()))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    last = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = last.stdout.split()
+    assert int(lines[0]) >= epochs[-1] > epochs[1] > 1  # it went on, and not from 1
+    assert lines[-1] == whole.stdout.split()[-1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"key": jax.random.key(9)}, "key"),
+        ({"batch_size": 7}, "batch_size"),
+        ({"shuffle": False}, "shuffle"),
+        ({"rows": np.arange(30)}, "examples"),
+        ({"params": "other"}, "initial weights"),
+        ({"stopping": train.Stopping(patience=3, monitor="loss")}, "monitor, patience"),
+    ],
+    ids=str,
+)
+def test_another_run_is_refused(fit, model, examples, tmp_path, changed, what):
+    fit(epochs=1, checkpoint=tmp_path / "run")
+    if "params" in changed:
+        params = model.init(jax.random.key(8), examples[0])["params"]
+        changed = {"params": params}
+    with pytest.raises(ValueError, match=f"is of a run with other {what}"):
+        fit(epochs=1, checkpoint=tmp_path / "run", **changed)
+
+
+def test_a_damaged_checkpoint_is_refused(fit, tmp_path):
+    fit(epochs=1, checkpoint=tmp_path / "run")
+    data = max((tmp_path / "run").rglob("d/*"), key=lambda path: path.stat().st_size)
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(content)
+    with pytest.raises(ValueError, match="is damaged"):
+        fit(epochs=2, checkpoint=tmp_path / "run")
