@@ -15,7 +15,6 @@ os.environ["KERAS_BACKEND"] = "jax"
 import numpy as np
 
 NUM_WORDS, LENGTH, DIM, EPOCHS, BATCH_SIZE = 10_000, 20, 8, 10, 32
-N_TRAIN = 20_000
 
 
 def tokenise(data: str) -> dict[str, Any]:
@@ -37,14 +36,10 @@ def tokenise(data: str) -> dict[str, Any]:
     return arrays
 
 
-def main(data: str, out: str, seed: int) -> None:
-    """Trains as the notebook does; ``data`` are raw reviews or an .npz of ids."""
+def make_model() -> Any:
+    """The notebook's first model."""
     import keras
 
-    arrays = dict(np.load(data)) if data.endswith(".npz") else tokenise(data)
-    order = np.random.default_rng(seed).permutation(len(arrays["train"]))
-    ids, labels = arrays["train"][order], arrays["train_labels"][order]
-    keras.utils.set_random_seed(seed)
     model = keras.Sequential(
         [
             keras.layers.Embedding(NUM_WORDS, DIM),
@@ -53,16 +48,29 @@ def main(data: str, out: str, seed: int) -> None:
         ]
     )
     model.compile(optimizer="rmsprop", loss="binary_crossentropy", metrics=["acc"])
+    return model
+
+
+def main(data: str, out: str, seed: int) -> None:
+    """Trains as the notebook does; ``data`` are raw reviews or an .npz of ids."""
+    import keras
+
+    arrays = dict(np.load(data)) if data.endswith(".npz") else tokenise(data)
+    order = np.random.default_rng(seed).permutation(len(arrays["train"]))
+    ids, labels = arrays["train"][order], arrays["train_labels"][order]
+    n = int(0.8 * len(ids))
+    keras.utils.set_random_seed(seed)
+    model = make_model()
     ends: list[float] = []
     watch = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter())
     )
     history = model.fit(
-        ids[:N_TRAIN],
-        labels[:N_TRAIN],
+        ids[:n],
+        labels[:n],
         epochs=EPOCHS,
         batch_size=BATCH_SIZE,
-        validation_data=(ids[N_TRAIN:], labels[N_TRAIN:]),
+        validation_data=(ids[n:], labels[n:]),
         verbose=0,
         callbacks=[watch],
     ).history
