@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from jaxembed import nn, plot, train
 
@@ -148,7 +149,8 @@ def print_epoch(history: train.History, epochs: int) -> None:
     """Prints the last epoch of a history as a line."""
     metrics = history.metrics().items()
     numbers = "  ".join(f"{name} {values[-1]:.4f}" for name, values in metrics)
-    print(f"epoch {len(history):>2}/{epochs}  {numbers}", flush=True)
+    # Past the bar, if there is one, and not through it.
+    tqdm.write(f"epoch {len(history):>2}/{epochs}  {numbers}")
 
 
 def finish(
