@@ -91,6 +91,17 @@ def load_imdb_ids(
       FileNotFoundError: if there is no such file.
       ValueError: if the file is no such archive, is larger than it may be, or holds
         anything but lists of ints.
+
+    Example:
+      >>> import tempfile
+      >>> reviews = np.empty(1, object)
+      >>> reviews[0] = [1, 14, 2]
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = folder + "/imdb.npz"
+      ...     np.savez(path, x_train=reviews, y_train=[1], x_test=reviews, y_test=[1])
+      ...     (ids, labels), _ = load_imdb_ids(path, num_words=10)
+      >>> ids.tolist(), labels
+      ([[1, 4, 2, 5]], array([1], dtype=int32))
     """
     settings: dict[str, Any] = {
         "skip_top": skip_top,

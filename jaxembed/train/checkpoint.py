@@ -81,6 +81,11 @@ def restore(path: str | Path, like: Any = None) -> tuple[Any, dict[str, Any]]:
     Raises:
       FileNotFoundError: if there is no checkpoint.
       ValueError: if it is damaged, or not of the form of ``like``.
+
+    Example:
+      >>> restore("no/such/folder")  # doctest: +ELLIPSIS
+      Traceback (most recent call last):
+      FileNotFoundError: there is no checkpoint in ...no/such/folder.
     """
     path = Path(path).absolute()
     leaves, text, expected = _read(path)

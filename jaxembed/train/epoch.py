@@ -51,7 +51,7 @@ def run_epoch(
     data: Data,
     rows: jax.Array,
     key: jax.Array,
-    epoch: jax.Array,
+    epoch: jax.Array | int,
     *,
     batch_size: int,
     shuffle: bool,
@@ -72,6 +72,18 @@ def run_epoch(
     Returns:
       The state after the epoch; its metrics, each the sum over all examples; and
       ``int32[]``, the first step with a loss that is not finite, or -1.
+
+    Example:
+      >>> from jaxembed import nn, optim
+      >>> from jaxembed.train import create_state, make_plan
+      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.FlattenDense())
+      >>> ids, key = jnp.array([[1, 2], [3, 4], [5, 6]]), jax.random.key(0)
+      >>> plan, _ = make_plan(model, optim.rmsprop(), ids)
+      >>> state, data = create_state(plan, ids, key=key), (ids, jnp.array([0, 1, 0]))
+      >>> state, metrics, first_bad = run_epoch(plan, state, {}, data, jnp.arange(3),
+      ...                                       key, 0, batch_size=2, shuffle=True)
+      >>> int(state.step), int(metrics.n_examples), int(first_bad)
+      (2, 3, -1)
     """
     ids, labels = data
     order_key, dropout_key = jax.random.split(jax.random.fold_in(key, epoch))

@@ -137,6 +137,13 @@ def make_plan(
     Raises:
       TypeError: if the model does not take ``train``.
       ValueError: if it has variables that are no parameters.
+
+    Example:
+      >>> from jaxembed import nn, optim
+      >>> model = nn.TextClassifier(nn.Embed(9, 2, frozen=True), nn.FlattenDense())
+      >>> plan, _ = make_plan(model, optim.rmsprop(), jnp.array([[1, 2, 3]]))
+      >>> plan.frozen
+      frozenset({('embed', 'embedding')})
     """
     arguments = inspect.signature(type(model).__call__).parameters
     if "train" not in arguments:
