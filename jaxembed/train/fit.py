@@ -99,11 +99,8 @@ def fit(
     stopping.check(bool(inputs.validation))
     state = create_state(plan, first, key=key, params=params)
     static = {"batch_size": batch_size, "shuffle": shuffle}
-    saver = Saver()
-    if checkpoint is not None:
-        arrays = {"examples": inputs, "initial weights": state.variables}
-        settings = static | dataclasses.asdict(stopping)
-        saver = Saver(Path(checkpoint), fingerprint(key, arrays, settings))
+    settings = static | dataclasses.asdict(stopping)
+    saver = _make_saver(checkpoint, key, inputs, state, settings)
     best = jax.tree.map(jnp.copy, state) if stopping.keep_best else None
     run = saver.load(Progress(state, best, History()))
     train_epoch = _compile(plan, run, inputs, key, **static)
@@ -135,6 +132,19 @@ class Inputs(NamedTuple):
     labels: jax.Array
     rows: jax.Array
     validation: list[Batch]
+
+
+def _make_saver(
+    checkpoint: str | Path | None,
+    key: jax.Array,
+    inputs: Inputs,
+    state: TrainState,
+    settings: dict[str, Any],
+) -> Saver:
+    if checkpoint is None:
+        return Saver()
+    arrays = {"examples": inputs, "initial weights": state.variables}
+    return Saver(Path(checkpoint), fingerprint(key, arrays, settings))
 
 
 def _check_inputs(

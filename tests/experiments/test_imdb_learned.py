@@ -74,14 +74,16 @@ def test_the_seed_is_all_that_chance_has(run_main, reviews):
     assert results() != results("--seed", 1)
 
 
-def test_an_out_that_cannot_be_written_is_refused_before_the_training():
+def test_an_out_that_cannot_be_written_is_refused_before_the_training(tmp_path):
     """In a process of its own, as its user runs it."""
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "x"
     command = [sys.executable, "-m", "experiments.imdb_learned", "--data", "embedded"]
     done = subprocess.run(
-        [*command, "--out", "/dev/null/x"], cwd=ROOT, capture_output=True, text=True
+        [*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("error: --out /dev/null/x cannot be written: Not a d")
+    assert done.stderr.startswith(f"error: --out {out} cannot be written: Not a dir")
     assert "Traceback" not in done.stderr
 
 

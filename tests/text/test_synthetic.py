@@ -2,13 +2,14 @@
 
 import collections
 
+import jax
 import numpy as np
 import pytest
 import scipy.optimize
 import scipy.sparse
 import scipy.sparse.linalg
 
-from jaxembed import text
+from jaxembed import nn, optim, text, train
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +105,13 @@ def test_a_bag_of_words_is_good_and_not_perfect(tokens):
     assert 0.80 < accuracy(train, labels[0], test, labels[1], 3e-3) < 0.92
 
 
-def test_vectors_of_the_unlabelled_part_beat_words_at_200_reviews(tokens):
-    n_words = len(tokens.tokenizer.word_index) + 1
-    vectors = ppmi_vectors(tokens.unlabelled, n_words)
+@pytest.fixture(scope="module")
+def vectors(tokens):
+    return ppmi_vectors(tokens.unlabelled, len(tokens.tokenizer.word_index) + 1)
+
+
+def test_vectors_of_the_unlabelled_part_beat_words_at_200_reviews(tokens, vectors):
+    n_words = len(vectors)
     words = [bag(tokens.train, n_words), bag(tokens.test, n_words)]
     means = [bag @ vectors / bag.sum(1)[:, None] * 10 for bag in words]
     rng = np.random.default_rng(0)
@@ -123,3 +128,35 @@ def test_vectors_of_the_unlabelled_part_beat_words_at_200_reviews(tokens):
         )
         differences.append(by_vectors - by_words)
     assert min(differences) > 0.03
+
+
+def test_vectors_of_the_unlabelled_part_beat_learned_ones_at_200_reviews(
+    tokens, vectors
+):
+    """The notebook's second half: a frozen table against one that is learned."""
+    ids, test_ids = (text.pad_sequences(x, 100) for x in (tokens.train, tokens.test))
+    table = (vectors / vectors.std() / 2).astype(np.float32)
+    for draw in range(2):
+        rows = np.random.default_rng(draw).permutation(len(ids))[:200]
+        accuracies = []
+        for frozen in (True, False):
+            embed = nn.Embed(*table.shape, frozen=frozen)
+            model = nn.TextClassifier(embed, nn.FlattenDense(hidden=(32,)))
+            params = model.init(jax.random.key(draw), ids[:1])["params"]
+            if frozen:
+                params["embed"]["embedding"] = table
+            state, _ = train.fit(
+                model,
+                (ids, tokens.train_labels),
+                rows=rows,
+                tx=optim.rmsprop(),
+                epochs=10,
+                batch_size=32,
+                key=jax.random.key(draw),
+                params=params,
+            )
+            metrics = train.evaluate(
+                model, state.variables, test_ids, tokens.test_labels
+            )
+            accuracies.append(metrics["accuracy"])
+        assert accuracies[0] > accuracies[1] + 0.05

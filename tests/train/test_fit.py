@@ -13,7 +13,7 @@ import optax
 import pytest
 
 from jaxembed import nn, optim, train
-from tests.train.conftest import L, N, V
+from tests.train.conftest import N, V
 
 
 def test_it_learns(fit, examples):
@@ -157,100 +157,6 @@ def test_a_loss_that_is_no_number_stops_with_epoch_and_step(fit, tmp_path):
         fit(tx=optax.sgd(rate), checkpoint=tmp_path / "run")
     _, extra = train.restore(tmp_path / "run")
     assert len(extra["history"]["loss"]) == 1  # of the good epoch
-
-
-class WithoutTrain(flax.linen.Module):
-    @flax.linen.compact
-    def __call__(self, ids):
-        return jnp.sum(nn.Embed(V, 1)(ids), axis=(1, 2))
-
-
-class WithBatchNorm(flax.linen.Module):
-    @flax.linen.compact
-    def __call__(self, ids, train=False):
-        rows = flax.linen.BatchNorm(use_running_average=not train)(nn.Embed(V, 1)(ids))
-        return jnp.sum(rows, axis=(1, 2))
-
-
-class WithoutLogits(flax.linen.Module):
-    @flax.linen.compact
-    def __call__(self, ids, train=False):
-        return nn.Embed(V, 2)(ids)
-
-
-IDS, LABELS = np.ones((20, L), np.int32), np.zeros(20, np.int32)
-BAD = IDS.copy()
-BAD[3, 2] = V
-
-
-@pytest.mark.parametrize(
-    ("changed", "error", "message"),
-    [
-        (
-            {"data": (IDS.astype("f"), LABELS)},
-            TypeError,
-            "ids must be integers, got float32: a float would be cut",
-        ),
-        (
-            {"data": (BAD, LABELS)},
-            ValueError,
-            r"ids\[3, 2\] is 30, and the table has the rows 0 to 29: encode the texts "
-            "with num_words=30",
-        ),
-        ({"data": (BAD - V - 1, LABELS)}, ValueError, r"ids\[0, 0\] is -30"),
-        (
-            {"validation": (BAD, LABELS)},
-            ValueError,
-            r"validation ids\[3, 2\] is 30, and the table",
-        ),
-        ({"data": (IDS[0], LABELS)}, ValueError, r"the axes \[N, L\], got"),
-        ({"data": (IDS, LABELS[1:])}, ValueError, r"labels must have the shape \[20\]"),
-        (
-            {"data": (IDS, LABELS + 2)},
-            ValueError,
-            r"labels\[0\] is 2, .* 0 to 1",
-        ),
-        ({"data": (IDS, LABELS + 0.5)}, ValueError, r"labels\[0\] is 0.5"),
-        (
-            {"data": (IDS[:5], LABELS[:5])},
-            ValueError,
-            "batch_size must be from 1 to the number of examples, 5, got 8",
-        ),
-        ({"batch_size": 0}, ValueError, "from 1 to the number of examples, 70, got 0"),
-        ({"rows": [0, 70]}, ValueError, r"rows\[1\] is 70, and there are 70 examples"),
-        ({"rows": [0.0, 1.0]}, TypeError, "rows must be integers with one axis"),
-        (
-            {"model": WithoutTrain()},
-            TypeError,
-            "WithoutTrain must take the arg",
-        ),
-        ({"model": WithBatchNorm()}, ValueError, "BatchNorm is not supported"),
-        (
-            {"model": WithoutLogits()},
-            ValueError,
-            r"\[B, C\], got \[1, 6, 2",
-        ),
-        (
-            {"params": {"embed": {"embedding": np.zeros((V, 3))}}},
-            ValueError,
-            r"embed.embedding must have the shape \(30, 4\), .* got \(30, 3\)",
-        ),
-        (
-            {"stopping": train.Stopping(patience=1)},
-            ValueError,
-            r"stopping watches val_loss: give validation=\(ids, labels\)",
-        ),
-        (
-            {"stopping": train.Stopping("f1")},
-            ValueError,
-            "monitor must be one of .*, not 'f1'",
-        ),
-    ],
-    ids=lambda value: None if isinstance(value, type) else str(value)[:40],
-)
-def test_bad_input_is_refused(fit, changed, error, message):
-    with pytest.raises(error, match=message):
-        fit(**changed)
 
 
 def test_a_history_has_no_metric_that_was_not_measured(fit):
