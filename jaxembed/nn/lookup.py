@@ -54,5 +54,5 @@ def _narrow(ids: np.ndarray) -> np.ndarray:
     if ids.dtype.kind in "iu" and ids.dtype.itemsize > 4 or ids.dtype == np.uint32:
         limits = np.iinfo(np.int32)
         outside = (ids < limits.min) | (ids > limits.max)
-        return np.where(outside, -1, ids).astype(np.int32)
+        return np.where(outside, np.int64(-1), ids.astype(np.int64)).astype(np.int32)
     return ids
