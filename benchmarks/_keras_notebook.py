@@ -4,13 +4,10 @@ Run by benchmarks.notebook as a process of its own; prints a JSON line.
 """
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
-
-os.environ["KERAS_BACKEND"] = "jax"
 
 import numpy as np
 

@@ -7,15 +7,12 @@ Prints:  JSON lines: the epochs of one process, in turns; whole processes, in tu
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-os.environ["KERAS_BACKEND"] = "jax"
 
 import jax
 import numpy as np
