@@ -63,14 +63,16 @@ def take_turns(
             seconds[name].append(time.perf_counter() - start)
             following.release()
             gates[name].acquire()
+            if errors:
+                raise RuntimeError("another loop has failed")
             start = time.perf_counter()
 
         try:
             loops[name](turn)
-        except BaseException as error:  # else the others would wait for ever
+        except BaseException as error:
             errors.append(error)
         finally:
-            following.release()
+            following.release()  # the others go on, or end where they see the error
 
     threads = [threading.Thread(target=work, args=(name,)) for name in names]
     for thread in threads:

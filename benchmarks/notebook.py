@@ -21,7 +21,7 @@ from benchmarks import _keras_notebook as keras_notebook
 from benchmarks import _timing
 from jaxembed import nn, optim, text, train
 
-ACCURACY = (0.72, 0.86)  # of both; outside of it nothing is timed
+ACCURACY = (0.72, 0.86)  # of both; outside of it nothing is reported
 Arrays = dict[str, np.ndarray]
 
 

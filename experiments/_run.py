@@ -27,7 +27,7 @@ class Options:
     data: str = ""
     """Reviews: a folder or .tar.gz like aclImdb, "tfds" or "embedded". By default what
     lies in the folder $JAXEMBED_DATA, else "embedded"."""
-    out: Path = Path()
+    out: Path | None = None
     """Folder for the results, runs/NAME by default."""
     cache: Path = Path("runs/cache")
     """Folder where tokenised reviews are kept."""
@@ -51,7 +51,7 @@ def main(config_type: type, run: Callable[[Any], dict[str, Any]]) -> None:
     module = sys.modules["__main__"]
     name = Path(str(module.__file__)).stem
     config: Any = tyro.cli(config_type, description=module.__doc__)
-    out = Path("runs", name) if config.out == Path() else config.out
+    out = Path("runs", name) if config.out is None else config.out
     config = dataclasses.replace(config, data=choose_data(config.data), out=out)
     note = " (SYNTHETIC reviews, no real text)" if config.data == "embedded" else ""
     print(f"{name} on {config.data}{note}", flush=True)
@@ -174,6 +174,7 @@ def finish(
     Returns:
       Its part of ``metrics.json``.
     """
+    assert config.out is not None  # main fills it in
     state, history = run
     plot.curves(history, config.out / "curves.png", description)
     settings = json.loads(json.dumps(dataclasses.asdict(config), default=str))

@@ -16,11 +16,13 @@ class Call(NamedTuple):
       path: the names that lead to its parameters, e.g. ``("embed",)``.
       module: the layer.
       output: the shape and dtype of what it returned, if that is one array.
+      reads_ids: whether it was given the very ids that the model was given.
     """
 
     path: tuple[str, ...]
     module: nn.Module
     output: jax.ShapeDtypeStruct | None
+    reads_ids: bool
 
 
 def record_calls(model: nn.Module, variables: Any, ids: ArrayLike) -> list[Call]:
@@ -43,8 +45,11 @@ def record_calls(model: nn.Module, variables: Any, ids: ArrayLike) -> list[Call]
       (1, 3, 2)
     """
     calls: list[Call] = []
+    given: list[Any] = []  # what the first call, that of the model, was given
 
     def record(run: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        given.extend(args[:1])
+        reads_ids = bool(args) and args[0] is given[0]
         result = run(*args, **kwargs)
         if context.method_name == "__call__":
             is_array = hasattr(result, "shape")
@@ -53,7 +58,7 @@ def record_calls(model: nn.Module, variables: Any, ids: ArrayLike) -> list[Call]
             )
             # Without its scope, which ends with the trace.
             module = context.module.clone(parent=None)
-            calls.append(Call(context.module.path, module, output))
+            calls.append(Call(context.module.path, module, output, reads_ids))
         return result
 
     with nn.intercept_methods(record):
@@ -61,7 +66,7 @@ def record_calls(model: nn.Module, variables: Any, ids: ArrayLike) -> list[Call]
     return calls
 
 
-def find_tables(calls: list[Call]) -> dict[tuple[str, ...], nn.Module]:
+def find_tables(calls: list[Call]) -> dict[tuple[str, ...], Call]:
     """The tables among the layers of a model.
 
     Args:
@@ -69,17 +74,27 @@ def find_tables(calls: list[Call]) -> dict[tuple[str, ...], nn.Module]:
 
     Returns:
       For each :class:`Embed` or ``flax.linen.Embed`` that is called, the path of its
-      table in ``variables["params"]`` and the layer.
+      table in ``variables["params"]`` and the call.
 
     Example:
       >>> import jax.numpy as jnp
       >>> ids, embed = jnp.array([[1, 2, 3]]), Embed(5, 2, frozen=True)
       >>> calls = record_calls(embed, embed.init(jax.random.key(0), ids), ids)
-      >>> [(path, layer.frozen) for path, layer in find_tables(calls).items()]
+      >>> [(path, call.module.frozen) for path, call in find_tables(calls).items()]
       [(('embedding',), True)]
     """
     return {
-        (*call.path, "embedding"): call.module
+        (*call.path, "embedding"): call
         for call in calls
         if isinstance(call.module, Embed | nn.Embed)
     }
+
+
+def is_frozen(module: nn.Module) -> bool:
+    """Whether a layer is an :class:`Embed` whose table stays as it is.
+
+    Example:
+      >>> is_frozen(Embed(5, 2, frozen=True)), is_frozen(nn.Dense(3))
+      (True, False)
+    """
+    return isinstance(module, Embed) and module.frozen

@@ -45,6 +45,10 @@ class FlattenDense(nn.Module):
     dropout: float = 0.0
     dtype: Any = None
 
+    def __post_init__(self) -> None:
+        self.hidden = tuple(self.hidden)  # a list would be no static argument
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, rows: jax.Array, train: bool = False) -> jax.Array:
         """Logits ``float[B]``, or ``float[B, C]`` for C > 1, of ``float[B, L, D]``.

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 
 
 def lookup(
-    table: jax.Array, ids: ArrayLike, *, mode: str = "fill", out_sharding: Any = None
+    table: ArrayLike, ids: ArrayLike, *, mode: str = "fill", out_sharding: Any = None
 ) -> jax.Array:
     """One row of ``table`` for each id.
 
@@ -42,6 +42,7 @@ def lookup(
             f"ids must be integers, got {ids.dtype}{list(ids.shape)}: an id is a row's "
             "number, and a float would be cut to another row."
         )
+    table = jnp.asarray(table)  # also one of NumPy, as a checkpoint may have it
     if table.ndim != 2:
         raise ValueError(f"table must have the axes [V, D], got {list(table.shape)}.")
     return table.at[ids].get(

@@ -1,14 +1,14 @@
 """Summary: the layers of a model with their shapes and parameters."""
 
 import dataclasses
+import math
 from typing import Any
 
 import flax.linen as nn
-import jax
-import numpy as np
+from flax.traverse_util import flatten_dict
 from jax.typing import ArrayLike
 
-from jaxembed.nn.calls import Call, record_calls
+from jaxembed.nn.calls import Call, is_frozen, record_calls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,14 +18,15 @@ class Layer:
     Attributes:
       name: the path of the layer, e.g. "head.logits".
       kind: the name of its class.
-      output: the shape of its output; None stands for the batch.
+      output: the shape of its output, in which None stands for the batch; None if it
+        gave no array.
       n_params: how many numbers it owns, those of the layers in it not counted.
       frozen: whether these stay as they are in training.
     """
 
     name: str
     kind: str
-    output: tuple[int | None, ...]
+    output: tuple[int | None, ...] | None
     n_params: int
     frozen: bool
 
@@ -59,9 +60,10 @@ class Summary:
         rows = [("layer", "output", "parameters", "")]
         for layer in self.layers:
             note = "frozen" if layer.frozen else ""
-            sizes = ", ".join("batch" if n is None else str(n) for n in layer.output)
+            sizes = ["batch" if n is None else str(n) for n in layer.output or ()]
+            output = f"[{', '.join(sizes)}]" if sizes else ""
             name = f"{layer.name} ({layer.kind})"
-            rows.append((name, f"[{sizes}]", f"{layer.n_params:,}", note))
+            rows.append((name, output, f"{layer.n_params:,}", note))
         for name in ("total", "trainable", "frozen"):
             rows.append((name, "", f"{getattr(self, name):,}", ""))
         widths = [max(len(row[i]) for row in rows) for i in range(4)]
@@ -87,6 +89,7 @@ def summary(model: nn.Module, variables: Any, ids: ArrayLike) -> Summary:
       :class:`Summary`, which prints as a table.
 
     Example:
+      >>> import jax, numpy as np
       >>> from jaxembed.nn import Embed, FlattenDense, TextClassifier
       >>> model = TextClassifier(Embed(10_000, 8), FlattenDense())
       >>> ids = np.zeros((1, 20), np.int32)
@@ -101,21 +104,23 @@ def summary(model: nn.Module, variables: Any, ids: ArrayLike) -> Summary:
       trainable                                   80,161
       frozen                                           0
     """
-    params = variables["params"]
-    rows: dict[tuple[str, ...], Layer] = {}
     calls = record_calls(model, variables, ids)
+    counts = _count(variables["params"])
+    rows: dict[tuple[str, ...], Layer] = {}
     for call in calls:
         # A layer of layers has no row, unless it has parameters of its own.
-        n_params = _count(params, call.path)
-        is_leaf = not any(_is_inside(other, call) for other in calls)
-        if call.output is not None and (n_params or is_leaf):
+        if call.path in counts or not any(_is_inside(other, call) for other in calls):
+            shape = None if call.output is None else (None, *call.output.shape[1:])
             rows[call.path] = Layer(
                 name=".".join(call.path) or "model",
                 kind=type(call.module).__name__,
-                output=(None, *call.output.shape[1:]),
-                n_params=n_params,
-                frozen=getattr(call.module, "frozen", False),
+                output=shape,
+                n_params=counts.pop(call.path, 0),
+                frozen=is_frozen(call.module),
             )
+    # What no __call__ has shown is counted all the same.
+    for path, n_params in counts.items():
+        rows[path] = Layer(".".join(path) or "model", "?", None, n_params, False)
     return Summary(tuple(rows.values()))
 
 
@@ -124,8 +129,9 @@ def _is_inside(inner: Call, outer: Call) -> bool:
     return len(inner.path) > depth and inner.path[:depth] == outer.path
 
 
-def _count(params: Any, path: tuple[str, ...]) -> int:
-    for name in path:
-        params = params.get(name, {})
-    own = [leaf for leaf in params.values() if not isinstance(leaf, dict)]
-    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(own))
+def _count(params: Any) -> dict[tuple[str, ...], int]:
+    """How many numbers each layer owns itself."""
+    counts: dict[tuple[str, ...], int] = {}
+    for path, leaf in flatten_dict(params).items():
+        counts[path[:-1]] = counts.get(path[:-1], 0) + math.prod(leaf.shape)
+    return counts

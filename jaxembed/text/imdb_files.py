@@ -15,6 +15,9 @@ PARTS = (("train", "neg"), ("train", "pos"), ("test", "neg"), ("test", "pos"))
 OPTIONAL_PARTS = (("train", "unsup"),)
 # The longest review has 14 kB; more than this is no review.
 MAX_REVIEW_BYTES = 1 << 20
+# Reviews pack to a fourth; headers, mostly zeros, of the shortest ones to a fiftieth.
+MAX_EXPANSION = 200
+END = bytes(1024)  # two empty blocks end every tar
 REVIEW = re.compile(r"(?:[^/]+/)?(train|test)/(neg|pos|unsup)/([^/]+\.txt)")
 
 
@@ -47,39 +50,69 @@ def read_archive(path: Path) -> Parts:
     """The reviews in a ``.tar.gz`` of such a folder, streamed and never extracted.
 
     Raises:
-      ValueError: if the archive is cut or damaged, if a member lies outside of the
-        archive's folder or is a link where a review should be, if a part has no
-        reviews, or if a review is empty, not UTF-8, or larger than 1 MiB.
+      OSError: if the file cannot be read.
+      ValueError: if the archive is cut, damaged, or unpacks to far too much; if a
+        member lies outside of the archive's folder or is a link where a review should
+        be; if a part has no reviews, or a review is empty, not UTF-8, there twice, or
+        larger than 1 MiB.
     """
     reviews = []
     n_members = 0
-    try:
-        with gzip.open(path) as stream:
-            with tarfile.open(fileobj=stream, mode="r|") as tar:
+    with path.open("rb") as file:  # an error of the file system stays what it is
+        stream = _Measured(gzip.GzipFile(fileobj=file), path)
+        try:
+            with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]
                 for member in tar:
                     n_members += 1
                     if part := _part_of(member, path):
-                        file = tar.extractfile(member)
-                        assert file is not None  # _part_of lets only files through
-                        reviews.append((part, Path(member.name).name, file.read()))
+                        content = tar.extractfile(member)
+                        data = content.read() if content else b""
+                        reviews.append((part, Path(member.name).name, data))
             while stream.read(1 << 20):  # to the end, where the checksum is
                 pass
-    except (EOFError, OSError, tarfile.TarError, zlib.error) as error:
+        except (EOFError, OSError, RecursionError, tarfile.TarError, zlib.error) as e:
+            raise ValueError(
+                f"{path} is cut or damaged after {n_members} members: {e}. "
+                "Fetch it again."
+            ) from e
+    if len(stream.tail) < len(END) or stream.tail.strip(b"\0"):
         raise ValueError(
-            f"{path} is cut or damaged after {n_members} members: {error}. "
+            f"{path} is cut or damaged after {n_members} members: it has no end. "
             "Fetch it again."
-        ) from error
+        )
     return collect(path, reviews)
+
+
+class _Measured:
+    """A stream that stops where an archive unpacks to far more than reviews do."""
+
+    def __init__(self, stream: gzip.GzipFile, path: Path):
+        self.stream, self.path = stream, path
+        self.limit = MAX_EXPANSION * path.stat().st_size + len(END)
+        self.size, self.tail = 0, b""
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, of which the last ones are kept as ``tail``."""
+        data = self.stream.read(size)
+        self.size += len(data)
+        if self.size > self.limit:
+            raise ValueError(
+                f"{self.path} unpacks to more than {MAX_EXPANSION} times its size, "
+                "which reviews do not. Do not trust this file."
+            )
+        self.tail = (self.tail + data)[-len(END) :]
+        return data
 
 
 def collect(path: Path, reviews: Iterable[tuple[tuple[str, str], str, bytes]]) -> Parts:
     """Sorts ``(part, name, UTF-8 bytes)`` by name and checks each review.
 
     Raises:
-      ValueError: names the review that is empty or not UTF-8, or the part that has
-        no reviews.
+      ValueError: names the review that is empty, not UTF-8 or there twice, or the
+        part that has no reviews.
     """
     found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    names = set()
     for part, name, data in reviews:
         place = f"{path}: {'/'.join(part)}/{name}"
         try:
@@ -88,6 +121,9 @@ def collect(path: Path, reviews: Iterable[tuple[tuple[str, str], str, bytes]]) -
             raise ValueError(f"{place} is not UTF-8: {error}.") from error
         if not text.strip():
             raise ValueError(f"{place} is empty: take it out, or fetch it again.")
+        if (part, name) in names:
+            raise ValueError(f"{place} is there twice: do not trust this file.")
+        names.add((part, name))
         found[part].append((name, text))
     for part in PARTS:
         if not found[part]:

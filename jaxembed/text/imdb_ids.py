@@ -144,8 +144,12 @@ class _Dtype:
         self.state = state
 
 
-class _ListUnpickler(pickle.Unpickler):
-    """Reads a pickled array of lists; every other name is refused."""
+class _ListUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
+    """Reads a pickled array of lists; every other name is refused.
+
+    The one written in Python: its memo is a dict, where that in C is an array as long
+    as the largest index that the file names.
+    """
 
     stand_ins = {
         ("numpy", "ndarray"): _ObjectArray,
@@ -153,6 +157,12 @@ class _ListUnpickler(pickle.Unpickler):
         # Called with the type, a shape and a code; makes an array without a state.
         ("numpy.core.multiarray", "_reconstruct"): lambda *_: _ObjectArray(),
         ("numpy._core.multiarray", "_reconstruct"): lambda *_: _ObjectArray(),
+    }
+    # It would make room for as many bytes as the file names, before it reads them.
+    dispatch = {
+        code: load
+        for code, load in pickle._Unpickler.dispatch.items()  # type: ignore[attr-defined]
+        if code != pickle.BYTEARRAY8[0]
     }
 
     def find_class(self, module: str, name: str) -> Any:
@@ -174,7 +184,8 @@ def _read_members(path: Path) -> dict[str, Any]:
                         f"{name} has {size} bytes, more than {MAX_MEMBER_BYTES}"
                     )
                 with archive.open(f"{name}.npy") as member:
-                    arrays[name] = _read_array(io.BytesIO(member.read(size)))
+                    stream = io.BytesIO(member.read(size))
+                arrays[name] = _read_array(stream, may_be_lists=name[0] == "x")
     except Exception as error:  # whatever a cut or made-up file makes readers raise
         raise ValueError(
             f"{path} is refused as Keras's imdb.npz: {error}. Load the raw reviews "
@@ -183,7 +194,7 @@ def _read_members(path: Path) -> dict[str, Any]:
     return arrays
 
 
-def _read_array(stream: io.BytesIO) -> Any:
+def _read_array(stream: io.BytesIO, may_be_lists: bool) -> Any:
     version = np.lib.format.read_magic(stream)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -192,7 +203,7 @@ def _read_array(stream: io.BytesIO) -> Any:
     if version not in readers:
         raise ValueError(f"npy version {version} is not known")
     *_, dtype = readers[version](stream)
-    if dtype.hasobject:
+    if dtype.hasobject and may_be_lists:
         array = _ListUnpickler(stream).load()
         if not isinstance(array, _ObjectArray):
             raise ValueError(f"it holds a {type(array).__name__}, not an array")

@@ -1,15 +1,20 @@
 """IMDB by TensorFlow Datasets, without TensorFlow: fetched, checked, prepared, read."""
 
 import dataclasses
-import urllib.error
+import hashlib
+import http.client
+import os
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from jaxembed.text.imdb_files import Parts
 
-# Without a network, TFDS itself tries ten times, for minutes.
+# Without a network it is known soon; a slow one may take its time.
 CONNECT_SECONDS = 5
+READ_SECONDS = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +55,7 @@ def read_tfds(
     Args:
       data_dir: where the prepared files lie; by default ``$TFDS_DATA_DIR``, else
         ``~/tensorflow_datasets``.
-      manual_dir: a folder that may hold the archive, fetched by hand; by default
+      manual_dir: a folder that may hold the archive, and gets it otherwise; by default
         ``downloads/manual`` in ``data_dir``.
       archive: what to prepare, with its size and hash.
 
@@ -58,8 +63,9 @@ def read_tfds(
       The texts of each (split, label), in the order of the names of their files.
 
     Raises:
-      ConnectionError: if the archive is neither in ``manual_dir`` nor to be fetched;
-        after five seconds at most, and naming the place to put it.
+      ConnectionError: if the archive is neither in ``manual_dir`` nor to be fetched,
+        naming the place to put it; a host that does not answer is asked once, for
+        five seconds.
       ValueError: if the archive's size or hash is not the declared one, or its
         content not as :func:`read_archive` wants it.
     """
@@ -73,21 +79,55 @@ def read_tfds(
     builder = ImdbTexts(data_dir=place, config=config, file_format="array_record")
     if not builder.is_prepared():
         if not (manual / archive.name).exists():
-            _check_reachable(archive, manual)
+            _fetch(archive, manual)
         _prepare(builder, manual, archive)
     return _read_parts(builder)
 
 
-def _check_reachable(archive: Archive, manual: Path) -> None:
+def _fetch(archive: Archive, manual: Path) -> None:
+    """Fetches the archive into ``manual``, once and whole, or not at all.
+
+    TFDS would do it, but it tries ten times, for minutes, and leaves what it broke off.
+    """
     request = urllib.request.Request(archive.url, method="HEAD")
+    manual.mkdir(parents=True, exist_ok=True)
+    beside = manual / f".{archive.name}.{os.getpid()}"
     try:
         urllib.request.urlopen(request, timeout=CONNECT_SECONDS).close()
-    except (OSError, urllib.error.URLError) as error:
+        with urllib.request.urlopen(archive.url, timeout=READ_SECONDS) as response:
+            found = _copy(response, beside, archive)
+        if found != (archive.size, archive.sha256):
+            raise ValueError(_mismatch(archive, found))
+        os.replace(beside, manual / archive.name)
+    except (OSError, http.client.HTTPException) as error:
         raise ConnectionError(
-            f"{archive.url} cannot be reached: {error}. Fetch {archive.name} "
+            f"{archive.url} cannot be fetched: {error}. Fetch {archive.name} "
             f"({archive.size} bytes) on another machine and put it into {manual}, "
             "or give the path of another copy of the reviews."
         ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _copy(response: Any, path: Path, archive: Archive) -> tuple[int, str]:
+    """Size and hash of what was written; it stops past the declared size."""
+    size, digest = 0, hashlib.sha256()
+    bar = tqdm(total=archive.size, unit="B", unit_scale=True, disable=None)
+    with path.open("wb") as file, bar:
+        while size <= archive.size and (data := response.read(1 << 18)):
+            file.write(data)
+            digest.update(data)
+            size += len(data)
+            bar.update(len(data))
+    return size, digest.hexdigest()
+
+
+def _mismatch(archive: Archive, found: Any) -> str:
+    return (
+        f"{archive.name} is not the file that was asked for, of {archive.size} bytes "
+        f"and SHA-256 {archive.sha256}: fetch it again, or give its own path if you "
+        f"trust it. Found: {found}"
+    )
 
 
 def _prepare(builder: Any, manual: Path, archive: Archive) -> None:
@@ -100,11 +140,7 @@ def _prepare(builder: Any, manual: Path, archive: Archive) -> None:
     try:
         builder.download_and_prepare(download_config=settings)
     except download_manager.NonMatchingChecksumError as error:
-        raise ValueError(
-            f"{archive.name} is not the file that was asked for, of {archive.size} "
-            f"bytes and SHA-256 {archive.sha256}: fetch it again, or give its own path "
-            f"if you trust it. TFDS says: {error}"
-        ) from error
+        raise ValueError(_mismatch(archive, error)) from error
 
 
 def _read_parts(builder: Any) -> Parts:

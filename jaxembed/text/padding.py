@@ -20,7 +20,8 @@ def pad_sequences(
 ) -> np.ndarray:
     """One row for each sequence, cut or filled to the same length.
 
-    Equal to ``keras.utils.pad_sequences`` for every argument. By default it keeps the
+    Equal to ``keras.utils.pad_sequences`` for every argument that Keras takes; with
+    ``maxlen=0`` the rows are empty, where Keras mostly fails. By default it keeps the
     *last* ``maxlen`` ids of a sequence and pads in front, as Keras does.
 
     Args:
@@ -36,6 +37,7 @@ def pad_sequences(
       ``dtype[N, L, ...]``.
 
     Raises:
+      OverflowError: if an id does not fit into ``dtype``.
       ValueError: if a sequence has no length or another shape than the first, if a
         side is neither "pre" nor "post", or if there is nothing to take L from.
 
@@ -87,15 +89,23 @@ def _pad_ragged(
     value: Any,
 ) -> np.ndarray:
     padded = np.full((len(sequences), maxlen), value, dtype)
-    kept = np.minimum(sequences.lengths, maxlen)[:, None]
-    starts = sequences.offsets[:-1, None]
+    kept = np.minimum(sequences.lengths, maxlen)
+    # For each id that is kept: its row, its place in it, and its place in the values.
+    rows = np.repeat(np.arange(len(sequences)), kept)
+    places = np.arange(rows.size) - np.repeat(np.cumsum(kept) - kept, kept)
+    starts = sequences.offsets[:-1]
     if truncating == "pre":
-        starts = sequences.offsets[1:, None] - kept
-    column = np.arange(maxlen)
+        starts = sequences.offsets[1:] - kept
+    values = sequences.values[np.repeat(starts, kept) + places]
+    if padded.dtype.kind in "iu" and values.size:
+        limits = np.iinfo(padded.dtype)
+        if not limits.min <= values.min() <= values.max() <= limits.max:
+            raise OverflowError(
+                f"ids from {values.min()} to {values.max()} do not fit into {dtype}."
+            )
     if padding == "pre":
-        column = column - (maxlen - kept)
-    filled = (column >= 0) & (column < kept)
-    padded[filled] = sequences.values[(starts + column)[filled]]
+        places += np.repeat(maxlen - kept, kept)
+    padded[rows, places] = values
     return padded
 
 

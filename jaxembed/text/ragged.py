@@ -18,7 +18,9 @@ class Ragged(Sequence[np.ndarray]):
       offsets: ``int64[N + 1]``; sequence i is ``values[offsets[i]:offsets[i + 1]]``.
 
     Raises:
-      ValueError: if the offsets do not start at 0, fall, or end past the values.
+      TypeError: if the values are not integers.
+      ValueError: if a value does not fit into 32 bits, or if the offsets do not start
+        at 0, fall, or end past the values.
 
     Example:
       >>> ragged = Ragged.from_lists([[3, 4], [], [5]])
@@ -27,7 +29,7 @@ class Ragged(Sequence[np.ndarray]):
     """
 
     def __init__(self, values: np.ndarray, offsets: np.ndarray):
-        self.values = np.asarray(values, np.int32)
+        self.values = _to_int32(np.asarray(values))
         self.offsets = np.asarray(offsets, np.int64)
         ends = self.offsets[[0, -1]].tolist() if self.offsets.size else []
         if ends != [0, self.values.size] or np.any(np.diff(self.offsets) < 0):
@@ -39,7 +41,9 @@ class Ragged(Sequence[np.ndarray]):
     @classmethod
     def from_lists(cls, sequences: Iterable[Sequence[int]]) -> "Ragged":
         """Packs lists of ids; the inverse of :meth:`tolist`."""
-        arrays = [np.zeros(0, np.int32), *(np.asarray(i, np.int32) for i in sequences)]
+        # An empty list would be an array of floats.
+        arrays = [np.zeros(0, np.int32)]
+        arrays += [np.asarray(ids, None if len(ids) else np.int32) for ids in sequences]
         lengths = np.array([ids.size for ids in arrays[1:]], np.int64)
         return cls.from_lengths(np.concatenate(arrays), lengths)
 
@@ -107,3 +111,15 @@ class Ragged(Sequence[np.ndarray]):
 
     def __repr__(self) -> str:
         return f"Ragged({len(self)} sequences, {self.values.size} values)"
+
+
+def _to_int32(values: np.ndarray) -> np.ndarray:
+    """Never another id: what is no int32 is refused, not cut or wrapped."""
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"ids must be integers, got {values.dtype}.")
+    limits = np.iinfo(np.int32)
+    if values.dtype != np.int32 and values.size:
+        low, high = int(values.min()), int(values.max())
+        if not limits.min <= low <= high <= limits.max:
+            raise ValueError(f"ids must fit into 32 bits, got {low} to {high}.")
+    return values.astype(np.int32, copy=False)

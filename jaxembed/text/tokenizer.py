@@ -65,7 +65,7 @@ class Tokenizer:
         self.word_counts: dict[str, int] = {}
         self.word_index: dict[str, int] = {}
 
-    def fit(self, texts: Sequence[str]) -> "Tokenizer":
+    def fit(self, texts: Iterable[str]) -> "Tokenizer":
         """Counts the words of ``texts``, on top of what was counted before.
 
         Returns:
@@ -76,7 +76,7 @@ class Tokenizer:
           TypeError: if a text is not a ``str``.
           ValueError: if no word was ever seen, as in ``[""]``.
         """
-        check_texts(texts)
+        texts = check_texts(texts)
         pieces = split_words(texts, self.filters, self.lower)
         while some := list(itertools.islice(pieces, PIECES_AT_ONCE)):
             words = pa.chunked_array([piece.words for piece in some])
@@ -97,7 +97,7 @@ class Tokenizer:
         words += [word for word, _ in ranked]
         self.word_index = {word: i for i, word in enumerate(words, start=1)}
 
-    def encode(self, texts: Sequence[str]) -> Ragged:
+    def encode(self, texts: Iterable[str]) -> Ragged:
         """The ids of the words of each text.
 
         Words that are unknown, or whose id is not below ``num_words``, become the id
@@ -107,7 +107,7 @@ class Tokenizer:
           TypeError: if a text is not a ``str``.
           ValueError: if the tokenizer was not fitted.
         """
-        check_texts(texts)
+        texts = check_texts(texts)
         self._check_fitted()
         index = self.word_index
         oov_id = index.get(self.oov_token, 0) if self.oov_token is not None else 0
@@ -175,7 +175,13 @@ class Tokenizer:
             )
             for word, count in counts.items():
                 tokenizer.word_counts[word] = _check(count, int)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (
+            AttributeError,
+            KeyError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise ValueError(
                 f"this is not the JSON of a Tokenizer: {type(error).__name__}: {error}."
             ) from error
@@ -188,7 +194,7 @@ class Tokenizer:
         return not self.num_words or word_id < self.num_words
 
     def _check_fitted(self) -> None:
-        if not self.word_index:
+        if not self.word_counts:
             raise ValueError("the tokenizer knows no words yet: call fit(texts) first.")
 
 

@@ -50,7 +50,7 @@ def load_imdb_tokens(
 ) -> TokenizedCorpus:
     """The reviews of :func:`load_imdb` as ids, from the cache where they are there.
 
-    A cached corpus is found again by the content of its source (the bytes of an
+    A cached corpus is found again by the content of its source (name and bytes of an
     archive, the texts of anything else) and the tokenizer's settings. A file in the
     cache that is damaged is made again.
 
@@ -66,6 +66,7 @@ def load_imdb_tokens(
 
     Raises:
       Exception: all that :func:`load_imdb` raises.
+      OSError: if ``cache_dir`` cannot be made.
 
     Example:
       >>> tokens = load_imdb_tokens("embedded")
@@ -77,10 +78,12 @@ def load_imdb_tokens(
     if cache_dir is None:
         return _tokenize(load_imdb(source, **settings), tokenizer)
     if path.is_file():  # an archive: its bytes are hashed faster than it is read
-        corpus, content = None, _hash_file(path)
+        # With its name, which is in the description.
+        corpus, content = None, f"{path.name} {_hash_file(path)}"
     else:
         corpus = load_imdb(source, **settings)
         content = _hash_corpus(corpus)
+    Path(cache_dir).mkdir(parents=True, exist_ok=True)  # now, not after the work
     cached = Path(cache_dir) / f"tokens-{_key(content, tokenizer)}.safetensors"
     tokens = _read(cached) if cached.is_file() else None
     if tokens is None:
@@ -148,7 +151,6 @@ def _write(path: Path, tokens: TokenizedCorpus) -> None:
         arrays[f"{part}_offsets"] = getattr(tokens, part).offsets
     for part in ("train_labels", "test_labels"):
         arrays[part] = getattr(tokens, part)
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         # safetensors finds no flipped bit by itself.

@@ -6,7 +6,7 @@ at spaces. A filtered character below 128 is a byte of its own in UTF-8, so one
 ``str.translate`` and ``split`` do for one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,8 +30,8 @@ class Words(NamedTuple):
     lengths: np.ndarray
 
 
-def check_texts(texts: Sequence[str]) -> None:
-    """Refuses what is not a list of texts: one text, bytes, numbers.
+def check_texts(texts: Iterable[str]) -> list[str]:
+    """The texts as a list; refuses what is not many texts: one text, bytes, numbers.
 
     Raises:
       TypeError: names the place of the first that is not a ``str``.
@@ -41,12 +41,14 @@ def check_texts(texts: Sequence[str]) -> None:
             f"texts must be a list of texts, got one {type(texts).__name__}: "
             "put it into a list."
         )
-    for place, text in enumerate(texts):
+    listed = list(texts)
+    for place, text in enumerate(listed):
         if not isinstance(text, str):
             remedy = ": decode it first" if isinstance(text, bytes) else ""
             raise TypeError(
                 f"texts must be str, got {type(text).__name__} at {place}{remedy}."
             )
+    return listed
 
 
 def split_words(texts: Sequence[str], filters: str, lower: bool) -> Iterator[Words]:

@@ -10,6 +10,9 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 Leaves = dict[tuple[str, ...], Any]
+# What Orbax puts into the folder of a step, and how it calls an unfinished one.
+OURS = {"state", "meta", "_CHECKPOINT_METADATA", "commit_success.txt"}
+UNFINISHED = "orbax-checkpoint-tmp"
 
 
 def save(
@@ -32,8 +35,10 @@ def save(
       overwrite: whether a checkpoint that is there is replaced.
 
     Raises:
-      FileExistsError: if there is a checkpoint, or anything else, and not
-        ``overwrite``.
+      FileExistsError: if there is a checkpoint and not ``overwrite``, or if there is
+        anything else.
+      TypeError: if a leaf of ``state`` is no array.
+      ValueError: if a name in it has a dot, or there is none.
 
     Example:
       >>> import tempfile
@@ -47,12 +52,8 @@ def save(
     import orbax.checkpoint as ocp
 
     path = Path(path).absolute()
-    if path.is_file() or (path.is_dir() and not overwrite and any(path.iterdir())):
-        raise FileExistsError(
-            f"{path} is there already: give another path, or, for a folder, "
-            "overwrite=True."
-        )
     leaves = {name: np.asarray(leaf) for name, leaf in _named_leaves(state).items()}
+    _check_free(path, overwrite)
     text = json.dumps({} if extra is None else extra)
     digests = {".".join(name): hash_arrays(leaf) for name, leaf in leaves.items()}
     meta = {"sha256": digests, "extra_sha256": _hash_text(text), "extra": text}
@@ -97,15 +98,75 @@ def restore(path: str | Path, like: Any = None) -> tuple[Any, dict[str, Any]]:
                 f"the checkpoint {path} is damaged at {name}: its SHA-256 is not the "
                 "one that was saved. Train again, or take a copy."
             )
-    extra = json.loads(text)
-    return unflatten_dict(leaves) if like is None else _fill(like, leaves, path), extra
+    tree = unflatten_dict(leaves)
+    return tree if like is None else fill(like, tree, path), json.loads(text)
 
 
-def _open(path: Path) -> Any:
+def fill(like: Any, tree: dict[str, Any], path: str | Path) -> Any:
+    """The arrays of nested dicts, on the default device, in the form of ``like``.
+
+    Args:
+      like: a tree whose arrays say which shapes and dtypes are wanted.
+      tree: what :func:`restore` gave without a likeness.
+      path: of the checkpoint, for the error.
+
+    Returns:
+      A tree of the form of ``like``.
+
+    Raises:
+      ValueError: names the first leaf that is missing, too many, or another array.
+
+    Example:
+      >>> fill((np.zeros(2),), {"0": np.ones(2)}, "model")
+      (Array([1., 1.], dtype=float32),)
+    """
+    wanted, leaves = _named_leaves(like), flatten_dict(tree)
+    for name in sorted(wanted.keys() | leaves.keys()):
+        sides = [_describe(side.get(name)) for side in (wanted, leaves)]
+        if sides[0] != sides[1]:
+            raise ValueError(
+                f"the checkpoint {path} is of another model or optimizer: "
+                f"{'.'.join(name)} should be {sides[0]} and is {sides[1]}."
+            )
+    arrays = [jax.device_put(leaves[name]) for name in wanted]
+    return jax.tree.unflatten(jax.tree.structure(like), arrays)
+
+
+def has_checkpoint(path: Path) -> bool:
+    """Whether a finished checkpoint is there; one that was broken off is none.
+
+    Example:
+      >>> has_checkpoint(Path("no/such/folder"))
+      False
+    """
+    return path.is_dir() and any(entry.name.isdigit() for entry in path.iterdir())
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    entries = list(path.iterdir()) if path.is_dir() else []
+    # Orbax deletes what is called like an older step, whosever it is.
+    are_ours = all(
+        UNFINISHED in entry.name
+        or (entry.name.isdigit() and {e.name for e in entry.iterdir()} <= OURS)
+        for entry in entries
+    )
+    if path.is_file() or not are_ours:
+        raise FileExistsError(
+            f"{path} is there already and is no checkpoint: give another path."
+        )
+    if entries and not overwrite:
+        raise FileExistsError(
+            f"{path} is there already: give another path, or overwrite=True."
+        )
+
+
+def _open(path: Path, read_only: bool = False) -> Any:
     import orbax.checkpoint as ocp
 
+    # Only a writer cleans up: what is unfinished may be at work in another process.
+    writing = {} if read_only else {"max_to_keep": 1, "cleanup_tmp_directories": True}
     options = ocp.CheckpointManagerOptions(
-        max_to_keep=1, cleanup_tmp_directories=True, enable_async_checkpointing=False
+        enable_async_checkpointing=False, read_only=read_only, **writing
     )
     handlers = {
         "state": ocp.PyTreeCheckpointHandler(),
@@ -118,11 +179,10 @@ def _read(path: Path) -> tuple[Leaves, str, dict[str, str]]:
     """The arrays, the JSON beside them, and what the hashes of both should be."""
     import orbax.checkpoint as ocp
 
-    # Asked before Orbax, which would make the folder.
-    if not path.is_dir() or not any(entry.name.isdigit() for entry in path.iterdir()):
+    if not has_checkpoint(path):
         raise FileNotFoundError(f"there is no checkpoint in {path}.")
     try:
-        with _open(path) as manager:
+        with _open(path, read_only=True) as manager:
             saved = manager.item_metadata(manager.latest_step())["state"]
             as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(np.ndarray), saved.tree)
             found = manager.restore(
@@ -141,25 +201,23 @@ def _read(path: Path) -> tuple[Leaves, str, dict[str, str]]:
         ) from error
 
 
-def _fill(like: Any, leaves: Leaves, path: Path) -> Any:
-    wanted = _named_leaves(like)
-    for name in sorted(wanted.keys() | leaves.keys()):
-        sides = [_describe(side.get(name)) for side in (wanted, leaves)]
-        if sides[0] != sides[1]:
-            raise ValueError(
-                f"the checkpoint {path} is of another model or optimizer: "
-                f"{'.'.join(name)} should be {sides[0]} and is {sides[1]}."
-            )
-    arrays = [jax.device_put(leaves[name]) for name in wanted]
-    return jax.tree.unflatten(jax.tree.structure(like), arrays)
-
-
 def _named_leaves(tree: Any) -> Leaves:
-    paths = jax.tree_util.tree_leaves_with_path(tree)
-    return {
-        tuple(jax.tree_util.keystr((part,), simple=True) for part in path): leaf
-        for path, leaf in paths
-    }
+    leaves = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        names = tuple(jax.tree_util.keystr((part,), simple=True) for part in path)
+        if not names or any("." in name for name in names):
+            raise ValueError(
+                f"a checkpoint is a tree of names without dots, got {names}: put a "
+                "single array into a dict."
+            )
+        leaf = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
+        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended) or leaf.dtype == "O":
+            raise TypeError(
+                f"{'.'.join(names)} must be an array of numbers, got {leaf.dtype}: "
+                "save the jax.random.key_data of a key, and texts in extra."
+            )
+        leaves[names] = leaf
+    return leaves
 
 
 def _describe(leaf: Any) -> str:

@@ -71,7 +71,8 @@ def run_epoch(
 
     Returns:
       The state after the epoch; its metrics, each the sum over all examples; and
-      ``int32[]``, the first step with a loss that is not finite, or -1.
+      ``int32[]``, the first step with a loss that is not finite, or -1; the number of
+      steps if only the weights after the last one are not.
 
     Example:
       >>> from jaxembed import nn, optim
@@ -95,6 +96,8 @@ def run_epoch(
         return step(plan, state, frozen, batch, dropout_key)
 
     state, metrics = jax.lax.scan(body, state, make_batches(order, batch_size))
-    is_bad = ~jnp.isfinite(metrics.loss)
+    # The last update is in no loss yet, so the weights are looked at too.
+    sums = [jnp.sum(leaf) for leaf in jax.tree.leaves(state.params)]
+    is_bad = jnp.append(~jnp.isfinite(metrics.loss), ~jnp.isfinite(sum(sums)))
     first_bad = jnp.where(is_bad.any(), jnp.argmax(is_bad), -1)
     return state, jax.tree.map(jnp.sum, metrics), first_bad

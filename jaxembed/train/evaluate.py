@@ -44,6 +44,8 @@ def make_chunks(examples: Data, batch_size: int = BATCH_SIZE) -> list[Batch]:
       >>> [chunk.mask.tolist() for chunk in chunks]
       [[True, True], [True, False]]
     """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     ids, labels = examples
     chunks = []
     for start in range(0, len(ids), batch_size):

@@ -1,6 +1,8 @@
 """Fit: the host's part of training, around compiled epochs."""
 
 import dataclasses
+import hashlib
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -81,8 +83,8 @@ def fit(
       TypeError: if ids or rows are not integers.
       ValueError: if an id, a label or a row is out of range (the error says which), if
         there are fewer examples than a batch holds, or if the checkpoint is of another
-        run.
-      FloatingPointError: if the loss is not finite, with epoch and step.
+        run: other data, weights, settings, model, optimizer, or version of JAX.
+      FloatingPointError: if loss or weights are not finite, with epoch and step.
 
     Example:
       >>> from jaxembed import nn, optim
@@ -99,23 +101,25 @@ def fit(
     stopping.check(bool(inputs.validation))
     state = create_state(plan, first, key=key, params=params)
     static = {"batch_size": batch_size, "shuffle": shuffle}
-    settings = static | dataclasses.asdict(stopping)
-    saver = _make_saver(checkpoint, key, inputs, state, settings)
-    best = jax.tree.map(jnp.copy, state) if stopping.keep_best else None
-    run = saver.load(Progress(state, best, History()))
-    train_epoch = _compile(plan, run, inputs, key, **static)
+    start = time.perf_counter()
+    traced = _trace(plan, state, inputs, key, **static)
+    saver = _make_saver(checkpoint, key, inputs, state, traced, stopping)
+    best = _copy(state) if stopping.keep_best else None
+    run = saver.load(Progress(state, best, History()), epochs)
+    train_epoch = _compile(traced, model, run, inputs, start)
     hidden = None if progress is None else not progress
     with tqdm(total=epochs, initial=len(run.history), disable=hidden) as bar:
         while len(run.history) < epochs and not stopping.is_over(run.history):
             _advance(train_epoch, model, run, inputs, key)
             if stopping.is_best(run.history):
-                run.best = jax.tree.map(jnp.copy, run.state)
+                run.best = _copy(run.state)
             saver.save(run)
             bar.update()
             bar.set_postfix({k: v[-1] for k, v in run.history.metrics().items()})
             if on_epoch is not None:
                 on_epoch(run.history)
-    return run.best or run.state, run.history
+    end = run.state if run.best is None else run.best
+    return end.replace(frozen=run.state.frozen), run.history
 
 
 class Inputs(NamedTuple):
@@ -139,12 +143,25 @@ def _make_saver(
     key: jax.Array,
     inputs: Inputs,
     state: TrainState,
-    settings: dict[str, Any],
+    traced: Any,
+    stopping: Stopping,
 ) -> Saver:
     if checkpoint is None:
         return Saver()
+    path = Path(checkpoint)
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"checkpoint={path} is a file: give a folder.")
+    # The program has the model, the optimizer and their numbers in it.
+    program = re.sub(r" at 0x[0-9a-f]+", "", str(traced.jaxpr))
+    settings = {"program": hashlib.sha256(program.encode()).hexdigest()}
     arrays = {"examples": inputs, "initial weights": state.variables}
-    return Saver(Path(checkpoint), fingerprint(key, arrays, settings))
+    settings |= dataclasses.asdict(stopping)
+    return Saver(path, fingerprint(key, arrays, settings))
+
+
+def _copy(state: TrainState) -> TrainState:
+    """A copy that training does not consume, without what it does not change."""
+    return jax.tree.map(jnp.copy, state.replace(frozen={}))
 
 
 def _check_inputs(
@@ -170,17 +187,21 @@ _epoch = jax.jit(
 )
 
 
+def _trace(
+    plan: Plan, state: TrainState, inputs: Inputs, key: jax.Array, **static: Any
+) -> Any:
+    state, frozen = state.replace(frozen={}), state.frozen
+    data, epoch = (inputs.ids, inputs.labels), np.int32(0)
+    return _epoch.trace(plan, state, frozen, data, inputs.rows, key, epoch, **static)
+
+
 def _compile(
-    plan: Plan, run: Progress, inputs: Inputs, key: jax.Array, **static: Any
+    traced: Any, model: nn.Module, run: Progress, inputs: Inputs, start: float
 ) -> Callable:
     """The compiled epoch, which JAX keeps for the next run of the same shapes."""
-    start = time.perf_counter()
-    state, frozen = run.state.replace(frozen={}), run.state.frozen
-    data = (inputs.ids, inputs.labels)
-    arguments = (plan, state, frozen, data, inputs.rows, key, np.int32(0))
-    compiled = _epoch.lower(*arguments, **static).compile()
+    compiled = traced.lower().compile()
     if inputs.validation:
-        evaluate_chunks(plan.model, run.state.variables["params"], inputs.validation)
+        evaluate_chunks(model, run.state.variables["params"], inputs.validation)
     run.history.seconds["compile"] += time.perf_counter() - start
     return compiled
 

@@ -57,18 +57,19 @@ class History:
         return dataclasses.asdict(self)
 
     def check_finite(self, first_bad: int) -> None:
-        """Stops a run whose loss is not a number.
+        """Stops a run whose loss or weights are not numbers.
 
         Args:
-          first_bad: the step of the epoch just appended that was first to have a
-            loss that is not finite, or -1.
+          first_bad: the step of the epoch just appended before which the weights were
+            first not finite, or -1.
 
         Raises:
           FloatingPointError: names the epoch and the step.
         """
         if first_bad >= 0 or not math.isfinite(self.loss[-1]):
             raise FloatingPointError(
-                f"the loss is {self.loss[-1]} in epoch {len(self)}, first at step "
-                f"{first_bad + 1} of it: lower the learning rate, or look for NaN in "
-                "the initial weights. Nothing of this epoch was saved."
+                f"the loss is {self.loss[-1]} in epoch {len(self)}, and the weights "
+                f"are not finite after step {first_bad} of it: lower the learning "
+                "rate, or look for NaN in the initial weights. Nothing of this epoch "
+                "was saved."
             )

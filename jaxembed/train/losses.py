@@ -40,11 +40,14 @@ def is_correct(logits: jax.Array, labels: jax.Array) -> jax.Array:
       labels: ``int[B]``.
 
     Returns:
-      ``bool[B]``; a NaN is never correct where 1 is.
+      ``bool[B]``; False where a logit is not finite.
 
     Example:
       >>> is_correct(jnp.array([2.0, -1.0]), jnp.array([1, 1]))
       Array([ True, False], dtype=bool)
     """
-    best = logits > 0 if logits.ndim == 1 else jnp.argmax(logits, axis=-1)
-    return best.astype(labels.dtype) == labels
+    if logits.ndim == 1:
+        best, is_number = logits > 0, jnp.isfinite(logits)
+    else:
+        best, is_number = jnp.argmax(logits, -1), jnp.isfinite(logits).all(-1)
+    return is_number & (best.astype(labels.dtype) == labels)

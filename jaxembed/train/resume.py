@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from jaxembed.train.checkpoint import hash_arrays, restore, save
+from jaxembed.train.checkpoint import fill, has_checkpoint, hash_arrays, restore, save
 from jaxembed.train.history import History
 from jaxembed.train.state import TrainState
 
@@ -17,7 +17,7 @@ class Progress:
 
     Attributes:
       state: after the last epoch.
-      best: after the best epoch, where that is kept.
+      best: after the best epoch, where that is kept, without what is frozen.
       history: of all epochs so far.
     """
 
@@ -61,16 +61,20 @@ class Saver:
     path: Path | None = None
     identity: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def load(self, start: Progress) -> Progress:
+    def load(self, start: Progress, epochs: int) -> Progress:
         """The run that was saved, or ``start`` if there is none yet.
 
+        Args:
+          start: the run before its first epoch.
+          epochs: how many it is to have.
+
         Raises:
-          ValueError: if what is there is damaged, or is another run: the error says
-            in what they differ.
+          ValueError: if what is there is damaged, is longer than ``epochs``, or is
+            another run: the error says in what they differ.
         """
-        if self.path is None or not self.path.is_dir() or not any(self.path.iterdir()):
+        if self.path is None or not has_checkpoint(self.path):
             return start
-        tree, extra = restore(self.path, like=_as_tree(start))
+        tree, extra = restore(self.path)
         saved = extra.get("run", {})
         differing = [n for n in self.identity if saved.get(n) != self.identity[n]]
         if differing:
@@ -79,7 +83,14 @@ class Saver:
                 f"{', '.join(differing)}: give another folder, or the same arguments "
                 "as before."
             )
-        return Progress(tree["state"], tree.get("best"), History(**extra["history"]))
+        history = History(**extra["history"])
+        if len(history) > epochs:
+            raise ValueError(
+                f"the checkpoint {self.path} has {len(history)} epochs already, more "
+                f"than {epochs}: give another folder, or more epochs."
+            )
+        filled = fill(_as_tree(start), tree, self.path)
+        return Progress(filled["state"], filled.get("best"), history)
 
     def save(self, progress: Progress) -> None:
         """Replaces the run that was saved, whole or not at all."""

@@ -12,7 +12,7 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import ArrayLike
 
-from jaxembed.nn import find_tables, record_calls
+from jaxembed.nn import find_tables, is_frozen, record_calls
 
 Params = dict[str, Any]
 # Folded into the key for the initial weights; no epoch has this number.
@@ -82,7 +82,8 @@ class Interface(NamedTuple):
     """What a model takes and gives.
 
     Attributes:
-      num_embeddings: ids are below it: V of its smallest table; None without a table.
+      num_embeddings: ids are below it: V of the smallest table that reads them; None
+        if there is none.
       classes: how many classes its logits tell apart.
       frozen: the paths of the tables that stay as they are.
     """
@@ -105,7 +106,7 @@ def inspect_model(model: nn.Module, variables: Any, ids: ArrayLike) -> Interface
       Interface(num_embeddings=9, classes=2, frozen=frozenset())
     """
     calls = record_calls(model, variables, ids)
-    tables: dict[tuple[str, ...], Any] = find_tables(calls)
+    tables = find_tables(calls)
     output = calls[-1].output
     shape: tuple[int, ...] = () if output is None else output.shape
     if len(shape) not in (1, 2):
@@ -113,12 +114,11 @@ def inspect_model(model: nn.Module, variables: Any, ids: ArrayLike) -> Interface
             "the model must return logits with the axes [B] or [B, C], got "
             f"{list(shape)}."
         )
-    frozen = [path for path, table in tables.items() if getattr(table, "frozen", False)]
-    return Interface(
-        min((table.num_embeddings for table in tables.values()), default=None),
-        2 if len(shape) == 1 else shape[1],
-        frozenset(frozen),
-    )
+    # A table of positions, or of anything but the ids, says nothing about them.
+    limits = [t.module.num_embeddings for t in tables.values() if t.reads_ids]
+    frozen = [path for path, table in tables.items() if is_frozen(table.module)]
+    classes = 2 if len(shape) == 1 else shape[1]
+    return Interface(min(limits, default=None), classes, frozenset(frozen))
 
 
 def make_plan(

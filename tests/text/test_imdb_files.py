@@ -132,6 +132,46 @@ def test_a_link_in_place_of_a_review_is_refused(make_archive):
         text.load_imdb(make_archive(extra=[link]))
 
 
+def test_a_tar_without_an_end_is_refused(make_archive):
+    path = make_archive()
+    tar = gzip.decompress(path.read_bytes())
+    for size in range(512, len(tar.rstrip(b"\0")), 512):
+        path.write_bytes(gzip.compress(tar[:size]))  # cut, but packed well
+        with pytest.raises(ValueError, match="is cut or damaged after"):
+            text.load_imdb(path)
+
+
+def test_a_review_that_is_there_twice_is_refused(make_archive):
+    twice = tarfile.TarInfo("aclImdb/train/neg/0_2.txt")
+    message = r"train/neg/0_2.txt is (there twice|empty)"
+    with pytest.raises(ValueError, match=message):
+        text.load_imdb(make_archive(extra=[twice]))
+    path = make_archive()
+    tar = gzip.decompress(path.read_bytes())
+    members = tar.rstrip(b"\0")
+    members += bytes(-len(members) % 512)
+    path.write_bytes(gzip.compress(members + tar))
+    with pytest.raises(ValueError, match="is there twice: do not trust this file"):
+        text.load_imdb(path)
+
+
+def test_a_bomb_is_refused(make_archive):
+    reviews = {f"train/unsup/{i}_0.txt": "a" * 2**20 for i in range(20)}
+    with pytest.raises(ValueError, match="unpacks to more than 200 times its size"):
+        text.load_imdb(make_archive(REVIEWS | reviews))
+
+
+def test_a_file_that_cannot_be_read_is_no_damage(make_archive, monkeypatch):
+    path = make_archive()
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(path), "open", refuse)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        text.load_imdb(path)
+
+
 def test_nothing_is_extracted(make_archive, tmp_path, monkeypatch):
     path = make_archive()
     monkeypatch.chdir(tmp_path)

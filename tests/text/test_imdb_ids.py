@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import resource
 import zipfile
 
 import numpy as np
@@ -149,6 +150,7 @@ def test_code_in_the_file_is_not_run(make_npz, tmp_path):
         ({"y_test": np.array([0, 2])}, "y_test must hold the labels 0 and 1"),
         ({"y_test": np.array([0, 1, 1])}, "y_test must have a label for each of the 2"),
         ({"y_test": np.array([0.0, 1.0])}, r"got float64\(2,\)"),
+        ({"y_test": objects([0, 1])}, "refused as .* Object arrays cannot be loaded"),
     ],
     ids=str,
 )
@@ -219,3 +221,31 @@ def test_a_pickle_of_something_else_is_refused(make_npz, tmp_path):
 def test_no_file_is_an_error_that_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match=f"there is no file {tmp_path}/none"):
         text.load_imdb_ids(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pickle.LONG_BINPUT + (2**32 - 1).to_bytes(4, "little"),  # a memo of 64 GB
+        pickle.BYTEARRAY8 + (2**40).to_bytes(8, "little"),  # a terabyte of room
+        pickle.BINUNICODE8 + (2**40).to_bytes(8, "little"),
+        pickle.LONG4 + (2**31 - 1).to_bytes(4, "little"),
+    ],
+    ids=["memo", "bytearray", "text", "long"],
+)
+def test_a_pickle_takes_no_more_memory_than_it_has(make_npz, tmp_path, code):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|O", "fortran_order": False, "shape": (1,)}
+    )
+    data = header.getvalue() + b"\x80\x05" + pickle.EMPTY_LIST + code + pickle.STOP
+    with zipfile.ZipFile(make_npz()) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (members | {"x_test.npy": data}).items():
+            archive.writestr(name, content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match="is refused as Keras's imdb.npz"):
+        text.load_imdb_ids(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB

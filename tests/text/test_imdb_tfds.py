@@ -1,13 +1,18 @@
 """IMDB by TFDS: a small archive through our builder, without TensorFlow."""
 
+import dataclasses
 import hashlib
+import http.server
+import socket
 import subprocess
 import sys
+import threading
 import warnings
 
 import pytest
 
 from jaxembed import text
+from jaxembed.text import imdb_tfds
 from tests.conftest import REVIEWS
 
 UNREACHABLE = "http://127.0.0.1:9/reviews/aclImdb_v1.tar.gz"  # discard: nobody listens
@@ -59,7 +64,7 @@ print(len(corpus.train_texts), {{"jax", "tensorflow"}} & set(sys.modules))
 def test_without_a_network_it_fails_at_once_and_names_the_place(tmp_path):
     archive = text.Archive(UNREACHABLE, 12_345, "0" * 64)
     message = (
-        rf"{UNREACHABLE} cannot be reached: .*refused.* Fetch aclImdb_v1.tar.gz "
+        rf"{UNREACHABLE} cannot be fetched: .*refused.* Fetch aclImdb_v1.tar.gz "
         rf"\(12345 bytes\) .* put it into {tmp_path}/downloads/manual, or give the path"
     )
     with pytest.raises(ConnectionError, match=message):
@@ -67,10 +72,81 @@ def test_without_a_network_it_fails_at_once_and_names_the_place(tmp_path):
     assert not list(tmp_path.rglob("*.tar.gz*"))
 
 
-def test_the_network_is_asked_for_five_seconds_at_most():
-    from jaxembed.text import imdb_tfds
+def test_a_host_that_does_not_answer_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(imdb_tfds, "CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/aclImdb_v1.tar.gz"
+        with pytest.raises(ConnectionError, match="cannot be fetched: timed out"):
+            text.load_imdb("tfds", data_dir=tmp_path, archive=text.Archive(url, 1, ""))
 
-    assert imdb_tfds.CONNECT_SECONDS <= 5
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Serves ``data``, of which it sends only ``sent`` bytes."""
+
+    data, sent, n_gets = b"", None, 0
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.data)))
+        self.end_headers()
+
+    def do_GET(self):
+        type(self).n_gets += 1
+        self.do_HEAD()
+        self.wfile.write(self.data[: self.sent])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def serve():
+    """Starts a server on this machine; returns the URL of its archive."""
+    servers = []
+
+    def start(data, sent=None):
+        handler = type("Handler", (Server,), {"data": data, "sent": sent})
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}/aclImdb_v1.tar.gz", handler
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_an_archive_is_fetched_checked_and_prepared(make_archive, tmp_path, serve):
+    path, data_dir = make_archive(), tmp_path / "tfds"
+    url, handler = serve(path.read_bytes())
+    archive = dataclasses.replace(describe(path), url=url)
+    corpus = text.load_imdb("tfds", data_dir=data_dir, archive=archive)
+    assert corpus.train_texts == text.load_imdb(path).train_texts
+    kept = data_dir / "downloads" / "manual" / "aclImdb_v1.tar.gz"
+    assert kept.read_bytes() == path.read_bytes()
+    assert handler.n_gets == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sent", "error", "message"),
+    [
+        ({"sha256": "0" * 64}, None, ValueError, "is not the file that was asked for"),
+        ({"size": 7}, None, ValueError, "is not the file that was asked for, of 7 byt"),
+        ({}, 100, (ConnectionError, ValueError), "cannot be fetched|is not the file"),
+    ],
+    ids=["hash", "size", "broken off"],
+)
+def test_what_is_fetched_wrongly_is_not_kept(
+    make_archive, tmp_path, serve, wrong, sent, error, message
+):
+    path, data_dir = make_archive(), tmp_path / "tfds"
+    url, handler = serve(path.read_bytes(), sent)
+    archive = dataclasses.replace(describe(path, **wrong), url=url)
+    with pytest.raises(error, match=message):
+        text.load_imdb("tfds", data_dir=data_dir, archive=archive)
+    assert not [found for found in data_dir.rglob("*") if found.is_file()]
+    assert handler.n_gets == 1  # and no second try
 
 
 @pytest.mark.parametrize("wrong", [{"size": 1}, {"sha256": "0" * 64}], ids=str)
