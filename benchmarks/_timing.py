@@ -62,7 +62,8 @@ def take_turns(
             nonlocal start
             seconds[name].append(time.perf_counter() - start)
             following.release()
-            gates[name].acquire()
+            if not errors:  # else nobody is left to give the turn back
+                gates[name].acquire()
             if errors:
                 raise RuntimeError("another loop has failed")
             start = time.perf_counter()

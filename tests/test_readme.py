@@ -37,3 +37,7 @@ def test_its_files_exist(name):
 def test_its_modules_exist():
     for name in re.findall(r"-m (experiments|benchmarks)\.(\w+)", README):
         assert (ROOT / name[0] / f"{name[1]}.py").is_file()
+
+
+def test_its_figures_are_filled_in():
+    assert not re.findall(r"[A-Z]+_(?:OURS|KERAS|RATIO)", README)

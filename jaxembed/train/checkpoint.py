@@ -211,7 +211,8 @@ def _named_leaves(tree: Any) -> Leaves:
                 "single array into a dict."
             )
         leaf = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
-        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended) or leaf.dtype == "O":
+        is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended)
+        if is_key or leaf.dtype.kind in "OSU":
             raise TypeError(
                 f"{'.'.join(names)} must be an array of numbers, got {leaf.dtype}: "
                 "save the jax.random.key_data of a key, and texts in extra."

@@ -28,7 +28,10 @@ def test_data_is_what_the_flag_says_else_the_environment_else_embedded(
     [
         (("--data", "none"), "error: there is no none: give the path of aclImdb/"),
         (("--batch-size", "99999"), "error: batch_size must be from 1 to the number"),
-        (("--learning-rate", "nan"), "error: the loss is nan in epoch 1, first at"),
+        (
+            ("--learning-rate", "nan"),
+            "error: the loss is nan in epoch 1, and the weights",
+        ),
         (("--num-words", "0"), "error: num_embeddings and features must be at least"),
         (("--length", "0"), r"error: rows must have the axes \[B, L, D\], L and"),
         (("--validation-fraction", "1"), "error: --validation-fraction must leave"),

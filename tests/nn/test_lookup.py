@@ -121,3 +121,7 @@ def test_ids_that_are_no_integers_are_refused(ids):
 def test_a_table_of_other_axes_is_refused():
     with pytest.raises(ValueError, match=r"must have the axes \[V, D\], got \[5\]"):
         nn.lookup(TABLE[0], jnp.array([0]))
+
+
+def test_a_table_of_numpy_is_read_too():
+    np.testing.assert_array_equal(nn.lookup(np.asarray(TABLE), [2]), TABLE[2:3])

@@ -54,7 +54,7 @@ def test_a_model_of_ones_own():
     }
     variables = Own().init(jax.random.key(0), IDS)
     tables = nn.find_tables(nn.record_calls(Own(), variables, IDS))
-    sizes = {path: table.num_embeddings for path, table in tables.items()}
+    sizes = {path: table.module.num_embeddings for path, table in tables.items()}
     assert sizes == {("words", "embedding"): 9, ("kinds", "embedding"): 4}
 
 

@@ -85,3 +85,11 @@ def test_length_zero(kind):
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         text.pad_sequences(**arguments)
+
+
+@pytest.mark.parametrize("kind", [list, text.Ragged.from_lists])
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_an_id_that_does_not_fit_is_refused(kind, dtype):
+    with pytest.raises(OverflowError, match="300|bounds"):
+        text.pad_sequences(kind([[1, 300]]), dtype=dtype)
+    text.pad_sequences(kind([[300, 1]]), maxlen=1, dtype=dtype)  # it is cut away

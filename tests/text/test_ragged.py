@@ -47,3 +47,12 @@ def test_offsets_that_do_not_fit_are_refused(offsets):
 def test_a_place_that_is_none_is_refused():
     with pytest.raises(IndexError, match="sequence 2 of 2"):
         Ragged.from_lists([[1], [2]])[2]
+
+
+def test_other_numbers_are_refused_and_not_cut():
+    with pytest.raises(TypeError, match="ids must be integers, got float64"):
+        Ragged.from_lists([[1], [1.7]])
+    with pytest.raises(ValueError, match="must fit into 32 bits, got 1 to 4294967301"):
+        Ragged.from_lists([[1], [2**32 + 5]])
+    with pytest.raises(ValueError, match="must fit into 32 bits"):
+        Ragged(np.array([2**31]), np.array([0, 1]))

@@ -91,6 +91,7 @@ def test_json_of_keras_is_read():
     [
         ("", "not the JSON of a Tokenizer: JSONDecodeError"),
         ("[]", "not the JSON of a Tokenizer: TypeError"),
+        ("[" * 99_999, "not the JSON of a Tokenizer: RecursionError"),
         ('{"config": {}}', "not the JSON of a Tokenizer: KeyError: 'word_counts'"),
         (KerasTokenizer(char_level=True).to_json(), "only tokenizers of words"),
         (
@@ -131,6 +132,20 @@ def test_unfitted_and_negative_are_refused():
         text.Tokenizer().decode([[1]])
     with pytest.raises(ValueError, match="at least 0 or None, got -1"):
         text.Tokenizer(num_words=-1)
+
+
+def test_texts_may_come_from_anywhere():
+    expected = text.Tokenizer().fit(["a b", "b"])
+    for texts in (iter(["a b", "b"]), np.array(["a b", "b"], object), ("a b", "b")):
+        tokenizer = text.Tokenizer().fit(texts)
+        assert vars(tokenizer) == vars(expected)
+    assert expected.encode(t for t in ["b", "a"]).tolist() == [[1], [2]]
+
+
+def test_an_unfitted_tokenizer_stays_so_through_json():
+    tokenizer = text.Tokenizer.from_json(text.Tokenizer(oov_token="?").to_json())
+    with pytest.raises(ValueError, match=r"call fit\(texts\) first"):
+        tokenizer.encode(["a"])
 
 
 def test_empty_text_has_no_ids():

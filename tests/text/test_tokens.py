@@ -84,6 +84,24 @@ def test_an_interrupted_write_leaves_nothing(make_archive, tmp_path, monkeypatch
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_a_copy_by_another_name_is_told_by_its_own(make_archive, tmp_path):
+    first = make_archive()
+    second = first.with_name("mine.tar.gz")
+    second.write_bytes(first.read_bytes())
+    for path in (first, second, first):
+        tokens = text.load_imdb_tokens(path, cache_dir=tmp_path / "cache")
+        assert tokens.description == f"{path.name} (an archive)"
+
+
+def test_a_cache_that_cannot_be_made_fails_before_the_work(
+    make_archive, tmp_path, count_tokenised
+):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        text.load_imdb_tokens(make_archive(), cache_dir=tmp_path / "file")
+    assert count_tokenised == []
+
+
 @pytest.mark.real_data
 def test_real_reviews_from_the_cache(real_reviews, tmp_path):
     first = text.load_imdb_tokens(real_reviews, cache_dir=tmp_path)

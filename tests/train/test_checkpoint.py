@@ -141,3 +141,47 @@ def test_another_model_is_refused(tmp_path, like, message):
     train.save(tmp_path / "x", {"a": jnp.zeros((2, 3))})
     with pytest.raises(ValueError, match=f"of another model or optimizer: {message}"):
         train.restore(tmp_path / "x", like=like)
+
+
+def test_nothing_of_the_users_is_deleted(tmp_path):
+    photo = tmp_path / "2019" / "photo.jpg"
+    photo.parent.mkdir()
+    photo.write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(FileExistsError, match="there already and is no checkpoint"):
+            train.save(tmp_path, {"a": np.zeros(2)}, overwrite=overwrite)
+    assert photo.read_text() == "mine"
+
+
+def test_reading_leaves_an_unfinished_save_alone(tmp_path):
+    path = tmp_path / "model"
+    train.save(path, {"a": np.zeros(2)})
+    unfinished = path / "1.orbax-checkpoint-tmp" / "state"
+    unfinished.mkdir(parents=True)  # of a process that is at work
+    train.restore(path)
+    assert unfinished.exists()
+    train.save(path, {"a": np.ones(2)}, overwrite=True)  # the next writer cleans up
+    assert not unfinished.exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "message"),
+    [
+        (np.zeros(2), ValueError, "a tree of names without dots, got .*into a dict"),
+        ({"a.b": np.zeros(2)}, ValueError, "names without dots, got .'a.b',"),
+        ({"a": jax.random.key(0)}, TypeError, "a must be an array of numbers, got key"),
+        ({"a": "text"}, TypeError, "a must be an array of numbers, got <U4"),
+        ({"a": object()}, TypeError, "a must be an array of numbers, got object"),
+    ],
+    ids=["array", "dot", "key", "text", "object"],
+)
+def test_what_is_no_tree_of_arrays_is_refused(tmp_path, state, error, message):
+    with pytest.raises(error, match=message):
+        train.save(tmp_path / "x", state)
+    assert not (tmp_path / "x").exists()
+
+
+def test_numbers_of_python_are_arrays(tmp_path):
+    train.save(tmp_path / "x", {"a": 1.5})
+    restored, _ = train.restore(tmp_path / "x", like={"a": 0.0})
+    assert float(restored["a"]) == 1.5

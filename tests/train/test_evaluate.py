@@ -44,5 +44,7 @@ def test_bad_input_is_refused(model, variables, examples, call):
         call(model, variables, ids[:0], *empty)
     with pytest.raises(ValueError, match=r"ids\[0, 0\] is -1"):
         call(model, variables, np.full_like(ids, -1), *rest)
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        call(model, variables, ids, *rest, batch_size=0)
     with pytest.raises(TypeError, match="ids must be integers, got float64"):
         call(model, variables, ids + 0.5, *rest)

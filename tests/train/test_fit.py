@@ -13,7 +13,7 @@ import optax
 import pytest
 
 from jaxembed import nn, optim, train
-from tests.train.conftest import N, V
+from tests.train.conftest import L, N, V
 
 
 def test_it_learns(fit, examples):
@@ -148,14 +148,63 @@ def test_on_epoch_sees_each_epoch(fit):
     assert [epoch for epoch, _ in seen] == [1, 2, 3]
 
 
-def test_a_loss_that_is_no_number_stops_with_epoch_and_step(fit, tmp_path):
-    # After 9 steps an epoch, the 14th update is infinite, and the loss of the 15th NaN.
-    rate = lambda count: jnp.where(count < 13, 0.01, jnp.inf)  # noqa: E731
-    message = r"the loss is nan in epoch 2, first at step 6 of it: lower the learning"
+@pytest.mark.parametrize(
+    ("last_good", "message"),
+    [
+        (13, "the loss is nan in epoch 2, and the weights are not finite after step 5"),
+        # The last update of an epoch is in no loss of it.
+        (
+            8,
+            r"the loss is 0\.\d+ in epoch 1, and the weights are not finite after step",
+        ),
+    ],
+)
+def test_numbers_that_are_none_stop_with_epoch_and_step(
+    fit, tmp_path, last_good, message
+):
+    def rate(count):  # 9 steps an epoch, the first with count 0
+        return jnp.where(count < last_good, 0.01, jnp.inf)
+
     with pytest.raises(FloatingPointError, match=message):
         fit(tx=optax.sgd(rate), checkpoint=tmp_path / "run")
-    _, extra = train.restore(tmp_path / "run")
-    assert len(extra["history"]["loss"]) == 1  # of the good epoch
+    if last_good == 13:
+        _, extra = train.restore(tmp_path / "run")
+        assert len(extra["history"]["loss"]) == 1  # of the good epoch
+    else:
+        assert not (tmp_path / "run").exists()
+
+
+def test_weights_that_start_as_nan_stop_at_once(fit, model, examples):
+    params = model.init(jax.random.key(5), examples[0])["params"]
+    params["embed"]["embedding"] = params["embed"]["embedding"].at[3].set(jnp.nan)
+    with pytest.raises(FloatingPointError, match="in epoch 1, .* after step 0 of it"):
+        fit(params=params, shuffle=False)
+
+
+class WithPositions(flax.linen.Module):
+    """Words and their places: the second table says nothing about the ids."""
+
+    @flax.linen.compact
+    def __call__(self, ids, train=False):
+        places = nn.Embed(L, 4, name="places")(jnp.arange(L))
+        rows = nn.Embed(V, 4, name="words")(ids) + places[None]
+        return flax.linen.Dense(1)(rows.reshape(len(ids), -1))[:, 0]
+
+
+def test_a_table_of_positions_is_trained_too(fit, examples):
+    assert examples[0].max() > L
+    with jax.numpy_rank_promotion("allow"):  # flax adds its bias that way
+        state, history = fit(WithPositions(), epochs=30)
+    assert history.accuracy[-1] > 0.9
+    assert set(state.params) == {"words", "places", "Dense_0"}
+    with pytest.raises(ValueError, match=r"is 30, and the table has the rows 0 to 29"):
+        fit(WithPositions(), (examples[0] + 1, examples[1]))
+
+
+def test_hidden_layers_may_be_a_list(fit, examples):
+    model = nn.TextClassifier(nn.Embed(V, 4), nn.FlattenDense(hidden=[5]))
+    state, _ = fit(model, epochs=1)
+    assert train.predict(model, state.variables, examples[0]).shape == (N,)
 
 
 def test_a_history_has_no_metric_that_was_not_measured(fit):

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxembed import nn, train
+from jaxembed import nn, optim, train
 from tests.train.conftest import V
 
 
@@ -85,17 +85,26 @@ def test_after_kill_9(tmp_path):
     assert lines[-1] == whole.stdout.split()[-1]
 
 
+DROPOUT = nn.TextClassifier(nn.Embed(V, 4), nn.FlattenDense(dropout=0.5))
+
+
 @pytest.mark.parametrize(
     ("changed", "what"),
     [
         ({"key": jax.random.key(9)}, "key"),
-        ({"batch_size": 7}, "batch_size"),
-        ({"shuffle": False}, "shuffle"),
+        ({"batch_size": 7}, "program"),
+        ({"shuffle": False}, "program"),
         ({"rows": np.arange(30)}, "examples"),
         ({"params": "other"}, "initial weights"),
         ({"stopping": train.Stopping(patience=3, monitor="loss")}, "monitor, patience"),
+        (
+            {"stopping": train.Stopping(monitor="loss", keep_best=True)},
+            "monitor, keep_",
+        ),
+        ({"tx": optim.rmsprop(0.5)}, "program"),
+        ({"model": DROPOUT}, "program"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_another_run_is_refused(fit, model, examples, tmp_path, changed, what):
     fit(epochs=1, checkpoint=tmp_path / "run")
@@ -114,3 +123,40 @@ def test_a_damaged_checkpoint_is_refused(fit, tmp_path):
     data.write_bytes(content)
     with pytest.raises(ValueError, match="is damaged"):
         fit(epochs=2, checkpoint=tmp_path / "run")
+
+
+def test_a_run_that_was_killed_in_its_first_save_starts_anew(fit, tmp_path):
+    whole, _ = fit()
+    (tmp_path / "run" / "0.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
+    chex.assert_trees_all_equal(fit(checkpoint=tmp_path / "run")[0], whole)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["2"]
+
+
+def test_fewer_epochs_than_were_saved_are_refused(fit, tmp_path):
+    fit(epochs=3, checkpoint=tmp_path / "run")
+    with pytest.raises(ValueError, match="has 3 epochs already, more than 1: give"):
+        fit(epochs=1, checkpoint=tmp_path / "run")
+
+
+def test_a_file_in_place_of_the_folder_is_refused_at_once(fit, tmp_path):
+    (tmp_path / "run").write_text("mine")
+    seen = []
+    with pytest.raises(FileExistsError, match="run is a file: give a folder"):
+        fit(checkpoint=tmp_path / "run", on_epoch=seen.append)
+    assert seen == []
+
+
+def test_a_frozen_table_is_saved_once_and_comes_back(fit, examples, tmp_path):
+    settings = {
+        "model": nn.TextClassifier(nn.Embed(V, 4, frozen=True), nn.FlattenDense()),
+        "validation": examples,
+        "stopping": train.Stopping(keep_best=True),
+    }
+    whole, _ = fit(**settings)
+    with pytest.raises(Interrupted):
+        fit(**settings, checkpoint=tmp_path / "run", on_epoch=interrupt_after(2))
+    tree, _ = train.restore(tmp_path / "run")
+    assert "frozen" in tree["state"] and "frozen" not in tree["best"]
+    resumed, _ = fit(**settings, checkpoint=tmp_path / "run")
+    chex.assert_trees_all_equal(resumed, whole)
+    assert set(resumed.variables["params"]) == {"embed", "head"}

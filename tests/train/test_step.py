@@ -34,6 +34,13 @@ def test_more_classes_are_softmax():
     assert train.is_correct(logits, labels).tolist() == [True, False]
 
 
+def test_a_nan_is_never_correct():
+    nan = jnp.nan
+    assert not train.is_correct(jnp.array([nan, nan]), jnp.array([0, 1])).any()
+    logits = jnp.array([[nan, 0.0], [1.0, nan]])
+    assert not train.is_correct(logits, jnp.array([0, 1])).any()
+
+
 def test_large_logits_keep_their_gradient():
     slope = jax.grad(lambda z: train.example_losses(z, jnp.array([1])).sum())
     assert slope(jnp.array([-30.0])).tolist() == [-1.0]  # Keras's clipped form has 0
