@@ -78,3 +78,36 @@ def test_nothing_is_computed():
     shapes = jax.ShapeDtypeStruct((1, 20), jnp.int32)
     model = nn.TextClassifier(nn.Embed(10**9, 300), nn.FlattenDense())  # 1.2 TB
     assert summary_of(model, shapes).layers[0].n_params == 300 * 10**9
+
+
+class Odd(flax.linen.Module):
+    """Gives two arrays, has a method of its own, and a field called frozen."""
+
+    frozen: bool = True
+
+    def setup(self):
+        self.first = flax.linen.Dense(3)
+        self.scale = self.param("scale", flax.linen.initializers.ones, (2, 1))
+
+    def __call__(self, ids):
+        rows = self.first(ids.astype(jnp.float32))
+        return rows, rows * self.scale[:1]
+
+
+def test_no_parameter_is_left_out():
+    class Outer(flax.linen.Module):
+        @flax.linen.compact
+        def __call__(self, ids):
+            rows, more = Odd(name="odd")(ids)
+            return jnp.sum(rows + more, axis=1)
+
+    with jax.numpy_rank_promotion("allow"):  # flax adds its bias that way
+        ids = np.zeros((1, 4), np.int32)
+        variables = Outer().init(jax.random.key(0), ids)
+        # A layer that only another method calls.
+        variables["params"]["unseen"] = {"kernel": jnp.zeros((2, 5))}
+        summary = nn.summary(Outer(), variables, ids)
+    assert summary.total == 15 + 2 + 10
+    assert summary.frozen == 0  # a field of that name is no frozen table
+    kinds = {layer.name: (layer.kind, layer.n_params) for layer in summary.layers}
+    assert kinds == {"odd.first": ("Dense", 15), "odd": ("Odd", 2), "unseen": ("?", 10)}
