@@ -2,7 +2,8 @@
 
 Notebook:  section 1, "Learning word embeddings with the Embedding layer".
 Run:       python -m experiments.imdb_learned --data aclImdb_v1.tar.gz
-Expect:    validation accuracy 0.76 at best, test accuracy 0.76; 7 s on two CPU cores, the first time 16 s
+Expect:    validation accuracy 0.76 at best, test accuracy 0.76; on two CPU cores 7 s,
+           the first time 16 s
 Writes:    runs/imdb_learned/{metrics.json,curves.png,checkpoint/}
 """
 
