@@ -107,12 +107,10 @@ def fit(
     best = _copy(state) if stopping.keep_best else None
     run = saver.load(Progress(state, best, History()), epochs)
     train_epoch = _compile(traced, model, run, inputs, start)
-    hidden = None if progress is None else not progress
-    with tqdm(total=epochs, initial=len(run.history), disable=hidden) as bar:
+    with _bar(epochs, len(run.history), progress) as bar:
         while len(run.history) < epochs and not stopping.is_over(run.history):
             _advance(train_epoch, model, run, inputs, key)
-            if stopping.is_best(run.history):
-                run.best = _copy(run.state)
+            run.best = _copy(run.state) if stopping.is_best(run.history) else run.best
             saver.save(run)
             bar.update()
             bar.set_postfix({k: v[-1] for k, v in run.history.metrics().items()})
@@ -120,6 +118,11 @@ def fit(
                 on_epoch(run.history)
     end = run.state if run.best is None else run.best
     return end.replace(frozen=run.state.frozen), run.history
+
+
+def _bar(epochs: int, done: int, progress: bool | None) -> tqdm:
+    hidden = None if progress is None else not progress  # None: where no terminal is
+    return tqdm(total=epochs, initial=done, disable=hidden)
 
 
 class Inputs(NamedTuple):

@@ -40,6 +40,15 @@ def make_npz(tmp_path):
     return make
 
 
+def replace_member(path, name, data):
+    with zipfile.ZipFile(path) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in (members | {name: data}).items():
+            archive.writestr(member, content)
+    return path
+
+
 def keras_load(path, monkeypatch, **arguments):
     """``keras.datasets.imdb.load_data`` of a file that lies here."""
     from keras.src.datasets import imdb
@@ -202,18 +211,13 @@ def test_corrupted_pickles_raise_nothing_else(make_npz, tmp_path):
             assert len(ids) == len(TRAIN)
 
 
-def test_a_pickle_of_something_else_is_refused(make_npz, tmp_path):
+def test_a_pickle_of_something_else_is_refused(make_npz):
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": "|O", "fortran_order": False, "shape": (1,)}
     )
     data = header.getvalue() + pickle.dumps({"a": 1})
-    with zipfile.ZipFile(make_npz()) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    path = tmp_path / "other.npz"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in (members | {"x_test.npy": data}).items():
-            archive.writestr(name, content)
+    path = replace_member(make_npz(), "x_test.npy", data)
     with pytest.raises(ValueError, match="it holds a dict, not an array"):
         text.load_imdb_ids(path)
 
@@ -233,18 +237,13 @@ def test_no_file_is_an_error_that_says_so(tmp_path):
     ],
     ids=["memo", "bytearray", "text", "long"],
 )
-def test_a_pickle_takes_no_more_memory_than_it_has(make_npz, tmp_path, code):
+def test_a_pickle_takes_no_more_memory_than_it_has(make_npz, code):
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": "|O", "fortran_order": False, "shape": (1,)}
     )
     data = header.getvalue() + b"\x80\x05" + pickle.EMPTY_LIST + code + pickle.STOP
-    with zipfile.ZipFile(make_npz()) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    path = tmp_path / "bomb.npz"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in (members | {"x_test.npy": data}).items():
-            archive.writestr(name, content)
+    path = replace_member(make_npz(), "x_test.npy", data)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ValueError, match="is refused as Keras's imdb.npz"):
         text.load_imdb_ids(path)
