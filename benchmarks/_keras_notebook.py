@@ -88,7 +88,7 @@ def draw(history: dict[str, list[float]], out: Path) -> None:
     """The notebook's two plots."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 3.6))
     for axes, name in zip(figure.subplots(1, 2), ("loss", "acc"), strict=True):
         axes.plot(history[name])
         axes.plot(history[f"val_{name}"])
