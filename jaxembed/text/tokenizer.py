@@ -22,7 +22,7 @@ class Tokenizer:
     """Numbers words by frequency, the most frequent first, from 1 on.
 
     Equal to ``keras.preprocessing.text.Tokenizer`` [1] in vocabulary, order of ties
-    (by first appearance), ids and text; 4 to 8 times as fast. Id 0 is never a word:
+    (by first appearance), ids and text, and faster. Id 0 is never a word:
     it pads.
 
     Attributes:

@@ -9,7 +9,7 @@ from jaxembed.train.state import Interface
 
 # Ids and labels, before and after they are checked.
 Examples = tuple[ArrayLike, ArrayLike]
-Data = tuple[np.ndarray, np.ndarray]
+Checked = tuple[np.ndarray, np.ndarray]
 
 
 def check_ids(ids: Any, num_embeddings: int | None = None, name: str = "ids") -> Any:
@@ -135,7 +135,7 @@ def check_rows(rows: Any, n_examples: int, batch_size: int) -> np.ndarray:
     return rows.astype(np.int32)
 
 
-def check_examples(interface: Interface, examples: Examples, name: str = "") -> Data:
+def check_examples(interface: Interface, examples: Examples, name: str = "") -> Checked:
     """Texts and labels that a model can be trained on or tested with.
 
     Args:

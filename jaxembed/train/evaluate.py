@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxembed.train.data import Data, check_examples, check_ids
+from jaxembed.train.data import Checked, check_examples, check_ids
 from jaxembed.train.state import Params, inspect_model
 from jaxembed.train.step import Batch, Metrics, measure
 
@@ -27,7 +27,7 @@ def _measure(model: nn.Module, params: Params, batch: Batch) -> Metrics:
     return measure(model.apply({"params": params}, batch.ids), batch)
 
 
-def make_chunks(examples: Data, batch_size: int = BATCH_SIZE) -> list[Batch]:
+def make_chunks(examples: Checked, batch_size: int = BATCH_SIZE) -> list[Batch]:
     """Cuts examples into batches of one shape, on the device.
 
     One shape for any number of examples: validation and test share a program.
