@@ -57,7 +57,7 @@ def save(
     text = json.dumps({} if extra is None else extra)
     digests = {".".join(name): hash_arrays(leaf) for name, leaf in leaves.items()}
     meta = {"sha256": digests, "extra_sha256": _hash_text(text), "extra": text}
-    with _open(path) as manager:
+    with _open(path, writing=True) as manager:
         latest = manager.latest_step()
         manager.save(
             0 if latest is None else latest + 1,
@@ -160,13 +160,15 @@ def _check_free(path: Path, overwrite: bool) -> None:
         )
 
 
-def _open(path: Path, read_only: bool = False) -> Any:
+def _open(path: Path, writing: bool) -> Any:
     import orbax.checkpoint as ocp
 
     # Only a writer cleans up: what is unfinished may be at work in another process.
-    writing = {} if read_only else {"max_to_keep": 1, "cleanup_tmp_directories": True}
     options = ocp.CheckpointManagerOptions(
-        enable_async_checkpointing=False, read_only=read_only, **writing
+        enable_async_checkpointing=False,
+        create=writing,
+        cleanup_tmp_directories=writing,
+        max_to_keep=1 if writing else None,
     )
     handlers = {
         "state": ocp.PyTreeCheckpointHandler(),
@@ -182,7 +184,7 @@ def _read(path: Path) -> tuple[Leaves, str, dict[str, str]]:
     if not has_checkpoint(path):
         raise FileNotFoundError(f"there is no checkpoint in {path}.")
     try:
-        with _open(path, read_only=True) as manager:
+        with _open(path, writing=False) as manager:
             saved = manager.item_metadata(manager.latest_step())["state"]
             as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(np.ndarray), saved.tree)
             found = manager.restore(

@@ -153,6 +153,13 @@ def test_nothing_of_the_users_is_deleted(tmp_path):
     assert photo.read_text() == "mine"
 
 
+def test_reading_says_nothing(tmp_path, caplog, capfd):
+    train.save(tmp_path / "model", {"a": np.zeros(2)})
+    train.restore(tmp_path / "model")
+    assert [r.message for r in caplog.records if r.levelname != "INFO"] == []
+    assert capfd.readouterr().err == ""
+
+
 def test_reading_leaves_an_unfinished_save_alone(tmp_path):
     path = tmp_path / "model"
     train.save(path, {"a": np.zeros(2)})
