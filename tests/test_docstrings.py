@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-ROOMS = ("text", "nn", "optim", "train", "plot")
+ROOMS = ("text", "vectors", "nn", "optim", "train", "plot")
 
 
 def public_names():

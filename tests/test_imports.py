@@ -93,6 +93,7 @@ HEAVY = ("tensorflow_datasets", "orbax", "matplotlib", "tyro", "scipy")
     [
         ("import jaxembed", (*HEAVY, *JAX, "numpy", "pyarrow")),
         ("from jaxembed import text", (*HEAVY, *JAX)),
+        ("from jaxembed import vectors", (*HEAVY, *JAX)),
         ("from jaxembed import nn", (*HEAVY, "pyarrow")),
         ("from jaxembed import nn, optim, plot, text, train", HEAVY),
     ],

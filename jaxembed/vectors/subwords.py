@@ -128,7 +128,8 @@ def _hash_ngrams(
         inside = place < end
         if not inside.any():
             break
-        start, place, end, hashes = (a[inside] for a in (start, place, end, hashes))
+        start, place = start[inside], place[inside]
+        end, hashes = end[inside], hashes[inside]
         for step in range(4):  # the bytes of a character
             more = np.flatnonzero((step == 0) | continues[place] & (place < end))
             hashes[more] = (hashes[more] ^ signed[place[more]]) * FNV_PRIME

@@ -44,13 +44,12 @@ class WordVectors:
     index: dict[str, int] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        index: dict[str, int] = {}
-        for row, word in enumerate(self.words):
-            if index.setdefault(word, row) != row:
-                raise ValueError(f"word {word!r} comes twice: at {index[word]}, {row}.")
-        object.__setattr__(self, "words", tuple(self.words))
+        words = tuple(self.words)
+        index = {word: row for row, word in enumerate(words)}
+        object.__setattr__(self, "words", words)
         object.__setattr__(self, "index", index)
-        _check_matrix(self.matrix, self.words)
+        _check_words(words, index)
+        _check_matrix(self.matrix, words)
 
     def __len__(self) -> int:
         return len(self.words)
@@ -83,10 +82,17 @@ class WordVectors:
         return f"WordVectors({len(self):,} words, {self.dim} dimensions{subwords})"
 
 
+def _check_words(words: Sequence[str], index: dict[str, int]) -> None:
+    if not set(map(type, words)) <= {str}:
+        row = next(i for i, word in enumerate(words) if type(word) is not str)
+        raise TypeError(f"words must be str, got {type(words[row]).__name__} at {row}.")
+    if len(index) < len(words):
+        row = next(i for i, word in enumerate(words) if index[word] != i)
+        word = words[row]
+        raise ValueError(f"word {word!r} comes twice: at {row} and {index[word]}.")
+
+
 def _check_matrix(matrix: np.ndarray, words: Sequence[str]) -> None:
-    for row, word in enumerate(words):
-        if not isinstance(word, str):
-            raise TypeError(f"words must be str, got {type(word).__name__} at {row}.")
     if not isinstance(matrix, np.ndarray) or matrix.dtype != np.float32:
         kind = getattr(matrix, "dtype", type(matrix).__name__)
         raise TypeError(f"matrix must be an array of float32, got {kind}.")
@@ -98,7 +104,7 @@ def _check_matrix(matrix: np.ndarray, words: Sequence[str]) -> None:
     # The sum is finite if all numbers are; only if not, each is looked at.
     with np.errstate(over="ignore", invalid="ignore"):
         is_finite = np.isfinite(np.sum(matrix, axis=1))
-    for row in np.flatnonzero(~is_finite):
+    for row in np.flatnonzero(~is_finite).tolist():
         if not np.isfinite(matrix[row]).all():
             raise ValueError(
                 f"the vector of {words[row]!r}, row {row}, must be finite, got "

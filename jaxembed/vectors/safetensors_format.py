@@ -1,0 +1,118 @@
+"""safetensors: jaxembed's own form of word vectors, read without a copy.
+
+Tensors ``matrix`` (``F32[V, D]``), ``words`` (``U8``, the words as a list in JSON) and
+maybe ``subwords`` (``F32[buckets, D]``); the metadata, a JSON text under ``jaxembed``,
+has a SHA-256 of all of them.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from jaxembed.vectors.source import BLOCK, Source
+from jaxembed.vectors.subwords import Subwords
+from jaxembed.vectors.word_vectors import WordVectors
+
+ARRAYS = {"matrix": "F32", "words": "U8", "subwords": "F32"}
+
+
+def read_safetensors(source: Source) -> WordVectors:
+    """The vectors of a file; the matrix is mapped into memory, not copied.
+
+    Raises:
+      ValueError: if it is no whole safetensors file, is damaged, or has other tensors
+        than those above.
+    """
+    with tempfile.NamedTemporaryFile(prefix="jaxembed-") as unpacked:
+        path = Path(source.name)
+        if source.size is None:  # compressed: an unnamed file on disk takes it
+            while data := source.read(BLOCK):
+                unpacked.write(data)
+            unpacked.flush()
+            path = Path(unpacked.name)
+        try:
+            return _read(path)
+        except _REFUSED as error:
+            raise ValueError(
+                f"{source.name} is refused as word vectors in safetensors "
+                f"({type(error).__name__}: {error}): make it again with vectors.save."
+            ) from error
+
+
+_REFUSED = (KeyError, OSError, OverflowError, RecursionError, TypeError, ValueError)
+
+
+def _read(path: Path) -> WordVectors:
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"it is no whole file: {error}") from error
+    # Its places were checked just now; mapped, it takes no memory.
+    with path.open("rb") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(size))
+    content = np.memmap(path, np.uint8, "r", offset=8 + size)
+    header.pop("__metadata__", None)
+    arrays = {}
+    for name, dtype in ARRAYS.items():
+        if name in header:
+            if header[name]["dtype"] != dtype:
+                raise ValueError(f"{name} must be {dtype}, is {header[name]['dtype']}")
+            start, end = header[name]["data_offsets"]
+            numbers = content[start:end].view(np.float32 if dtype == "F32" else "u1")
+            arrays[name] = numbers.reshape(header[name]["shape"])
+    if set(arrays) != set(header) or not {"matrix", "words"} <= set(arrays):
+        raise ValueError(f"it has the tensors {sorted(header)}, not matrix and words")
+    facts = json.loads(metadata["jaxembed"])
+    if hash_arrays(arrays) != facts["sha256"]:
+        raise ValueError("its SHA-256 is not the one that was saved")
+    words = json.loads(arrays["words"].tobytes())
+    subwords = None
+    if "subwords" in arrays:
+        sizes = int(facts["min_n"]), int(facts["max_n"])
+        subwords = Subwords(arrays["subwords"], *sizes)
+    return WordVectors(words, arrays["matrix"], subwords, int(facts["n_duplicates"]))
+
+
+def write_safetensors(word_vectors: WordVectors, stream: IO[bytes]) -> None:
+    """Writes vectors with their subwords."""
+    import safetensors.numpy
+
+    words = json.dumps(word_vectors.words).encode()
+    arrays = {
+        "matrix": np.ascontiguousarray(word_vectors.matrix),
+        "words": np.frombuffer(words, np.uint8),
+    }
+    facts: dict[str, Any] = {"n_duplicates": word_vectors.n_duplicates}
+    if (subwords := word_vectors.subwords) is not None:
+        arrays["subwords"] = np.ascontiguousarray(subwords.matrix)
+        facts |= {"min_n": subwords.min_n, "max_n": subwords.max_n}
+    facts["sha256"] = hash_arrays(arrays)
+    metadata = {"jaxembed": json.dumps(facts)}  # one entry: several have no fixed order
+    with tempfile.NamedTemporaryFile(prefix="jaxembed-") as file:
+        safetensors.numpy.save_file(arrays, file.name, metadata)
+        with open(file.name, "rb") as written:
+            shutil.copyfileobj(written, stream)
+
+
+def hash_arrays(arrays: dict[str, np.ndarray]) -> str:
+    """The SHA-256 of names, shapes and bits, which safetensors does not check.
+
+    Example:
+      >>> hash_arrays({"a": np.zeros(3)}) == hash_arrays({"a": -np.zeros(3)})
+      False
+    """
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.data)
+    return digest.hexdigest()

@@ -1,0 +1,77 @@
+"""Small files of every format, and gensim's reading of them."""
+
+import os
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors
+
+from jaxembed import vectors
+
+
+@pytest.fixture
+def small():
+    """Seven words of five dimensions, numbers of many digits and sizes."""
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(7, 5)) * 10.0 ** rng.integers(-6, 6, (7, 5))
+    words = ["the", '"', "nan", "null", "naïve", "nb\xa0sp", "next\x85line"]
+    return vectors.WordVectors(words, matrix.astype(np.float32))
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a text or bytes to a file, and gives its path."""
+
+    def write(content, name="vectors"):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def formats():
+    """The folder of files that other tools wrote; for tests marked ``real_data``."""
+    return Path(os.environ["JAXEMBED_DATA"], "formats")
+
+
+def read_by_gensim(path, **flags):
+    """Gensim's reading; without a header it leaves the file open for a while."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        return KeyedVectors.load_word2vec_format(path, **flags)
+
+
+def fasttext_bin(
+    words=("the", "film", "</s>"),
+    dim=4,
+    buckets=10,
+    min_n=3,
+    max_n=6,
+    labels=(),
+    quantised=False,
+    seed=0,
+):
+    """A model in fastText's format, made up."""
+    numbers = np.random.default_rng(seed).normal(size=(len(words) + buckets, dim))
+    arguments = (dim, 5, 5, 1, 5, 1, 2, 2, buckets, min_n, max_n, 100, 1e-4)
+    size = len(words) + len(labels)
+    parts = [
+        struct.pack("<2i", 793712314, 12),
+        struct.pack("<12id", *arguments),
+        struct.pack("<3i2q", size, len(words), len(labels), 1000, -1),
+    ]
+    for kind, entries in enumerate((words, labels)):
+        for word in entries:
+            word = word if isinstance(word, bytes) else word.encode()
+            parts.append(word + b"\0" + struct.pack("<qb", 3, kind))
+    parts += [struct.pack("<?", quantised), struct.pack("<2q", *numbers.shape)]
+    parts.append(numbers.astype("<f4").tobytes())
+    # The output matrix, which nothing here reads, gensim checks.
+    output = np.zeros((len(words), dim), "<f4")
+    parts += [struct.pack("<?", False), struct.pack("<2q", *output.shape)]
+    return b"".join([*parts, output.tobytes()])

@@ -1,0 +1,235 @@
+"""Every format is read as gensim reads it, to the last bit."""
+
+import bz2
+import gzip
+import lzma
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from gensim.models.fasttext import load_facebook_vectors
+
+from jaxembed import vectors
+from tests.vectors.conftest import fasttext_bin, read_by_gensim
+
+
+def assert_equal(ours, theirs):
+    assert list(ours.words) == theirs.index_to_key
+    np.testing.assert_array_equal(ours.matrix, theirs.vectors, strict=True)
+
+
+def text_of(word_vectors, header=False):
+    lines = [f"{len(word_vectors)} {word_vectors.dim}"] if header else []
+    for word, row in zip(word_vectors.words, word_vectors.matrix, strict=True):
+        lines.append(" ".join([word, *map(str, row)]))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \n", ""], ids=repr)
+@pytest.mark.parametrize("header", [False, True])
+def test_text_is_read_as_gensim_reads_it(small, write, header, end):
+    content = text_of(small, header).replace("\n", end or "\n")
+    path = write(content if end else content[:-1])
+    ours = vectors.load(path)
+    assert ours.words == small.words
+    np.testing.assert_array_equal(ours.matrix, small.matrix)
+    if end != "\r\n":
+        theirs = read_by_gensim(path, no_header=not header)
+        assert_equal(ours, theirs)
+
+
+def test_binary_is_read_as_gensim_reads_it(small, write, tmp_path):
+    path = vectors.save(small, tmp_path / "small.bin")
+    theirs = read_by_gensim(path, binary=True)
+    assert_equal(vectors.load(path), theirs)
+    # Some writers end each row with a newline.
+    head, *rows = path.read_bytes().partition(b"\n")
+    body, with_ends = rows[1], b""
+    for word, row in zip(small.words, small.matrix, strict=True):
+        with_ends += word.encode() + b" " + row.tobytes() + b"\n"
+    assert len(with_ends) == len(body) + len(small)
+    assert_equal(vectors.load(write(head + b"\n" + with_ends)), theirs)
+
+
+def test_a_fasttext_model_is_read_as_gensim_reads_it(write):
+    words = ["the", "naïve", "кино", "long-ish word".replace(" ", "_"), "a"]
+    path = write(fasttext_bin(words))
+    ours, theirs = vectors.load(path), load_facebook_vectors(path)
+    assert_equal(ours, theirs)
+    for word in ("films", "x", "наивный", "", "漢字"):
+        np.testing.assert_array_equal(ours[word], theirs[word])
+    assert "films" in ours and "films" not in ours.index
+
+
+def test_the_end_of_a_sentence_has_no_subwords(write):
+    """As in fastText's own .vec; gensim gives it the mean with those of "<</s>>"."""
+    path = write(fasttext_bin(["the", "</s>"]))
+    ours, theirs = vectors.load(path), load_facebook_vectors(path)
+    np.testing.assert_array_equal(ours["</s>"], theirs.vectors_vocab[1])
+    np.testing.assert_array_equal(ours["the"], theirs["the"])
+
+
+def test_a_model_without_subwords_and_one_with_labels(write):
+    path = write(fasttext_bin(["a", "b"], buckets=0, max_n=0))
+    ours = vectors.load(path)
+    assert_equal(ours, load_facebook_vectors(path))
+    with pytest.raises(KeyError, match="'c' is none of the 2 words"):
+        ours["c"]
+    classifier = fasttext_bin(["a", "b"], labels=["__label__x"], buckets=0, max_n=0)
+    assert vectors.load(write(classifier)).words == ("a", "b")
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    "name",
+    [
+        "word2vec_pre_kv_c",
+        "euclidean_vectors.bin",
+        "lee_fasttext.vec",
+        "crime-and-punishment.vec",
+        "test_glove.txt",
+        "lee_fasttext_new.bin",
+        "crime-and-punishment.bin",
+    ],
+)
+def test_what_other_tools_wrote(formats, name):
+    path, ours = formats / name, vectors.load(formats / name)
+    if name in ("lee_fasttext_new.bin", "crime-and-punishment.bin"):
+        theirs = load_facebook_vectors(path)
+        others = [word for word in ours.words if word != "</s>"]
+        assert list(ours.words) == theirs.index_to_key and len(others) > 200
+        for word in [*others, "unheard-of", "неслыханный"]:
+            np.testing.assert_array_equal(ours[word], theirs[word])
+        return
+    flags = {"binary": name.endswith(".bin"), "no_header": name == "test_glove.txt"}
+    assert_equal(ours, read_by_gensim(path, **flags))
+
+
+@pytest.mark.real_data
+def test_what_other_tools_wrote_agrees(formats):
+    """FastText's .vec has the whole vectors of its .bin, to five digits."""
+    model = vectors.load(formats / "crime-and-punishment.bin")
+    text = vectors.load(formats / "crime-and-punishment.vec")
+    assert model.words == text.words
+    np.testing.assert_allclose(model.matrix, text.matrix, rtol=1e-4)
+
+
+@pytest.mark.real_data
+def test_a_file_that_promises_more_than_it_has(formats):
+    message = r"vec:3: the header promises 3 rows, but the file ends after 1"
+    with pytest.raises(ValueError, match=message):
+        vectors.load(formats / "pretrained.vec")
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".xz", ".zip"])
+@pytest.mark.parametrize("format", ["glove", "word2vec-binary", "safetensors"])
+def test_compressed_whatever_it_is_called(small, tmp_path, format, suffix):
+    path = vectors.save(small, tmp_path / f"small{suffix}", format)
+    modules = {".gz": gzip, ".bz2": bz2, ".xz": lzma}
+    if suffix in modules:
+        plain = vectors.save(small, tmp_path / "plain", format).read_bytes()
+        assert modules[suffix].decompress(path.read_bytes()) == plain
+    path = path.rename(tmp_path / "no.name")
+    loaded = vectors.load(path)
+    assert loaded.words == small.words
+    np.testing.assert_array_equal(loaded.matrix, small.matrix)
+
+
+def test_a_member_of_a_zip_is_chosen_behind_its_path(small, tmp_path):
+    path = tmp_path / "glove.6B.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("glove.6B.50d.txt", "a 1 2\n")
+        archive.writestr("inner/glove.6B.100d.txt", text_of(small))
+    loaded = vectors.load(path / "inner" / "glove.6B.100d.txt")
+    assert loaded.words == small.words
+    assert vectors.load(f"{path}/glove.6B.50d.txt").words == ("a",)
+    with pytest.raises(ValueError, match=r"name one behind the path, as in .*50d\.txt"):
+        vectors.load(path)
+    with pytest.raises(FileNotFoundError, match=r"there is no x in .*, only \['glove"):
+        vectors.load(path / "x")
+
+
+def test_words_with_spaces(write):
+    """As in GloVe 840B."""
+    path = write(". . . 0.5 -1\nthe 2 3\nto me@there.org 4 5\n at 6 7\n1 1/2 8 9\n")
+    loaded = vectors.load(path)
+    assert loaded.words == (". . .", "the", "to me@there.org", " at", "1 1/2")
+    np.testing.assert_array_equal(loaded[". . ."], [0.5, -1])
+    np.testing.assert_array_equal(loaded["1 1/2"], [8, 9])
+    only = vectors.load(path, vocabulary=[". . .", "at"])
+    assert only.words == (". . .",)
+
+
+def test_words_that_are_cut_inside_a_character(write):
+    content = b"caf\xc3 1 2\ncaf\xc3\xa9 3 4\n\xe6\xbc 5 6\n"
+    loaded = vectors.load(write(content))
+    assert loaded.words == ("caf\\xc3", "café", "\\xe6\\xbc")
+    assert vectors.load(write(content), vocabulary=["caf\\xc3"]).words == ("caf\\xc3",)
+    header = b"2 1\n"
+    binary = header + b"caf\xc3 \x00\x00\x80\x3f" + b"b \x00\x00\x00\x40"
+    assert vectors.load(write(binary)).words == ("caf\\xc3", "b")
+    model = write(fasttext_bin([b"caf\xc3", "b"]))
+    assert list(vectors.load(model).words) == load_facebook_vectors(model).index_to_key
+
+
+def test_the_first_of_equal_words_counts(write):
+    loaded = vectors.load(write("a 1\nb 2\na 3\nc 4\nb 5\nb 6\n"))
+    assert loaded.words == ("a", "b", "c") and loaded.n_duplicates == 3
+    np.testing.assert_array_equal(loaded.matrix.ravel(), [1, 2, 4])
+
+
+@pytest.mark.parametrize("format", ["glove", "word2vec", "word2vec-binary"])
+def test_limit_and_vocabulary(small, tmp_path, format):
+    path = vectors.save(small, tmp_path / "file", format)
+    assert vectors.load(path, limit=3).words == small.words[:3]
+    assert vectors.load(path, limit=99).words == small.words
+    some = vectors.load(path, vocabulary={"null": 5, "the": 1, "else": 2})
+    assert some.words == ("the", "null")
+    np.testing.assert_array_equal(some.matrix, small.matrix[[0, 3]])
+    assert vectors.load(path, vocabulary=["null", "the"], limit=2).words == ("the",)
+
+
+def test_a_model_gives_every_word_of_a_vocabulary(write):
+    path = write(fasttext_bin(["the", "film", "bore", "</s>"]))
+    whole = vectors.load(path)
+    some = vectors.load(path, vocabulary=["zany", "film", "films", "</s>"])
+    assert some.words == ("film", "</s>", "films", "zany") and some.subwords is None
+    for word in some.words:
+        np.testing.assert_array_equal(some[word], whole[word])
+    few = vectors.load(path, limit=1)
+    assert few.words == ("the",)
+    np.testing.assert_array_equal(few["films"], whole["films"])
+
+
+def test_what_is_long_comes_in_pieces(tmp_path, monkeypatch):
+    """Blocks that end within words and numbers change nothing."""
+    rng = np.random.default_rng(1)
+    words = [f"w{i}" if i % 7 else f"w {i} x" for i in range(500)]
+    many = vectors.WordVectors(words, rng.normal(size=(500, 6)).astype(np.float32))
+    text = vectors.save(many, tmp_path / "many.vec")
+    plain = vectors.WordVectors([w.replace(" ", "_") for w in words], many.matrix)
+    binary = vectors.save(plain, tmp_path / "many.bin")
+    model = tmp_path / "model"
+    model.write_bytes(fasttext_bin([f"word{i}" for i in range(300)], buckets=50))
+    expected = vectors.load(model)
+    monkeypatch.setattr("jaxembed.vectors.text_format.BLOCK", 1000)
+    monkeypatch.setattr("jaxembed.vectors.binary_format.PIECE", 100)
+    monkeypatch.setattr("jaxembed.vectors.binary_format.MAX_WORD", 40)
+    monkeypatch.setattr("jaxembed.vectors.fasttext_format.PIECE", 100)
+    for path, right in ((text, many), (binary, plain), (model, expected)):
+        loaded = vectors.load(path)
+        assert loaded.words == right.words
+        np.testing.assert_array_equal(loaded.matrix, right.matrix)
+        some = vectors.load(path, vocabulary=right.words[5:400:9])
+        assert some.words == right.words[5:400:9]
+        np.testing.assert_array_equal(some.matrix, right.matrix[5:400:9])
+
+
+def test_progress_is_shown_for_long_files(write, capsys, monkeypatch):
+    # The room's function of that name hides the module.
+    monkeypatch.setattr(sys.modules["jaxembed.vectors.load"], "BAR_DELAY", 0)
+    vectors.load(write("a 1 2\n" * 3), progress=True)
+    assert "vectors" in capsys.readouterr().err
+    vectors.load(write("a 1 2\n" * 3))
+    assert capsys.readouterr().err == ""
