@@ -1,5 +1,6 @@
 """Neural network layers: from ids to logits. JAX and Flax Linen."""
 
+from jaxembed.nn.calls import Call as Call
 from jaxembed.nn.calls import find_tables as find_tables
 from jaxembed.nn.calls import is_frozen as is_frozen
 from jaxembed.nn.calls import record_calls as record_calls

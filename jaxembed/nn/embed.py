@@ -25,6 +25,8 @@ class Embed(nn.Module):
       features: D, how long a row is.
       frozen: whether the table stays as it is: no gradient reaches it, and
         :func:`jaxembed.train.fit` keeps it away from the optimizer.
+      padding_idx: an id whose row is zeros, whatever the table has there: it is read as
+        zeros and no gradient reaches it. None for no such id.
       dtype: of the result; that of the table if None.
       param_dtype: in which the table is stored.
       embedding_init: called as ``embedding_init(key, (V, D), param_dtype)``.
@@ -42,6 +44,7 @@ class Embed(nn.Module):
     num_embeddings: int
     features: int
     frozen: bool = False
+    padding_idx: int | None = None
     dtype: Any = None
     param_dtype: Any = jnp.float32
     embedding_init: Callable[..., jax.Array] = keras_uniform
@@ -52,15 +55,30 @@ class Embed(nn.Module):
         """Rows ``dtype[..., D]`` for ids ``int[...]``; see :func:`lookup`.
 
         Raises:
-          ValueError: if the table would have no rows or no columns.
+          ValueError: if the table would have no rows or no columns, or if
+            ``padding_idx`` is none of its rows.
         """
         shape = (self.num_embeddings, self.features)
         if min(shape) < 1:
             raise ValueError(
                 f"num_embeddings and features must be at least 1, got {shape}."
             )
-        table = self.param("embedding", self.embedding_init, shape, self.param_dtype)
+        pad = self.padding_idx
+        if pad is not None and not 0 <= pad < self.num_embeddings:
+            raise ValueError(
+                f"padding_idx must be a row of the table, 0 to {shape[0] - 1}, got "
+                f"{pad}."
+            )
+        table = self.param("embedding", self._init, shape, self.param_dtype)
         if self.frozen:
             table = jax.lax.stop_gradient(table)
         rows = self.lookup_fn(table, ids)
+        if pad is not None:
+            # where, not *: NaN * 0 is NaN, and where lets no gradient through.
+            is_pad = jnp.expand_dims(jnp.asarray(ids) == pad, -1)
+            rows = jnp.where(is_pad, jnp.zeros((), rows.dtype), rows)
         return rows if self.dtype is None else rows.astype(self.dtype)
+
+    def _init(self, *arguments: Any) -> jax.Array:
+        table = self.embedding_init(*arguments)
+        return table if self.padding_idx is None else table.at[self.padding_idx].set(0)

@@ -151,7 +151,7 @@ def check_examples(interface: Interface, examples: Examples, name: str = "") -> 
       ValueError: if there is no text, or if an id or a label is out of range.
 
     Example:
-      >>> check_examples(Interface(9, 2, frozenset()), ([[1, 8]], [1]))
+      >>> check_examples(Interface(9, 2, frozenset(), {}), ([[1, 8]], [1]))
       (array([[1, 8]], dtype=int32), array([1], dtype=int32))
     """
     ids = check_ids(examples[0], interface.num_embeddings, f"{name}ids")

@@ -48,6 +48,7 @@ def run_epoch(
     plan: Plan,
     state: TrainState,
     frozen: Params,
+    trainable_rows: Params,
     data: Data,
     rows: jax.Array,
     key: jax.Array,
@@ -62,6 +63,7 @@ def run_epoch(
       plan: what is trained, and how.
       state: before the epoch, its ``frozen`` empty.
       frozen: the frozen parameters.
+      trainable_rows: see :func:`step`.
       data: ``int32[N, L]`` ids and ``int32[N]`` labels.
       rows: ``int32[n]``, the examples of this run among the N.
       key: of the run.
@@ -81,8 +83,8 @@ def run_epoch(
       >>> ids, key = jnp.array([[1, 2], [3, 4], [5, 6]]), jax.random.key(0)
       >>> plan, _ = make_plan(model, optim.rmsprop(), ids)
       >>> state, data = create_state(plan, ids, key=key), (ids, jnp.array([0, 1, 0]))
-      >>> state, metrics, first_bad = run_epoch(plan, state, {}, data, jnp.arange(3),
-      ...                                       key, 0, batch_size=2, shuffle=True)
+      >>> state, metrics, first_bad = run_epoch(plan, state, {}, {}, data,
+      ...     jnp.arange(3), key, 0, batch_size=2, shuffle=True)
       >>> int(state.step), int(metrics.n_examples), int(first_bad)
       (2, 3, -1)
     """
@@ -93,7 +95,7 @@ def run_epoch(
     def body(state: TrainState, batch: tuple) -> tuple[TrainState, Metrics]:
         examples, mask = batch
         batch = Batch(ids[examples], labels[examples], mask)
-        return step(plan, state, frozen, batch, dropout_key)
+        return step(plan, state, frozen, trainable_rows, batch, dropout_key)
 
     state, metrics = jax.lax.scan(body, state, make_batches(order, batch_size))
     # The last update is in no loss yet, so the weights are looked at too.

@@ -1,36 +1,29 @@
 """Fit: the host's part of training, around compiled epochs."""
 
 import dataclasses
+import functools
 import hashlib
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.typing import ArrayLike
 from tqdm import tqdm
 
 from jaxembed.train.data import Examples, check_examples, check_ids, check_rows
-from jaxembed.train.epoch import run_epoch
-from jaxembed.train.evaluate import evaluate_chunks, make_chunks, means
+from jaxembed.train.evaluate import make_chunks
 from jaxembed.train.history import History
+from jaxembed.train.masks import make_masks
+from jaxembed.train.program import Inputs, Program
 from jaxembed.train.resume import Progress, Saver, fingerprint
-from jaxembed.train.state import (
-    Interface,
-    Params,
-    Plan,
-    TrainState,
-    create_state,
-    make_plan,
-)
-from jaxembed.train.step import Batch
+from jaxembed.train.state import Interface, Params, TrainState, create_state, make_plan
 from jaxembed.train.stopping import Stopping
+from jaxembed.train.unfreeze import Paths
 
 
 def fit(
@@ -44,6 +37,8 @@ def fit(
     params: Params | None = None,
     rows: ArrayLike | None = None,
     validation: Examples | None = None,
+    trainable_rows: ArrayLike | None = None,
+    unfreeze_after: int = 0,
     shuffle: bool = True,
     stopping: Stopping = Stopping(),  # noqa: B008  # frozen
     checkpoint: str | Path | None = None,
@@ -68,6 +63,10 @@ def fit(
       params: initial parameters, which are copied; by default the model's own.
       rows: ``int[n]``, the examples to train on; by default all.
       validation: ids and labels to measure after each epoch.
+      trainable_rows: ``bool[V]``: the other rows of the table keep every bit, whatever
+        ``tx`` is. They are data: other rows compile nothing anew.
+      unfreeze_after: for so many epochs, tables stay as they are; then they are trained
+        too, with moments that start at zero. An ``Embed`` that is frozen stays so.
       shuffle: whether each epoch has an order of its own.
       stopping: see :class:`Stopping`.
       checkpoint: a folder. The run is saved there after each epoch, and goes on from
@@ -97,19 +96,22 @@ def fit(
     """
     first = check_ids(data[0])[:1]
     plan, interface = make_plan(model, tx, first)
-    inputs = _check_inputs(interface, data, rows, validation, batch_size)
+    late = _find_late(interface, unfreeze_after)
+    plan = dataclasses.replace(plan, frozen=plan.frozen | late)
+    inputs = _check_inputs(
+        interface, data, rows, validation, trainable_rows, batch_size
+    )
     stopping.check(bool(inputs.validation))
     state = create_state(plan, first, key=key, params=params)
     static = {"batch_size": batch_size, "shuffle": shuffle}
-    start = time.perf_counter()
-    traced = _trace(plan, state, inputs, key, **static)
-    saver = _make_saver(checkpoint, key, inputs, state, traced, stopping)
+    program = Program(plan, inputs, key, static, late, unfreeze_after)
+    saver = _make_saver(checkpoint, program, state, stopping)
     best = _copy(state) if stopping.keep_best else None
-    run = saver.load(Progress(state, best, History()), epochs)
-    train_epoch = _compile(traced, model, run, inputs, start)
+    start = Progress(state, best, History())
+    run = saver.load(functools.partial(program.restart, start), epochs)
     with _bar(epochs, len(run.history), progress) as bar:
         while len(run.history) < epochs and not stopping.is_over(run.history):
-            _advance(train_epoch, model, run, inputs, key)
+            program.advance(run)
             run.best = _copy(run.state) if stopping.is_best(run.history) else run.best
             saver.save(run)
             bar.update()
@@ -125,28 +127,21 @@ def _bar(epochs: int, done: int, progress: bool | None) -> tqdm:
     return tqdm(total=epochs, initial=done, disable=hidden)
 
 
-class Inputs(NamedTuple):
-    """What every epoch reads, on the device.
-
-    Attributes:
-      ids: ``int32[N, L]``.
-      labels: ``int32[N]``.
-      rows: ``int32[n]``, the examples that are trained on.
-      validation: batches of other examples; may be empty.
-    """
-
-    ids: jax.Array
-    labels: jax.Array
-    rows: jax.Array
-    validation: list[Batch]
+def _find_late(interface: Interface, unfreeze_after: int) -> Paths:
+    """The tables that are trained only after some epochs."""
+    late = frozenset(interface.tables) - interface.frozen
+    if unfreeze_after < 0 or (unfreeze_after and not late):
+        raise ValueError(
+            "unfreeze_after must be a number of epochs, for a model with a table that "
+            f"is not frozen for good; got {unfreeze_after} and {len(late)} such tables."
+        )
+    return late if unfreeze_after else frozenset()
 
 
 def _make_saver(
     checkpoint: str | Path | None,
-    key: jax.Array,
-    inputs: Inputs,
+    program: Program,
     state: TrainState,
-    traced: Any,
     stopping: Stopping,
 ) -> Saver:
     if checkpoint is None:
@@ -155,11 +150,12 @@ def _make_saver(
     if path.exists() and not path.is_dir():
         raise FileExistsError(f"checkpoint={path} is a file: give a folder.")
     # The program has the model, the optimizer and their numbers in it.
-    program = re.sub(r" at 0x[0-9a-f]+", "", str(traced.jaxpr))
-    settings = {"program": hashlib.sha256(program.encode()).hexdigest()}
-    arrays = {"examples": inputs, "initial weights": state.variables}
+    jaxpr = re.sub(r" at 0x[0-9a-f]+", "", str(program.trace(state).jaxpr))
+    settings: dict[str, Any] = {"program": hashlib.sha256(jaxpr.encode()).hexdigest()}
+    settings |= {"unfreeze_after": program.unfreeze_after}
     settings |= dataclasses.asdict(stopping)
-    return Saver(path, fingerprint(key, arrays, settings))
+    arrays = {"examples": program.inputs, "initial weights": state.variables}
+    return Saver(path, fingerprint(program.key, arrays, settings))
 
 
 def _copy(state: TrainState) -> TrainState:
@@ -172,6 +168,7 @@ def _check_inputs(
     data: Examples,
     rows: ArrayLike | None,
     validation: Examples | None,
+    trainable_rows: ArrayLike | None,
     batch_size: int,
 ) -> Inputs:
     ids, labels = check_examples(interface, data)
@@ -180,58 +177,5 @@ def _check_inputs(
     if validation is not None:
         chunks = make_chunks(check_examples(interface, validation, "validation "))
     ids, labels, picked = (jax.device_put(array) for array in (ids, labels, picked))
-    return Inputs(ids, labels, picked, chunks)
-
-
-_epoch = jax.jit(
-    run_epoch,
-    static_argnames=("plan", "batch_size", "shuffle"),
-    donate_argnames="state",
-)
-
-
-def _trace(
-    plan: Plan, state: TrainState, inputs: Inputs, key: jax.Array, **static: Any
-) -> Any:
-    state, frozen = state.replace(frozen={}), state.frozen
-    data, epoch = (inputs.ids, inputs.labels), np.int32(0)
-    return _epoch.trace(plan, state, frozen, data, inputs.rows, key, epoch, **static)
-
-
-def _compile(
-    traced: Any, model: nn.Module, run: Progress, inputs: Inputs, start: float
-) -> Callable:
-    """The compiled epoch, which JAX keeps for the next run of the same shapes."""
-    compiled = traced.lower().compile()
-    if inputs.validation:
-        evaluate_chunks(model, run.state.variables["params"], inputs.validation)
-    run.history.seconds["compile"] += time.perf_counter() - start
-    return compiled
-
-
-def _advance(
-    train_epoch: Callable,
-    model: nn.Module,
-    run: Progress,
-    inputs: Inputs,
-    key: jax.Array,
-) -> None:
-    """Trains for one epoch and measures it."""
-    start = time.perf_counter()
-    frozen, history = run.state.frozen, run.history
-    state, metrics, first_bad = train_epoch(
-        run.state.replace(frozen={}),
-        frozen,
-        (inputs.ids, inputs.labels),
-        inputs.rows,
-        key,
-        np.int32(len(history)),
-    )
-    run.state = state.replace(frozen=frozen)
-    history.append(**means([metrics]))
-    history.check_finite(int(first_bad))
-    if inputs.validation:
-        params = run.state.variables["params"]
-        held_out = evaluate_chunks(model, params, inputs.validation)
-        history.append(**{f"val_{name}": value for name, value in held_out.items()})
-    history.seconds["run"] += time.perf_counter() - start
+    masks = jax.device_put(make_masks(interface, trainable_rows))
+    return Inputs(ids, labels, picked, chunks, masks)

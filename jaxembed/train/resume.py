@@ -1,6 +1,7 @@
 """Resume: a run on disk after each epoch, to go on from there bit by bit."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,12 @@ class Saver:
     path: Path | None = None
     identity: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def load(self, start: Progress, epochs: int) -> Progress:
-        """The run that was saved, or ``start`` if there is none yet.
+    def load(self, start: Callable[[int], Progress], epochs: int) -> Progress:
+        """The run that was saved, or its start if there is none yet.
 
         Args:
-          start: the run before its first epoch.
+          start: called with a number of epochs; gives the run before its first, in the
+            form that it has after so many.
           epochs: how many it is to have.
 
         Raises:
@@ -73,7 +75,7 @@ class Saver:
             another run: the error says in what they differ.
         """
         if self.path is None or not has_checkpoint(self.path):
-            return start
+            return start(0)
         tree, extra = restore(self.path)
         saved = extra.get("run", {})
         differing = [n for n in self.identity if saved.get(n) != self.identity[n]]
@@ -89,7 +91,7 @@ class Saver:
                 f"the checkpoint {self.path} has {len(history)} epochs already, more "
                 f"than {epochs}: give another folder, or more epochs."
             )
-        filled = fill(_as_tree(start), tree, self.path)
+        filled = fill(_as_tree(start(len(history))), tree, self.path)
         return Progress(filled["state"], filled.get("best"), history)
 
     def save(self, progress: Progress) -> None:

@@ -12,7 +12,7 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import ArrayLike
 
-from jaxembed.nn import find_tables, is_frozen, record_calls
+from jaxembed.nn import Call, find_tables, is_frozen, record_calls
 
 Params = dict[str, Any]
 # Folded into the key for the initial weights; no epoch has this number.
@@ -86,11 +86,13 @@ class Interface(NamedTuple):
         if there is none.
       classes: how many classes its logits tell apart.
       frozen: the paths of the tables that stay as they are.
+      tables: the calls of all tables, by the path of the table.
     """
 
     num_embeddings: int | None
     classes: int
     frozen: frozenset[tuple[str, ...]]
+    tables: dict[tuple[str, ...], Call]
 
 
 def inspect_model(model: nn.Module, variables: Any, ids: ArrayLike) -> Interface:
@@ -102,8 +104,8 @@ def inspect_model(model: nn.Module, variables: Any, ids: ArrayLike) -> Interface
     Example:
       >>> from jaxembed.nn import Embed, FlattenDense, TextClassifier
       >>> model, ids = TextClassifier(Embed(9, 2), FlattenDense()), jnp.array([[1, 2]])
-      >>> inspect_model(model, model.init(jax.random.key(0), ids), ids)
-      Interface(num_embeddings=9, classes=2, frozen=frozenset())
+      >>> inspect_model(model, model.init(jax.random.key(0), ids), ids)[:3]
+      (9, 2, frozenset())
     """
     calls = record_calls(model, variables, ids)
     tables = find_tables(calls)
@@ -118,7 +120,7 @@ def inspect_model(model: nn.Module, variables: Any, ids: ArrayLike) -> Interface
     limits = [t.module.num_embeddings for t in tables.values() if t.reads_ids]
     frozen = [path for path, table in tables.items() if is_frozen(table.module)]
     classes = 2 if len(shape) == 1 else shape[1]
-    return Interface(min(limits, default=None), classes, frozenset(frozen))
+    return Interface(min(limits, default=None), classes, frozenset(frozen), tables)
 
 
 def make_plan(

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
+from jaxembed.optim import apply_updates, mask_rows
 from jaxembed.train.losses import example_losses, is_correct
 from jaxembed.train.state import Params, Plan, TrainState, merge
 
@@ -51,7 +51,12 @@ def measure(logits: jax.Array, batch: Batch) -> Metrics:
 
 
 def step(
-    plan: Plan, state: TrainState, frozen: Params, batch: Batch, key: jax.Array
+    plan: Plan,
+    state: TrainState,
+    frozen: Params,
+    trainable_rows: Params,
+    batch: Batch,
+    key: jax.Array,
 ) -> tuple[TrainState, Metrics]:
     """One step of gradient descent on the mean loss of a batch. Pure.
 
@@ -59,6 +64,8 @@ def step(
       plan: what is trained, and how; static under ``jax.jit``.
       state: before the step, its ``frozen`` empty.
       frozen: the frozen parameters.
+      trainable_rows: ``bool[V]`` at the path of each table of which only some rows are
+        trained; the others keep every bit. Data: another mask does not retrace.
       batch: with at least one real example.
       key: for dropout; the step's number is folded in.
 
@@ -73,7 +80,7 @@ def step(
       >>> plan, _ = make_plan(model, tx, ids)
       >>> state = create_state(plan, ids, key=key)
       >>> batch = Batch(ids, jnp.array([1]), jnp.array([True]))
-      >>> state, metrics = step(plan, state, {}, batch, key)
+      >>> state, metrics = step(plan, state, {}, {}, batch, key)
       >>> state.step, metrics.n_examples
       (Array(1, dtype=int32), Array(1, dtype=int32))
     """
@@ -86,7 +93,8 @@ def step(
         return metrics.loss / metrics.n_examples, metrics
 
     grads, metrics = jax.grad(mean_loss, has_aux=True)(state.params)
+    grads = mask_rows(grads, trainable_rows)
     updates, opt_state = plan.tx.update(grads, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
+    params = apply_updates(state.params, updates, trainable_rows)
     after = state.replace(step=state.step + 1, params=params, opt_state=opt_state)
     return after, metrics

@@ -101,3 +101,31 @@ def test_a_step_moves_only_the_rows_of_the_batch():
 def test_a_table_without_rows_or_columns_is_refused(shape):
     with pytest.raises(ValueError, match="must be at least 1, got"):
         nn.Embed(*shape).init(jax.random.key(0), IDS)
+
+
+def test_the_row_of_padding_is_zeros_whatever_the_table_has():
+    ids = jnp.array([[2, 0, 1], [0, 0, 2]])
+    embed = nn.Embed(V, D, padding_idx=0)
+    variables = embed.init(jax.random.key(0), ids)
+    np.testing.assert_array_equal(variables["params"]["embedding"][0], np.zeros(D))
+    assert np.all(variables["params"]["embedding"][1:] != 0)
+    for value in (5.0, jnp.nan):
+        table = jnp.full((V, D), 2.0).at[0].set(value)
+
+        def read(table):
+            return embed.apply({"params": {"embedding": table}}, ids)
+
+        np.testing.assert_array_equal(read(table)[0, 1], np.zeros(D))
+        grads = jax.grad(lambda table: jnp.sum(read(table) ** 2))(table)
+        np.testing.assert_array_equal(grads[0], np.zeros(D))
+        np.testing.assert_array_equal(grads[2], np.full(D, 8.0))
+    plain = nn.Embed(V, D).apply(variables, ids)
+    np.testing.assert_array_equal(embed.apply(variables, ids), plain)
+
+
+@pytest.mark.parametrize("padding_idx", [-1, V])
+def test_padding_that_is_no_row_is_refused(padding_idx):
+    with pytest.raises(ValueError, match=f"padding_idx must be a row.* {padding_idx}"):
+        nn.Embed(V, D, padding_idx=padding_idx).init(
+            jax.random.key(0), jnp.array([[0]])
+        )

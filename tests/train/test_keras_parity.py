@@ -10,11 +10,7 @@ from flax.traverse_util import flatten_dict
 from jaxembed import nn, optim, train
 
 V, D, L, B, STEPS = 10_000, 8, 20, 32, 50
-NAMES = (
-    ("embed", "embedding"),
-    ("head", "logits", "kernel"),
-    ("head", "logits", "bias"),
-)
+HIDDEN = {"learned": (), "frozen": (32,)}  # the notebook's two halves
 
 
 @pytest.fixture(scope="module")
@@ -26,27 +22,42 @@ def batches():
 
 
 def weights_of(model):
-    return [np.asarray(variable.value) for variable in model.weights]
+    """The weights of each layer, those of the table first."""
+    return [
+        np.asarray(variable.value)
+        for layer in model.layers
+        for variable in layer.weights
+    ]
+
+
+@pytest.fixture(scope="module", params=HIDDEN)
+def half(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def keras_run(batches):
+def keras_run(batches, half):
     """Start weights, the loss of each step, and the weights after them."""
     with jax.numpy_rank_promotion("allow"):  # Keras adds biases that way
-        return run_keras(batches)
+        return run_keras(batches, half)
 
 
-def run_keras(batches):
+def run_keras(batches, half):
     keras.utils.set_random_seed(0)
+    hidden = [keras.layers.Dense(n, activation="relu") for n in HIDDEN[half]]
     model = keras.Sequential(
         [
-            keras.layers.Embedding(V, D),
+            keras.layers.Embedding(V, D, trainable=half == "learned"),
             keras.layers.Flatten(),
+            *hidden,
             keras.layers.Dense(1, activation="sigmoid"),
         ]
     )
     model.compile(optimizer="rmsprop", loss="binary_crossentropy")
     model.build((None, L))
+    if half == "frozen":  # as pre-trained vectors are
+        table = np.random.default_rng(1).normal(0, 0.4, (V, D)).astype(np.float32)
+        model.layers[0].set_weights([table])
     start = weights_of(model)
     ids, labels = (array.reshape(STEPS, B, *array.shape[1:]) for array in batches)
     losses = []
@@ -57,22 +68,25 @@ def run_keras(batches):
 
 
 def to_params(weights):
-    table, kernel, bias = (jnp.asarray(array) for array in weights)
-    return {
-        "embed": {"embedding": table},
-        "head": {"logits": {"kernel": kernel, "bias": bias}},
-    }
+    table, *dense = (jnp.asarray(array) for array in weights)
+    names = [*(f"hidden_{i}" for i in range(len(dense) // 2 - 1)), "logits"]
+    layers = zip(names, dense[::2], dense[1::2], strict=True)
+    head = {name: {"kernel": kernel, "bias": bias} for name, kernel, bias in layers}
+    return {"embed": {"embedding": table}, "head": head}
 
 
 def differences(params, weights):
-    leaves = flatten_dict(params)
-    for path, expected in zip(NAMES, weights, strict=True):
-        yield np.abs(np.asarray(leaves[path]) - expected).max()
+    theirs = flatten_dict(to_params(weights))
+    ours = flatten_dict(params)
+    assert ours.keys() == theirs.keys()
+    return [np.abs(np.asarray(ours[path] - theirs[path])).max() for path in ours]
 
 
 @pytest.fixture(scope="module")
-def model():
-    return nn.TextClassifier(nn.Embed(V, D), nn.FlattenDense())
+def model(half):
+    return nn.TextClassifier(
+        nn.Embed(V, D, frozen=half == "frozen"), nn.FlattenDense(HIDDEN[half])
+    )
 
 
 def test_fifty_steps(batches, keras_run, model):
@@ -81,14 +95,16 @@ def test_fifty_steps(batches, keras_run, model):
     plan, _ = train.make_plan(model, optim.rmsprop(), ids[0])
     key = jax.random.key(0)
     state = train.create_state(plan, ids[0], key=key, params=to_params(start))
+    state, frozen = state.replace(frozen={}), state.frozen
     step = jax.jit(train.step, static_argnames="plan")
     mask = jnp.ones(B, bool)
     for batch, expected in zip(
         zip(ids, labels, strict=True), keras_losses, strict=True
     ):
-        state, metrics = step(plan, state, {}, train.Batch(*batch, mask), key)
+        state, metrics = step(plan, state, frozen, {}, train.Batch(*batch, mask), key)
         assert abs(float(metrics.loss) / B - expected) <= 1e-6
-    assert max(differences(state.params, end)) <= 1e-7
+    params = state.replace(frozen=frozen).variables["params"]
+    assert max(differences(params, end)) <= 1e-7
     moved = max(differences(to_params(start), end))
     assert moved > 1e-2  # not equal because nothing happened
 
@@ -105,5 +121,5 @@ def test_an_epoch_of_fit(batches, keras_run, model):
         params=to_params(start),
         shuffle=False,
     )
-    assert max(differences(state.params, end)) <= 1e-7
+    assert max(differences(state.variables["params"], end)) <= 1e-7
     assert abs(history.loss[0] - np.mean(keras_losses)) <= 1e-6

@@ -72,9 +72,9 @@ def test_a_masked_example_changes_nothing(model, examples):
         padded = jnp.concatenate([ids, jnp.full((2, ids.shape[1]), other)])
         mask = jnp.array([True] * 4 + [False] * 2)
         batch = train.Batch(padded, jnp.append(labels, jnp.array([1, 0])), mask)
-        results.append(train.step(plan, state, {}, batch, KEY))
+        results.append(train.step(plan, state, {}, {}, batch, KEY))
     whole = train.Batch(ids, labels, jnp.ones(4, bool))
-    results.append(train.step(plan, state, {}, whole, KEY))
+    results.append(train.step(plan, state, {}, {}, whole, KEY))
     chex.assert_trees_all_equal(results[0], results[1])
     chex.assert_trees_all_close(results[0], results[2], atol=1e-7)
 
@@ -92,7 +92,7 @@ def test_a_step_is_the_gradient_of_the_mean_loss(model, examples):
     grads = jax.grad(mean_loss)(state.params)
     expected = jax.tree.map(lambda p, g: p - 0.5 * g, state.params, grads)
     batch = train.Batch(ids, labels, jnp.ones(8, bool))
-    after, metrics = train.step(plan, state, {}, batch, KEY)
+    after, metrics = train.step(plan, state, {}, {}, batch, KEY)
     chex.assert_trees_all_close(after.params, expected, atol=1e-7)
     np.testing.assert_allclose(metrics.loss / 8, mean_loss(state.params), rtol=1e-6)
 
@@ -104,14 +104,14 @@ def test_an_epoch_is_its_steps(model, examples):
     state = train.create_state(plan, ids, key=KEY)
     rows = jnp.arange(3, 53, dtype=jnp.int32)
     scanned, metrics, first_bad = train.run_epoch(
-        plan, state, {}, (ids, labels), rows, KEY, 0, batch_size=8, shuffle=False
+        plan, state, {}, {}, (ids, labels), rows, KEY, 0, batch_size=8, shuffle=False
     )
     losses, correct = [], 0
     for start in range(3, 53, 8):
         chosen = slice(start, min(start + 8, 53))
         n = chosen.stop - chosen.start
         batch = train.Batch(ids[chosen], labels[chosen], jnp.ones(n, bool))
-        state, one = train.step(plan, state, {}, batch, KEY)
+        state, one = train.step(plan, state, {}, {}, batch, KEY)
         losses.append(float(one.loss))
         correct += int(one.correct)
     chex.assert_trees_all_close(scanned.params, state.params, atol=1e-6)
@@ -128,7 +128,16 @@ def test_each_epoch_has_an_order_of_its_own(model, examples):
     rows = jnp.arange(70, dtype=jnp.int32)
     ends = [
         run(
-            plan, state, {}, (ids, labels), rows, key, epoch, batch_size=8, shuffle=True
+            plan,
+            state,
+            {},
+            {},
+            (ids, labels),
+            rows,
+            key,
+            epoch,
+            batch_size=8,
+            shuffle=True,
         )
         for key, epoch in ((KEY, 0), (KEY, 1), (jax.random.key(1), 0), (KEY, 0))
     ]
@@ -144,7 +153,7 @@ def test_dropout_differs_from_step_to_step(examples):
     plan, _ = train.make_plan(model, optax.sgd(0.0), ids)  # the weights stay
     state = train.create_state(plan, ids, key=KEY)
     batch = train.Batch(ids, labels, jnp.ones(8, bool))
-    second, first_loss = train.step(plan, state, {}, batch, KEY)
-    third, second_loss = train.step(plan, second, {}, batch, KEY)
+    second, first_loss = train.step(plan, state, {}, {}, batch, KEY)
+    third, second_loss = train.step(plan, second, {}, {}, batch, KEY)
     chex.assert_trees_all_equal(state.params, third.params)
     assert float(first_loss.loss) != float(second_loss.loss)

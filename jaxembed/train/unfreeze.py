@@ -1,0 +1,90 @@
+"""Unfreezing: tables that are trained from some epoch on."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from jaxembed.train.state import Plan, TrainState, merge, split
+
+Paths = frozenset[tuple[str, ...]]
+
+
+@functools.lru_cache
+def unfreeze_plan(plan: Plan, paths: Paths) -> Plan:
+    """The plan after some of its frozen parameters are trained too.
+
+    The same optimizer has them in a group of their own, so that Adam's bias correction
+    starts anew for them, as their moments do. Norms are taken for each group.
+
+    Args:
+      plan: before.
+      paths: of its frozen parameters, those to train.
+
+    Returns:
+      :class:`Plan`; the same one for the same arguments, so that they share a program.
+    """
+
+    def label(params: Any) -> Any:
+        leaves = flatten_dict(params)
+        return unflatten_dict({p: "late" if p in paths else "early" for p in leaves})
+
+    tx = optax.partition({"early": plan.tx, "late": plan.tx}, label)
+    return Plan(plan.model, tx, plan.frozen - paths)
+
+
+def unfreeze(plan: Plan, state: TrainState, paths: Paths) -> TrainState:
+    """The state to go on with under :func:`unfreeze_plan`.
+
+    Args:
+      plan: that of :func:`unfreeze_plan`.
+      state: after the last frozen epoch.
+      paths: of the parameters in ``state.frozen`` that are trained from now on.
+
+    Returns:
+      :class:`TrainState`, in which these parameters have moments of zero and all others
+      the ones they had. Schedules of the learning rate go on for all.
+
+    Example:
+      >>> from jaxembed import nn, optim
+      >>> from jaxembed.train import create_state, make_plan
+      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.FlattenDense())
+      >>> ids, paths = jnp.array([[1, 2]]), frozenset([("embed", "embedding")])
+      >>> plan, _ = make_plan(model, optim.rmsprop(), ids)
+      >>> plan = Plan(model, plan.tx, paths)
+      >>> state = create_state(plan, ids, key=jax.random.key(0))
+      >>> after = unfreeze(unfreeze_plan(plan, paths), state, paths)
+      >>> sorted(state.params), sorted(after.params)
+      (['head'], ['embed', 'head'])
+    """
+    frozen, moved = split(state.frozen, paths)
+    params = merge(state.params, moved)
+    groups = plan.tx.init(params).inner_states  # type: ignore[attr-defined]
+    # What is masked has no leaves, so those of the early group are the ones it had.
+    early = jax.tree.structure(groups["early"])
+    groups["early"] = jax.tree.unflatten(early, jax.tree.leaves(state.opt_state))
+    groups["late"] = groups["late"]._replace(
+        inner_state=_carry_schedules(groups["late"].inner_state, state.opt_state)
+    )
+    opt_state = optax.transforms.PartitionState(groups)
+    return state.replace(params=params, opt_state=opt_state, frozen=frozen)
+
+
+def _is_schedule(node: Any) -> bool:
+    return isinstance(node, optax.ScaleByScheduleState)
+
+
+def _carry_schedules(fresh: Any, state: Any) -> Any:
+    nodes = jax.tree_util.tree_leaves_with_path(state, is_leaf=_is_schedule)
+    old = {jax.tree_util.keystr(path): node for path, node in nodes}
+
+    def carry(path: Any, node: Any) -> Any:
+        if not _is_schedule(node):
+            return node
+        # A copy: one buffer cannot be two leaves of a state that is donated.
+        return jax.tree.map(jnp.copy, old[jax.tree_util.keystr(path)])
+
+    return jax.tree_util.tree_map_with_path(carry, fresh, is_leaf=_is_schedule)
