@@ -34,6 +34,19 @@ class Options:
     seed: int = 0
     """Of the split, the initial weights and the order of the reviews."""
 
+    def chosen(self) -> "Options":
+        """The same, with the data that is meant where no flag says it."""
+        return dataclasses.replace(self, data=choose_data(self.data))
+
+    def sources(self) -> str:
+        """What the first line says is used."""
+        note = " (SYNTHETIC reviews, no real text)" if self.data == "embedded" else ""
+        return self.data + note
+
+    def title(self, description: str) -> str:
+        """The line above a picture, from the description of the data."""
+        return description
+
 
 def main(config_type: type, run: Callable[[Any], dict[str, Any]]) -> None:
     """Reads the flags of an experiment, runs it, and writes its ``metrics.json``.
@@ -52,9 +65,8 @@ def main(config_type: type, run: Callable[[Any], dict[str, Any]]) -> None:
     name = Path(str(module.__file__)).stem
     config: Any = tyro.cli(config_type, description=module.__doc__)
     out = Path("runs", name) if config.out is None else config.out
-    config = dataclasses.replace(config, data=choose_data(config.data), out=out)
-    note = " (SYNTHETIC reviews, no real text)" if config.data == "embedded" else ""
-    print(f"{name} on {config.data}{note}", flush=True)
+    config = dataclasses.replace(config.chosen(), out=out)
+    print(f"{name} on {config.sources()}", flush=True)
     try:
         check_writable(config.out)
         result = {"experiment": name} | run(config) | environment()
@@ -145,6 +157,32 @@ def split(n: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return order[: n - n_held_out], order[n - n_held_out :]
 
 
+def draw(
+    n: int, n_train: int, n_validation: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Some of the numbers below ``n`` to train on, and others to validate on.
+
+    Args:
+      n: how many reviews there are.
+      n_train: how many of them to train on.
+      n_validation: how many others; all others if there are fewer, which is printed.
+      seed: of the draw.
+
+    Raises:
+      ValueError: if there is none for one of the two.
+    """
+    if not (1 <= n_train < n and n_validation >= 1):
+        raise ValueError(
+            "--n-train and --n-validation must be at least 1 and leave some of the "
+            f"{n} reviews for each other, got {n_train} and {n_validation}."
+        )
+    order = np.random.default_rng(seed).permutation(n)
+    held_out = order[n_train : n_train + n_validation]
+    if len(held_out) < n_validation:
+        print(f"validation on the {len(held_out)} other reviews, all that there are")
+    return order[:n_train], held_out
+
+
 def print_epoch(history: train.History, epochs: int) -> None:
     """Prints the last epoch of a history as a line."""
     metrics = history.metrics().items()
@@ -176,7 +214,7 @@ def finish(
     """
     assert config.out is not None  # main fills it in
     state, history = run
-    plot.curves(history, config.out / "curves.png", description)
+    plot.curves(history, config.out / "curves.png", config.title(description))
     settings = json.loads(json.dumps(dataclasses.asdict(config), default=str))
     folder = config.out / "checkpoint"
     train.save(folder, state, {"config": settings} | extra, overwrite=True)

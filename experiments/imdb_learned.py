@@ -66,7 +66,8 @@ def run(config: Config) -> dict[str, Any]:
         on_epoch=lambda history: _run.print_epoch(history, config.epochs),
     )
     test = (_pad(tokens.test, config), tokens.test_labels)
-    extra = {"tokenizer": tokens.tokenizer.to_json()}
+    # encode_imdb's ids are ranks plus 3.
+    extra = {"tokenizer": tokens.tokenizer.to_json(), "index_from": 3}
     result = _run.finish(
         config, tokens.description, model, (state, history), test, extra
     )

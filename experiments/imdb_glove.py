@@ -1,0 +1,23 @@
+"""Word vectors that others made, frozen, and 200 reviews to learn what to do with them.
+
+Notebook:  section 2, "Using pre-trained word embeddings".
+Run:       python -m experiments.imdb_glove --data aclImdb_v1.tar.gz
+           --vectors glove.6B.zip/glove.6B.100d.txt
+Expect:    EXPECT_GLOVE
+Writes:    runs/imdb_glove/{metrics.json,curves.png,checkpoint/}
+"""
+
+import dataclasses
+
+from experiments import _few_reviews, _run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(_few_reviews.PretrainedConfig):
+    """The table is frozen."""
+
+
+run = _few_reviews.run
+
+if __name__ == "__main__":
+    _run.main(Config, run)
