@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 
-PACKAGES = ("jaxembed", "jax", "flax", "optax", "keras", "numpy", "pyarrow")
+PACKAGES = (
+    "jaxembed",
+    "jax",
+    "flax",
+    "optax",
+    "keras",
+    "gensim",
+    "numpy",
+    "pyarrow",
+)
 
 
 def quantiles(seconds: list[float]) -> dict[str, float]:

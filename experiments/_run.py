@@ -71,11 +71,13 @@ def main(config_type: type, run: Callable[[Any], dict[str, Any]]) -> None:
         check_writable(config.out)
         result = {"experiment": name} | run(config) | environment()
         write_json(config.out / "metrics.json", result)
-    except (OSError, TypeError, ValueError, FloatingPointError) as error:
+    except (OSError, TypeError, ValueError, KeyError, FloatingPointError) as error:
         if os.environ.get("JAXEMBED_TRACEBACK"):
             raise
-        sys.exit(f"error: {error}\n(JAXEMBED_TRACEBACK=1 shows where)")
-    print(f"results: {config.out}/metrics.json and curves.png", flush=True)
+        what = error.args[0] if isinstance(error, KeyError) else error
+        sys.exit(f"error: {what}\n(JAXEMBED_TRACEBACK=1 shows where)")
+    pictures = sorted(path.name for path in config.out.glob("*.png"))
+    print(f"results: {config.out}/metrics.json and {' '.join(pictures)}", flush=True)
 
 
 def choose_data(data: str) -> str:
@@ -124,6 +126,11 @@ def environment() -> dict[str, Any]:
             **versions,
         },
     }
+
+
+def as_json(config: Options) -> dict[str, Any]:
+    """The settings of a run as JSON has them."""
+    return json.loads(json.dumps(dataclasses.asdict(config), default=str))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -215,7 +222,7 @@ def finish(
     assert config.out is not None  # main fills it in
     state, history = run
     plot.curves(history, config.out / "curves.png", config.title(description))
-    settings = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    settings = as_json(config)
     folder = config.out / "checkpoint"
     train.save(folder, state, {"config": settings} | extra, overwrite=True)
     restored, _ = train.restore(folder, like=state)  # from here on, what is on disk

@@ -1,6 +1,8 @@
 """Plots: whole PNGs, or nothing."""
 
+import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from jaxembed import plot, train
 
@@ -41,3 +43,28 @@ def test_nothing_half_written_stays(tmp_path, monkeypatch):
 def test_an_empty_history_is_refused(tmp_path):
     with pytest.raises(ValueError, match="the history is empty: train for at least"):
         plot.curves(train.History(), tmp_path / "x.png")
+
+
+def test_words_are_drawn_where_they_are(tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(plot, "_write", lambda figure, path: drawn.update(f=figure))
+    points = np.array([[0.0, 0.0], [0.0, 0.001], [1.0, 1.0], [0.001, 0.0]])
+    plot.words(points, ["a$b$", "queen", "film", "princess"], tmp_path / "x.png")
+    (axes,) = drawn["f"].axes
+    np.testing.assert_array_equal(axes.get_lines()[0].get_xydata(), points)
+    texts = [label for label in axes.texts]
+    assert [label.get_text() for label in texts] == [
+        r"a\$b\$",
+        "queen",
+        "film",
+        "princess",
+    ]
+    renderer = FigureCanvasAgg(drawn["f"]).get_renderer()
+    boxes = [label.get_window_extent(renderer) for label in texts]
+    for i, box in enumerate(boxes):  # no label covers another
+        assert not any(box.overlaps(other) for other in boxes[:i])
+
+
+def test_words_without_a_point_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"the shape \[2, 2\], .* got \[3, 2\]"):
+        plot.words(np.zeros((3, 2)), ["a", "b"], tmp_path / "x.png")

@@ -1,0 +1,108 @@
+"""The experiment on geometry, as its user runs it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import geometry, imdb_glove, imdb_learned
+from jaxembed import text, train, vectors
+
+WORDS = ["king", "queen", "man", "woman", "film"]
+MATRIX = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 0, 1], [-1, 1, 1]], np.float32)
+
+
+@pytest.fixture
+def royals(tmp_path):
+    return vectors.save(vectors.WordVectors(WORDS, MATRIX), tmp_path / "royals.vec")
+
+
+def metrics():
+    return json.loads(Path("runs/geometry/metrics.json").read_text())
+
+
+def test_neighbours_analogies_and_a_picture(run_main, royals, tmp_path):
+    questions, pairs = tmp_path / "questions.txt", tmp_path / "pairs.tsv"
+    questions.write_text(": family\nman king woman queen\nman king film queen\n")
+    pairs.write_text("king\tqueen\t7\nking\tman\t9\nfilm\tking\t1\nfilm\tno\t2\n")
+    lines = run_main(
+        geometry,
+        *("--vectors", royals, "--words", "king", "man", "film", "--topn", 2),
+        *("--analogies", "man", "king", "woman"),
+        *("--questions", questions, "--pairs", pairs),
+    )
+    assert lines[0] == f"geometry on vectors {royals}"
+    assert lines[1] == "WordVectors(5 words, 3 dimensions)"
+    assert lines[2] == "king: man 0.71, queen 0.50"
+    assert lines[5].startswith("man : king = woman : queen")
+    assert lines[6] == "family: Section(1 of 2 correct)"
+    assert lines[8].startswith("word pairs: Spearman 1.0000") and "25.0%" in lines[8]
+    assert lines[-1] == "results: runs/geometry/metrics.json and words.png"
+    written = metrics()
+    assert written["neighbours"]["king"][0][0] == "man"
+    assert written["analogy_accuracy"] == 0.5 and written["pairs"]["n_pairs"] == 3
+    assert Path("runs/geometry/words.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("module", [imdb_learned, imdb_glove])
+def test_the_table_of_a_checkpoint(run_main, reviews, module):
+    flags = ["--data", reviews, "--epochs", 1, "--num-words", 300]
+    if module is imdb_glove:
+        flags += ["--vectors", "ppmi", "--ppmi-dim", 8]
+    run_main(module, *flags)
+    name = module.__name__.split(".")[-1]
+    checkpoint = Path("runs", name, "checkpoint")
+    lines = run_main(geometry, "--checkpoint", checkpoint)
+    assert lines[0] == f"geometry on vectors {checkpoint}"
+    loaded = geometry.read_checkpoint(checkpoint)
+    tree, extra = train.restore(checkpoint)
+    table = (tree["params"] | tree.get("frozen", {}))["embed"]["embedding"]
+    start = 3 if module is imdb_learned else 0
+    index = text.Tokenizer.from_json(extra["tokenizer"]).word_index
+    for word in loaded.words[::50]:
+        np.testing.assert_array_equal(loaded[word], table[index[word] + start])
+    assert len(loaded) == 300 - 1 - start
+
+
+def test_the_embedded_corpus(run_main):
+    lines = run_main(geometry, "--data", "embedded", "--topn", 3)
+    assert lines[0].endswith("no real text), vectors ppmi (made from the reviews)")
+    assert len(metrics()["neighbours"]) == 12
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--words", "king", "tsar"), "error: 'tsar' is none of the 5 words"),
+        (("--analogies", "man", "king"), "error: --analogies takes three words"),
+        (("--words", "king", "--topn", "0"), "error: topn must be at least 1"),
+        (("--checkpoint", "none"), "error: there is no checkpoint in"),
+        (("--questions", "none.txt"), "error: .*No such file or directory: 'none.txt'"),
+    ],
+    ids=str,
+)
+def test_bad_input_ends_with_one_line(run_main, royals, flags, message):
+    with pytest.raises(SystemExit, match=message):
+        run_main(geometry, "--vectors", royals, *flags)
+
+
+def test_a_checkpoint_of_something_else_is_refused(run_main):
+    train.save("other", {"table": np.ones(3)})
+    with pytest.raises(SystemExit, match="error: --checkpoint other is not of an exp"):
+        run_main(geometry, "--checkpoint", "other")
+
+
+@pytest.mark.real_data
+def test_real_vectors_know_a_queen(run_main, real_reviews):
+    data = real_reviews.parent
+    lines = run_main(
+        geometry,
+        *("--vectors", data / "glove.6B.100d.imdb.txt.gz"),
+        *("--analogies", "man", "king", "woman"),
+        *("--questions", data / "evaluation" / "questions-words.txt"),
+        *("--pairs", data / "evaluation" / "gensim-wordsim353.tsv"),
+    )
+    assert any(line.startswith("man : king = woman : queen") for line in lines)
+    assert metrics()["analogy_questions"] == 3_606
+    assert metrics()["analogy_accuracy"] > 0.65
