@@ -98,24 +98,19 @@ def fit(
     plan, interface = make_plan(model, tx, first)
     late = _find_late(interface, unfreeze_after)
     plan = dataclasses.replace(plan, frozen=plan.frozen | late)
-    inputs = _check_inputs(
-        interface, data, rows, validation, trainable_rows, batch_size
-    )
+    chosen = rows, validation, trainable_rows
+    inputs = _check_inputs(interface, data, *chosen, batch_size)
     stopping.check(bool(inputs.validation))
     state = create_state(plan, first, key=key, params=params)
     static = {"batch_size": batch_size, "shuffle": shuffle}
     program = Program(plan, inputs, key, static, late, unfreeze_after)
     saver = _make_saver(checkpoint, program, state, stopping)
-    best = _copy(state) if stopping.keep_best else None
-    start = Progress(state, best, History())
+    start = Progress(state, _copy(state) if stopping.keep_best else None, History())
     run = saver.load(functools.partial(program.restart, start), epochs)
     with _bar(epochs, len(run.history), progress) as bar:
         while len(run.history) < epochs and not stopping.is_over(run.history):
-            program.advance(run)
-            run.best = _copy(run.state) if stopping.is_best(run.history) else run.best
-            saver.save(run)
-            bar.update()
-            bar.set_postfix({k: v[-1] for k, v in run.history.metrics().items()})
+            _advance(program, run, stopping, saver)
+            _show(bar, run.history)
             if on_epoch is not None:
                 on_epoch(run.history)
     end = run.state if run.best is None else run.best
@@ -125,6 +120,19 @@ def fit(
 def _bar(epochs: int, done: int, progress: bool | None) -> tqdm:
     hidden = None if progress is None else not progress  # None: where no terminal is
     return tqdm(total=epochs, initial=done, disable=hidden)
+
+
+def _show(bar: tqdm, history: History) -> None:
+    bar.update()
+    bar.set_postfix({name: values[-1] for name, values in history.metrics().items()})
+
+
+def _advance(program: Program, run: Progress, stopping: Stopping, saver: Saver) -> None:
+    """Trains for an epoch, and keeps what is to be kept of it."""
+    program.advance(run)
+    if stopping.is_best(run.history):
+        run.best = _copy(run.state)
+    saver.save(run)
 
 
 def _find_late(interface: Interface, unfreeze_after: int) -> Paths:

@@ -6,7 +6,8 @@ import numpy as np
 
 from jaxembed.vectors.rows import Rows, Wanted, decode
 from jaxembed.vectors.source import Source
-from jaxembed.vectors.text_format import MAX_DIM, take_header
+from jaxembed.vectors.text_format import MAX_DIM
+from jaxembed.vectors.text_lines import take_header
 
 PIECE = 1 << 22  # bytes read at once
 MAX_WORD = 1 << 16  # bytes of a word; word2vec's own have at most 100

@@ -120,7 +120,18 @@ def _read_model(source: Source) -> Model:
             f"{size} entries, n-grams of {min_n} to {max_n}: the file is damaged."
         )
     entries = list(_read_entries(source, size))
-    is_pruned = n_pruned > 0
+    words = [word for word, kind in entries if kind == IS_WORD]
+    if len(words) != n_words:
+        raise ValueError(
+            f"{source.name}: expected {n_words} words in its dictionary, got "
+            f"{len(words)}: the file is damaged."
+        )
+    n_rows = _read_size(source, n_pruned > 0, n_words + n_buckets, dim)
+    return Model(words, n_buckets, min_n, max_n, dim, n_rows)
+
+
+def _read_size(source: Source, is_pruned: bool, expected: int, dim: int) -> int:
+    """How many rows the matrix has, which comes next."""
     (is_quantised,) = _take(source, "<?", "whether it is quantised")
     if is_pruned or is_quantised:
         raise ValueError(
@@ -128,18 +139,12 @@ def _read_model(source: Source) -> Model:
             "give the .bin that it was made from."
         )
     n_rows, width = _take(source, "<2q", "the size of the matrix")
-    if (n_rows, width) != (n_words + n_buckets, dim):
+    if (n_rows, width) != (expected, dim):
         raise ValueError(
             f"{source.name}, byte {source.position - 16}: expected a matrix of "
-            f"{n_words} + {n_buckets} rows of {dim}, got {n_rows} of {width}."
+            f"{expected} rows of {dim}, got {n_rows} of {width}."
         )
-    words = [word for word, kind in entries if kind == IS_WORD]
-    if len(words) != n_words:
-        raise ValueError(
-            f"{source.name}: expected {n_words} words in its dictionary, got "
-            f"{len(words)}: the file is damaged."
-        )
-    return Model(words, n_buckets, min_n, max_n, dim, n_rows)
+    return n_rows
 
 
 def _take(source: Source, form: str, what: str) -> tuple:

@@ -16,7 +16,8 @@ from jaxembed.vectors.rows import Collector, Wanted
 from jaxembed.vectors.safetensors_format import read_safetensors, write_safetensors
 from jaxembed.vectors.source import Source, open_source
 from jaxembed.vectors.subwords import Subwords
-from jaxembed.vectors.text_format import HEADER, count_numbers, read_text
+from jaxembed.vectors.text_format import count_numbers, read_text
+from jaxembed.vectors.text_lines import HEADER
 from jaxembed.vectors.word_vectors import WordVectors
 
 FORMATS = ("glove", "word2vec", "word2vec-binary", "fasttext", "safetensors")

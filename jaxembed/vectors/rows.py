@@ -34,6 +34,12 @@ def decode(word: bytes) -> str:
     return word.decode("utf-8", "backslashreplace")
 
 
+def show(data: bytes) -> str:
+    """How an error shows what a file has: its beginning, as text."""
+    text = decode(data[:40])
+    return repr(text if len(data) <= 40 else text + "...")
+
+
 def _decode_all(words: list[bytes]) -> list[str]:
     try:
         decoded = b"\n".join(words).decode().split("\n")  # at once: ten times as fast

@@ -5,7 +5,6 @@ maybe ``subwords`` (``F32[buckets, D]``); the metadata, a JSON text under ``jaxe
 has a SHA-256 of all of them.
 """
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from jaxembed.text.tokens import hash_arrays
 from jaxembed.vectors.source import BLOCK, Source
 from jaxembed.vectors.subwords import Subwords
 from jaxembed.vectors.word_vectors import WordVectors
@@ -101,18 +101,3 @@ def write_safetensors(word_vectors: WordVectors, stream: IO[bytes]) -> None:
         safetensors.numpy.save_file(arrays, file.name, metadata)
         with open(file.name, "rb") as written:
             shutil.copyfileobj(written, stream)
-
-
-def hash_arrays(arrays: dict[str, np.ndarray]) -> str:
-    """The SHA-256 of names, shapes and bits, which safetensors does not check.
-
-    Example:
-      >>> hash_arrays({"a": np.zeros(3)}) == hash_arrays({"a": -np.zeros(3)})
-      False
-    """
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.data)
-    return digest.hexdigest()

@@ -2,61 +2,30 @@
 
 import collections
 import re
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import closing
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from jaxembed.vectors.rows import Rows, Wanted, decode
+from jaxembed.vectors.rows import Rows, Wanted, show
 from jaxembed.vectors.source import BLOCK, Source
+from jaxembed.vectors.text_lines import (
+    Lines,
+    first_lines,
+    read_ahead,
+    read_lines,
+    take_header,
+)
 
-HEADER = re.compile(rb"(\d{1,18})[ \t](\d{1,18})[ \t\r]*\n")
 NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf\w*)", re.I)
 # What only a number looks like: a last piece of a word that is one is no word's.
 DECIMAL = re.compile(rb"[+-]?(\d*\.\d+|\d+\.|\d+\.?\d*[eE][+-]?\d+)")
 HEAD = 1 << 16  # bytes from which the width is found
 PIECE = 1 << 21  # what one thread parses at once
 MAX_DIM = 1 << 20
-
-
-class Lines(NamedTuple):
-    """Some whole lines of a file.
-
-    Attributes:
-      data: n lines, each with its end.
-      numbers: ``int64[n]``, their places in the file, from 1 on.
-    """
-
-    data: bytes
-    numbers: np.ndarray
-
-
-def read_header(source: Source) -> tuple[int, int] | None:
-    """The numbers of rows and columns on the first line, if these are all it has."""
-    match = HEADER.match(source.peek(64))
-    return None if match is None else (int(match[1]), int(match[2]))
-
-
-def take_header(source: Source) -> tuple[int, int]:
-    """What :func:`read_header` finds, and reads on to the line behind it.
-
-    Raises:
-      ValueError: if there is no header.
-    """
-    header = read_header(source)
-    if header is None:
-        line = source.peek(64).split(b"\n")[0]
-        raise ValueError(
-            f"{source.name}:1: expected a line with the numbers of rows and of "
-            f"columns, got {_show(line)}."
-        )
-    source.skip(source.peek(64).index(b"\n") + 1)
-    return header
 
 
 def count_numbers(line: bytes) -> int:
@@ -112,11 +81,11 @@ def read_text(
         )
     first = 2 if has_header else 1
     n_rows = 0
-    with closing(_read_ahead(_read_lines(source, first))) as parts:
+    with closing(read_ahead(read_lines(source, first))) as parts:
         for lines in parts:
             n_left = len(lines.numbers) if limit is None else limit - n_rows
             if n_left < len(lines.numbers):
-                lines = _first(lines, n_left)
+                lines = first_lines(lines, n_left)
             n_rows += len(lines.numbers)
             if promised is not None and n_rows > promised:
                 raise ValueError(
@@ -133,50 +102,6 @@ def read_text(
         )
 
 
-def _read_ahead(parts: Iterator[Lines]) -> Generator[Lines]:
-    """The same, each read and decompressed while the one before is parsed."""
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, parts, None)
-        while (part := following.result()) is not None:
-            following = pool.submit(next, parts, None)
-            yield part
-
-
-def _read_lines(source: Source, first: int) -> Iterator[Lines]:
-    """Whole lines, some megabytes at a time; empty ones at the end are left out."""
-    begun, held = b"", b""  # a line that is not whole yet; lines that may be the last
-    while data := source.read(BLOCK):
-        end = data.rfind(b"\n") + 1
-        if not end:
-            begun += data
-            if len(begun) > BLOCK:
-                raise ValueError(
-                    f"{source.name}:{first}: the line has more than {BLOCK} bytes: is "
-                    "it a file of word vectors?"
-                )
-            continue
-        whole = b"".join([held, begun, data[:end]])
-        begun, held = data[end:], b""
-        if whole[:1] in (b"\n", b"\r") or whole.endswith((b"\n\n", b"\n\r\n")):
-            content = whole.rstrip(b"\r\n")
-            n_kept = whole.index(b"\n", len(content)) + 1 if content else 0
-            whole, held = whole[:n_kept], whole[n_kept:]
-        if whole:
-            yield (lines := _number(whole, first))
-            first += len(lines.numbers)
-    if begun.strip(b"\r\n"):
-        yield _number(held + begun + b"\n", first)
-
-
-def _number(data: bytes, first: int) -> Lines:
-    return Lines(data, np.arange(first, first + data.count(b"\n")))
-
-
-def _first(lines: Lines, n: int) -> Lines:
-    pieces = lines.data.split(b"\n", n)
-    return Lines(b"\n".join([*pieces[:n], b""]), lines.numbers[:n])
-
-
 def _parse(lines: Lines, dim: int, wanted: Wanted, name: str) -> Rows:
     if b"\r" in lines.data:
         lines = lines._replace(data=lines.data.replace(b"\r\n", b"\n"))
@@ -191,7 +116,7 @@ def _parse(lines: Lines, dim: int, wanted: Wanted, name: str) -> Rows:
         for column in np.flatnonzero(~np.isfinite(rows.matrix[place])):
             raise ValueError(
                 f"{name}:{numbers[place]}: number {column + 1} of "
-                f"{_show(rows.words[place])} must be finite in float32, got "
+                f"{show(rows.words[place])} must be finite in float32, got "
                 f"{rows.matrix[place, column]}."
             )
     return rows
@@ -267,7 +192,7 @@ def _parse_lines(lines: Lines, dim: int, name: str) -> Rows:
             row, column = divmod(place, dim)
             raise ValueError(
                 f"{name}:{lines.numbers[row]}: number {column + 1} of "
-                f"{_show(words[row])} must be a number, got {_show(field)}."
+                f"{show(words[row])} must be a number, got {show(field)}."
             )
     # Arrow's cast, so that the bits do not depend on the way that was taken.
     texts = pa.array([field.decode() for field in fields], pa.string())
@@ -284,11 +209,6 @@ def _split(line: bytes, dim: int, place: str) -> tuple[bytes, list[bytes]]:
     if n_fields != dim:
         raise ValueError(
             f"{place}: expected a word and {dim} numbers, got {n_fields} numbers on "
-            f"the line that starts with {_show(line)}."
+            f"the line that starts with {show(line)}."
         )
     return word, fields
-
-
-def _show(data: bytes) -> str:
-    text = decode(data[:40])
-    return repr(text if len(data) <= 40 else text + "...")

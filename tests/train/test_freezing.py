@@ -13,6 +13,7 @@ from tests.train.conftest import V
 from tests.train.test_fit import count_traces
 from tests.train.test_resume import Interrupted, interrupt_after
 
+KEY = jax.random.key(0)
 ADAMW = optax.adamw(0.01, weight_decay=0.5)
 
 
@@ -143,33 +144,25 @@ def test_a_table_is_unfrozen_after_some_epochs(fit, model, examples, make):
     assert ("embed" in first.params) == False and "embed" in second.params  # noqa: E712
     assert (tables[1] != tables[0]).any(axis=1).sum() > V // 2
     assert len(history) == 3 and int(second.step) == 27
-    # What a group of its own with moments of zero makes of the third epoch.
-    late = optax.partition(
+    expected = third_epoch(model, examples, tx, first)
+    chex.assert_trees_all_close(second.params, expected.params, atol=1e-6)
+
+
+def third_epoch(model, examples, tx, before):
+    """What groups of their own make of it, the table's with moments of zero."""
+    tx = optax.partition(
         {"head": tx, "embed": tx}, lambda params: {name: name for name in params}
     )
-    params = first.variables["params"]
-    state = late.init(params)
-    groups = state.inner_states
-    old = jax.tree.leaves(first.opt_state)
-    groups["head"] = jax.tree.unflatten(jax.tree.structure(groups["head"]), old)
-    state = train.TrainState(
-        first.step, params, optax.transforms.PartitionState(groups), {}
-    )
-    plan = train.Plan(model, late)
-    data = tuple(map(jnp.asarray, examples))
-    expected, _, _ = train.run_epoch(
-        plan,
-        state,
-        {},
-        {},
-        data,
-        jnp.arange(70),
-        jax.random.key(0),
-        2,
-        batch_size=8,
-        shuffle=False,
-    )
-    chex.assert_trees_all_close(second.params, expected.params, atol=1e-6)
+    params = before.variables["params"]
+    groups = tx.init(params).inner_states
+    head = jax.tree.structure(groups["head"])
+    groups["head"] = jax.tree.unflatten(head, jax.tree.leaves(before.opt_state))
+    opt_state = optax.transforms.PartitionState(groups)
+    state = train.TrainState(before.step, params, opt_state, {})
+    data, rows, key = tuple(map(jnp.asarray, examples)), jnp.arange(70), KEY
+    settings = {"batch_size": 8, "shuffle": False}
+    plan = train.Plan(model, tx)
+    return train.run_epoch(plan, state, {}, {}, data, rows, key, 2, **settings)[0]
 
 
 def test_schedules_go_on_and_moments_start_at_zero(fit, model):

@@ -213,7 +213,7 @@ def test_what_is_long_comes_in_pieces(tmp_path, monkeypatch):
     model = tmp_path / "model"
     model.write_bytes(fasttext_bin([f"word{i}" for i in range(300)], buckets=50))
     expected = vectors.load(model)
-    monkeypatch.setattr("jaxembed.vectors.text_format.BLOCK", 1000)
+    monkeypatch.setattr("jaxembed.vectors.text_lines.BLOCK", 1000)
     monkeypatch.setattr("jaxembed.vectors.binary_format.PIECE", 100)
     monkeypatch.setattr("jaxembed.vectors.binary_format.MAX_WORD", 40)
     monkeypatch.setattr("jaxembed.vectors.fasttext_format.PIECE", 100)

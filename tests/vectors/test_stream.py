@@ -85,7 +85,7 @@ def test_the_cache_is_not_written_where_the_load_fails(tmp_path):
 
 def test_reading_ahead_ends_with_the_reader(tmp_path, monkeypatch):
     """No thread goes on to read a file that is closed."""
-    monkeypatch.setattr("jaxembed.vectors.text_format.BLOCK", 100)
+    monkeypatch.setattr("jaxembed.vectors.text_lines.BLOCK", 100)
     (tmp_path / "a").write_text("".join(f"w{i} {i}\n" for i in range(2_000)))
     assert len(vectors.load(tmp_path / "a", limit=5)) == 5
     (tmp_path / "a").write_text("a 1\n" * 50 + "b x\n" + "c 1\n" * 500)
