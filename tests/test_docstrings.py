@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-ROOMS = ("text", "vectors", "nn", "optim", "train", "plot")
+ROOMS = ("text", "vectors", "nn", "optim", "train", "geometry", "plot")
 
 
 def public_names():

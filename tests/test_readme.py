@@ -18,7 +18,7 @@ def test_its_python_runs(number, tmp_path, monkeypatch, capsys):
 
 
 def test_it_has_the_two_commands_and_python():
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
     targets = (ROOT / "Makefile").read_text()
     for target in re.findall(r"make (\w+)", README):
         if target not in ("and",):
@@ -39,5 +39,23 @@ def test_its_modules_exist():
         assert (ROOT / name[0] / f"{name[1]}.py").is_file()
 
 
-def test_its_figures_are_filled_in():
-    assert not re.findall(r"[A-Z]+_(?:OURS|KERAS|RATIO)", README)
+PLACEHOLDER = re.compile(r"(?:TEST|LOAD|GEO|EXPECT)_[A-Z]+")
+EXPERIMENTS = sorted(path.stem for path in ROOT.glob("experiments/[!_]*.py"))
+
+
+def test_figures_are_filled_in():
+    assert not PLACEHOLDER.findall(README)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_says_how_to_run_it_and_what_to_expect(name):
+    text = (ROOT / "experiments" / f"{name}.py").read_text()
+    assert not PLACEHOLDER.findall(text)
+    lines = text.splitlines()[:12]
+    for title in (
+        "Notebook:  ",
+        f"Run:       python -m experiments.{name}",
+        "Expect:    ",
+        f"Writes:    runs/{name}/",
+    ):
+        assert any(line.startswith(title) for line in lines), title

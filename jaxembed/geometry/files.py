@@ -1,0 +1,69 @@
+"""What files of analogies and of word pairs have in common: lines, and known words."""
+
+from pathlib import Path
+
+import numpy as np
+
+from jaxembed.vectors import WordVectors
+
+
+def read_text(path: str | Path) -> str:
+    r"""The text of a UTF-8 file, without a mark of the byte order in front.
+
+    Raises:
+      OSError: if the file cannot be read.
+      ValueError: if it is not UTF-8.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = Path(folder, "questions.txt")
+      ...     _ = path.write_bytes(b"\xef\xbb\xbf: capital")
+      ...     read_text(path)
+      ': capital'
+    """
+    data = Path(path).read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path}:{line} is not UTF-8: byte {error.object[error.start]:#04x}. "
+            "Convert the file, or give the one that is not packed."
+        ) from error
+
+
+def number_forms(
+    word_vectors: WordVectors, n_words: int, case_insensitive: bool
+) -> tuple[dict[str, int], np.ndarray]:
+    """The row of each form of a word; of words of one form, the first has it.
+
+    Args:
+      word_vectors: the words.
+      n_words: R, how many from the first on are known.
+      case_insensitive: whether the form of a word is its upper case, or the word.
+
+    Returns:
+      The row of each form, and ``int32[R]``, for each word the row of its form.
+
+    Example:
+      >>> vectors = WordVectors(["Us", "it", "us"], np.eye(3, dtype=np.float32))
+      >>> number_forms(vectors, 3, case_insensitive=True)
+      ({'US': 0, 'IT': 1}, array([0, 1, 0], dtype=int32))
+    """
+    forms = word_vectors.words[:n_words]
+    if case_insensitive:
+        forms = [word.upper() for word in forms]
+    rows: dict[str, int] = {}
+    first = [rows.setdefault(form, row) for row, form in enumerate(forms)]
+    return rows, np.array(first, np.int32)
+
+
+def check_unknown(unknown: str, choices: tuple[str, str]) -> None:
+    """Refuses an ``unknown`` that is none of the choices.
+
+    Example:
+      >>> check_unknown("skip", ("skip", "wrong"))
+    """
+    if unknown not in choices:
+        raise ValueError(f"unknown must be {' or '.join(choices)}, got {unknown!r}.")

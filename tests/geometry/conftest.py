@@ -1,0 +1,54 @@
+"""Vectors made up and real, in our hands and in gensim's."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors
+
+from jaxembed import vectors
+
+V, D = 2_500, 12  # 39 blocks and a bit: search.top goes its short way
+
+
+def both_of(words, matrix):
+    """The same vectors as ours and as gensim's."""
+    matrix = np.asarray(matrix, np.float32)
+    theirs = KeyedVectors(matrix.shape[1])
+    theirs.add_vectors(list(words), matrix)
+    return vectors.WordVectors(words, matrix), theirs
+
+
+@pytest.fixture(scope="session")
+def both():
+    """Random ones, of different lengths."""
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(V, D)) * rng.uniform(0.1, 10, (V, 1))
+    return both_of([f"w{row}" for row in range(V)], matrix)
+
+
+@pytest.fixture(scope="session")
+def real():
+    """GloVe's; for tests that are marked ``real_data``."""
+    folder = Path(os.environ["JAXEMBED_DATA"])
+    ours = vectors.load(folder / "glove.6B.100d.imdb.txt.gz")
+    return both_of(ours.words, ours.matrix)
+
+
+@pytest.fixture(scope="session")
+def evaluation():
+    """The folder of questions; for tests that are marked ``real_data``."""
+    return Path(os.environ["JAXEMBED_DATA"], "evaluation")
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a text or bytes to a file, and gives its path."""
+
+    def write(content, name="questions.txt"):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
