@@ -11,6 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m experiments.imdb_learned --data embedded
+	$(BIN)/python -m experiments.imdb_glove --data embedded
 
 test: lint
 	$(BIN)/python -m pytest -n 2
