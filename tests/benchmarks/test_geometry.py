@@ -6,7 +6,6 @@ import pytest
 
 from benchmarks import geometry as benchmark
 from jaxembed import vectors
-from tests.geometry.conftest import both, write  # noqa: F401
 
 
 def test_the_analogies_are_timed(capsys):
@@ -17,13 +16,15 @@ def test_the_analogies_are_timed(capsys):
     assert 0.1 < lines[0]["accuracy"] < 1  # some are right and some are not
 
 
-def test_files_are_read(both, write, tmp_path, capsys):
-    path = vectors.save(both[0], tmp_path / "vectors.txt", "word2vec")
-    questions = write(": one\nw1 w2 w3 w4\nw5 w6 w7 nowhere\n")
+def test_files_are_read(tmp_path, capsys):
+    made = benchmark.make_vectors(8)
+    path = vectors.save(made, tmp_path / "vectors.txt", "word2vec")
+    questions = tmp_path / "questions.txt"
+    questions.write_text(": one\nword1 word2 word3 word4\nword5 word6 word7 nowhere\n")
     arguments = ["--vectors", str(path), "--questions", str(questions)]
     benchmark.main([*arguments, "--repeats", "1"])
     line = json.loads(capsys.readouterr().out.splitlines()[0])
-    assert (line["questions"], line["skipped"], line["words"]) == (1, 1, 2_500)
+    assert (line["questions"], line["skipped"], line["words"]) == (1, 1, 10_000)
 
 
 def test_a_wrong_answer_is_not_reported(monkeypatch, capsys):
