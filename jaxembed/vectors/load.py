@@ -126,20 +126,19 @@ def _load(
         subwords = None
         rows = Collector(wanted)
         with _bar(source, progress) as bar:
+            source.on_read = lambda position: bar.update(position - bar.n)
             if format == "fasttext":
                 some, subwords = read_fasttext(source, wanted=wanted, limit=limit)
                 rows.add(some)
             elif format == "word2vec-binary":
                 for some in read_binary(source, wanted=wanted, limit=limit):
                     rows.add(some)
-                    bar.update(source.raw_position - bar.n)
             else:
                 has_header = format == "word2vec"
                 for some in read_text(
                     source, has_header=has_header, wanted=wanted, limit=limit
                 ):
                     rows.add(some)
-                    bar.update(source.raw_position - bar.n)
         return _finish(rows, subwords, wanted, source.name)
 
 

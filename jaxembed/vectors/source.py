@@ -6,7 +6,7 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +25,7 @@ class Source:
       name: of the file, and of the member in it, for errors.
       size: how many bytes it has, or None where that is not known before the end.
       raw_size: how many bytes the file has on disk.
+      on_read: called after each read with how many bytes on disk were read so far.
     """
 
     def __init__(self, name: str, stream: IO[bytes], raw: IO[bytes], size: int | None):
@@ -34,6 +35,7 @@ class Source:
         raw.seek(0)
         self._stream, self._raw, self._ahead = stream, raw, b""
         self._n_read = 0
+        self.on_read: Callable[[int], object] | None = None
 
     def read(self, size: int) -> bytes:
         """The next ``size`` bytes, at most :data:`BLOCK`; fewer only at the end.
@@ -49,6 +51,8 @@ class Source:
         """Leaves out the next ``size`` bytes, which were looked at before."""
         self._ahead = self._ahead[size:]
         self._n_read += size
+        if self.on_read is not None:
+            self.on_read(min(self._raw.tell(), self.raw_size))
 
     def peek(self, size: int) -> bytes:
         """What :meth:`read` would give, which is left to be read."""
@@ -75,11 +79,6 @@ class Source:
     def position(self) -> int:
         """How many bytes of the content were read."""
         return self._n_read
-
-    @property
-    def raw_position(self) -> int:
-        """How many bytes on disk were read, for a progress bar."""
-        return min(self._raw.tell(), self.raw_size)
 
 
 @contextmanager

@@ -229,7 +229,8 @@ def test_what_is_long_comes_in_pieces(tmp_path, monkeypatch):
 def test_progress_is_shown_for_long_files(write, capsys, monkeypatch):
     # The room's function of that name hides the module.
     monkeypatch.setattr(sys.modules["jaxembed.vectors.load"], "BAR_DELAY", 0)
-    vectors.load(write("a 1 2\n" * 3), progress=True)
-    assert "vectors" in capsys.readouterr().err
+    for content in ("a 1 2\n" * 3, fasttext_bin(), gzip.compress(b"a 1 2\n")):
+        vectors.load(write(content), progress=True)
+        assert "vectors: 100%" in capsys.readouterr().err
     vectors.load(write("a 1 2\n" * 3))
     assert capsys.readouterr().err == ""
