@@ -3,12 +3,12 @@
 import dataclasses
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxembed.text.beside import write_beside
 from jaxembed.text.corpus import Corpus, load_imdb
 from jaxembed.text.ragged import Ragged
 from jaxembed.text.tokenizer import Tokenizer
@@ -151,14 +151,10 @@ def _write(path: Path, tokens: TokenizedCorpus) -> None:
         arrays[f"{part}_offsets"] = getattr(tokens, part).offsets
     for part in ("train_labels", "test_labels"):
         arrays[part] = getattr(tokens, part)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        # safetensors finds no flipped bit by itself.
-        metadata = {"sha256": hash_arrays(arrays)}
+    # safetensors finds no flipped bit by itself.
+    metadata = {"sha256": hash_arrays(arrays)}
+    with write_beside(path) as beside:
         safetensors.numpy.save_file(arrays, beside, metadata)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> TokenizedCorpus | None:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxembed.vectors.rows import Rows, Wanted, decode
 from jaxembed.vectors.source import Source
 from jaxembed.vectors.text_format import MAX_DIM
-from jaxembed.vectors.text_lines import take_header
+from jaxembed.vectors.text_lines import read_header, take_header
 
 PIECE = 1 << 22  # bytes read at once
 MAX_WORD = 1 << 16  # bytes of a word; word2vec's own have at most 100
@@ -47,11 +47,31 @@ def read_binary(source: Source, *, wanted: Wanted, limit: int | None) -> Iterato
         rows = _read_some(source, dim, n_rows - done, wanted)
         done += rows[0]
         yield rows[1]
-    if limit is None and source.peek(2).strip(b"\n"):
+    if limit is None and source.peek(PIECE).strip(b"\n"):
         raise ValueError(
             f"{source.name}, byte {source.position}: the header promises {promised} "
             "rows, but there is more behind them: is it of another file?"
         )
+
+
+def ends_as_binary(source: Source, head: bytes, start: int) -> bool:
+    """Whether a small file ends where the rows of its header would end in binary.
+
+    Args:
+      source: the file, of which nothing was read yet.
+      head: its first bytes.
+      start: where the header has ended.
+    """
+    header = read_header(source)
+    assert header is not None
+    place = start
+    for _ in range(header[0]):
+        space = head.find(b" ", place, place + MAX_WORD)
+        place = space + 1 + 4 * header[1]
+        if space < 0 or place > len(head):
+            return False
+    is_whole = len(source.peek(len(head) + 1)) == len(head)
+    return is_whole and not head[place:].strip(b"\n")
 
 
 def _read_some(

@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxembed.vectors.rows import Rows, Wanted, decode
 from jaxembed.vectors.source import Source
-from jaxembed.vectors.subwords import Subwords, add_rows, ngram_buckets
+from jaxembed.vectors.subwords import MAX_N, Subwords, add_rows, ngram_buckets
 from jaxembed.vectors.text_format import MAX_DIM
 
 MAGIC = struct.pack("<i", 793712314)
@@ -22,8 +22,8 @@ ARGUMENTS = struct.Struct("<12id")
 END_OF_SENTENCE = b"</s>"  # has no n-grams
 PIECE = 1 << 22  # bytes read at once
 MAX_WORD = 1 << 16
-MAX_N = 1 << 10
 IS_WORD = 0  # 1 is a label of a classifier
+SUPERVISED = 3
 
 
 class Model(NamedTuple):
@@ -71,7 +71,7 @@ def read_fasttext(
     if has_subwords and wanted.words is not None:
         known = set(map(decode, model.words[:limit]))
         others = sorted(wanted.words - known)
-        words += [word.encode("utf-8", "surrogatepass") for word in others]
+        words += [word.encode() for word in others if _is_utf8(word)]
     if not has_subwords:
         return Rows(words, _read_matrix(source, model, np.array(kept, int))), None
     texts = ["" if word == END_OF_SENTENCE else decode(word) for word in words]
@@ -80,14 +80,15 @@ def read_fasttext(
     buckets, lengths = buckets[~np.repeat(is_end, lengths)], lengths * ~is_end
     ngrams = buckets + (model.n_rows - model.n_buckets)
     if wanted.words is None:
-        needed = np.arange(model.n_rows)
+        matrix, own = _read_matrix(source, model, None), np.array(kept)
     else:
         needed = np.unique(np.concatenate([np.array(kept, np.int64), ngrams]))
-    matrix = _read_matrix(source, model, needed)
-    own = np.searchsorted(needed, np.array(kept, np.int64))
+        matrix = _read_matrix(source, model, needed)
+        own = np.searchsorted(needed, np.array(kept, np.int64))
+        ngrams = np.searchsorted(needed, ngrams)
     sums = np.zeros((len(words), model.dim), np.float32)
     sums[: len(kept)] = matrix[own]
-    add_rows(sums, matrix, np.searchsorted(needed, ngrams), lengths)
+    add_rows(sums, matrix, ngrams, lengths)
     counts = lengths + (np.arange(len(words)) < len(kept))
     sums /= np.maximum(counts, 1).astype(np.float32)[:, None]
     subwords = None
@@ -104,7 +105,9 @@ def _read_model(source: Source) -> Model:
             f"{' or '.join(map(str, VERSIONS))}, got {magic!r} and {version}."
         )
     arguments = _take(source, ARGUMENTS.format, "the arguments of the training")
-    dim, n_buckets, min_n, max_n = (arguments[i] for i in (0, 8, 9, 10))
+    dim, kind, n_buckets, min_n, max_n = (arguments[i] for i in (0, 7, 8, 9, 10))
+    if version == 11 and kind == SUPERVISED:
+        max_n = 0  # as fastText itself reads them
     size, n_words, n_labels, _, n_pruned = _take(source, "<3i2q", "the dictionary")
     sizes = {"dim": dim, "bucket": n_buckets, "words": n_words, "labels": n_labels}
     if (
@@ -147,6 +150,14 @@ def _read_size(source: Source, is_pruned: bool, expected: int, dim: int) -> int:
     return n_rows
 
 
+def _is_utf8(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which no file has
+        return False
+    return True
+
+
 def _take(source: Source, form: str, what: str) -> tuple:
     """The next numbers."""
     place, size = source.position, struct.calcsize(form)
@@ -180,8 +191,8 @@ def _read_entries(source: Source, size: int) -> Iterator[tuple[bytes, int]]:
         source.skip(start)
 
 
-def _read_matrix(source: Source, model: Model, rows: np.ndarray) -> np.ndarray:
-    """``float32[n, D]``, the given rows in rising order; the others are passed by."""
+def _read_matrix(source: Source, model: Model, rows: np.ndarray | None) -> np.ndarray:
+    """``float32[n, D]``, the given rows in rising order; None for all."""
     width = 4 * model.dim
     n_bytes = source.position + model.n_rows * width
     if source.size is not None and n_bytes > source.size:
@@ -207,8 +218,9 @@ def _read_matrix(source: Source, model: Model, rows: np.ndarray) -> np.ndarray:
                 f"{source.name}, byte {place + row * width + 4 * column}: expected a "
                 f"finite number, got {some[row, column]}: the file is damaged."
             )
-        first, last = np.searchsorted(rows, [done, done + n])
-        picked = rows[first:last] - done
-        parts.append(some[picked] if len(picked) < n else some)
+        if rows is not None:
+            first, last = np.searchsorted(rows, [done, done + n])
+            some = some[rows[first:last] - done]
+        parts.append(some)
         done += n
     return np.concatenate(parts)

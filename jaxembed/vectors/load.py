@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,14 +9,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from jaxembed.vectors.binary_format import read_binary
+from jaxembed.text.beside import write_beside
+from jaxembed.vectors.binary_format import ends_as_binary, read_binary
 from jaxembed.vectors.fasttext_format import MAGIC, read_fasttext
 from jaxembed.vectors.rows import Collector, Wanted
 from jaxembed.vectors.safetensors_format import read_safetensors, write_safetensors
 from jaxembed.vectors.source import Source, open_source
 from jaxembed.vectors.subwords import Subwords
 from jaxembed.vectors.text_format import count_numbers, read_text
-from jaxembed.vectors.text_lines import HEADER
+from jaxembed.vectors.text_lines import HEADER, read_header
 from jaxembed.vectors.word_vectors import WordVectors
 
 FORMATS = ("glove", "word2vec", "word2vec-binary", "fasttext", "safetensors")
@@ -25,7 +25,7 @@ FORMATS = ("glove", "word2vec", "word2vec-binary", "fasttext", "safetensors")
 CACHE_VERSION = "jaxembed vectors 1"
 BAR_DELAY = 1  # seconds before a bar is shown: not for what is fast
 # Bytes that text has not, and numbers in binary soon have.
-CONTROL = frozenset({*range(32)} - {*b"\t\n\r"})
+CONTROL = frozenset({*range(32)} - {*b"\t\n\r\v\f"})
 
 
 def load(
@@ -102,13 +102,8 @@ def load(
         except ValueError:
             pass  # damaged: made again
     word_vectors = _load(path, format, wanted, limit, progress)
-    beside = cached.with_name(f".{name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as stream:
-            write_safetensors(word_vectors, stream)
-        os.replace(beside, cached)
-    finally:
-        beside.unlink(missing_ok=True)
+    with write_beside(cached) as beside, beside.open("wb") as stream:
+        write_safetensors(word_vectors, stream)
     return word_vectors
 
 
@@ -153,7 +148,10 @@ def _finish(
             f"{name} has none of the {len(wanted.words)} words of the vocabulary, such "
             f"as {example!r}: is it of another language, or cased?"
         )
-    return WordVectors(rows.words, rows.matrix(), subwords, rows.n_duplicates)
+    try:
+        return WordVectors(rows.words, rows.matrix(), subwords, rows.n_duplicates)
+    except ValueError as error:  # finite numbers may have an infinite sum
+        raise ValueError(f"{name}: {error}") from error
 
 
 def _pick(
@@ -200,10 +198,8 @@ def find_format(source: Source) -> str:
         (size,) = struct.unpack("<Q", head[:8])
         if size < 100_000_000:  # safetensors's own limit for its header
             return "safetensors"
-    if header := HEADER.match(head):
-        first = head[header.end() :].split(b"\n")[0]
-        is_text = count_numbers(first) == int(header[2]) or CONTROL.isdisjoint(head)
-        return "word2vec" if is_text else "word2vec-binary"
+    if read_header(source) is not None:
+        return "word2vec-binary" if _is_binary(source, head) else "word2vec"
     first = head.split(b"\n")[0]
     if b" " in first and (count_numbers(first) or b"\n" in head):
         return "glove"
@@ -211,6 +207,16 @@ def find_format(source: Source) -> str:
         f"{source.name} is of no format that is known ({', '.join(FORMATS)}): it "
         f"starts with {head[:40]!r}."
     )
+
+
+def _is_binary(source: Source, head: bytes) -> bool:
+    """Whether numbers behind a header are in binary."""
+    header = HEADER.match(head)
+    assert header is not None
+    first = head[header.end() :].split(b"\n")[0]
+    if count_numbers(first) == int(header[2]):
+        return False
+    return ends_as_binary(source, head, header.end()) or not CONTROL.isdisjoint(head)
 
 
 def _key(

@@ -1,6 +1,7 @@
 """PPMI: word vectors from the texts at hand, by counting neighbours."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from jaxembed.text import Ragged, Tokenizer
 from jaxembed.vectors.word_vectors import WordVectors
 
 TOKENS_AT_ONCE = 1 << 20
+MAX_DENSE = 500  # words of which a dense matrix is made
 SIZE = 0.4  # root of the mean square of the numbers, about that of GloVe's
 
 
@@ -49,7 +51,7 @@ def ppmi(
     [1] Levy, Goldberg, Dagan, Improving Distributional Similarity with Lessons Learned
     from Word Embeddings, TACL 2015.
     """
-    import scipy.sparse.linalg
+    import scipy.sparse
 
     if window < 1 or dim < 1:
         raise ValueError(
@@ -57,9 +59,12 @@ def ppmi(
         )
     ids = texts if isinstance(texts, Ragged) else tokenizer.encode(texts)
     word_of = {i: word for word, i in tokenizer.word_index.items()}
+    if not word_of:
+        raise ValueError("the tokenizer knows no words yet: call fit(texts) first.")
     counts = _count_pairs(ids, max(word_of) + 1, window)
     totals = np.asarray(counts.sum(axis=1)).ravel()
     kept = np.flatnonzero(totals)
+    kept = kept[kept > 0]  # 0 pads
     if kept.size <= dim:
         raise ValueError(
             f"there are {kept.size} words with neighbours in {len(ids)} texts, which "
@@ -71,17 +76,38 @@ def ppmi(
     values = np.maximum(np.log(counts.data / expected), 0)
     shape = (kept.size, kept.size)
     matrix = scipy.sparse.csr_array((values, (counts.row, counts.col)), shape)
-    # A fixed start: without it, the result depends on a random one.
-    left, scales, _ = scipy.sparse.linalg.svds(matrix, dim, v0=np.ones(kept.size))
-    order = np.argsort(-scales)
-    vectors = left[:, order] * np.sqrt(scales[order])
-    signs = np.sign(vectors[np.argmax(np.abs(vectors), axis=0), np.arange(dim)])
-    vectors = vectors * signs * (SIZE / np.sqrt(np.mean(vectors**2)))
     words = [word_of[i] for i in kept.tolist()]
-    return WordVectors(words, vectors.astype(np.float32))
+    return WordVectors(words, _decompose(matrix, dim))
 
 
-def _count_pairs(ids: Ragged, n_words: int, window: int):  # type: ignore[no-untyped-def]
+def _decompose(matrix: Any, dim: int) -> np.ndarray:
+    """``float32[n, dim]``, the scaled left singular vectors of a sparse matrix."""
+    import scipy.sparse.linalg
+
+    n = matrix.shape[0]
+    if n <= MAX_DENSE:
+        left, scales, _ = np.linalg.svd(matrix.toarray())
+    else:
+        # A fixed start, and none that may be a singular vector itself: from there
+        # ARPACK would go on with a random one.
+        start = np.random.default_rng(0).normal(size=n)
+        left, scales, _ = scipy.sparse.linalg.svds(matrix, dim, v0=start)
+    order = np.argsort(-scales, kind="stable")[:dim]
+    left, scales = left[:, order], scales[order]
+    # Past the rank of the matrix, any vectors would do: zeros are always the same.
+    scales = np.where(scales > 1e-6 * scales[0], scales, 0)
+    vectors = left * np.sqrt(scales)
+    size = np.sqrt(np.mean(vectors**2))
+    if not size:
+        raise ValueError(
+            "no two words stand near each other more often than by chance: give more "
+            "texts."
+        )
+    signs = np.sign(vectors[np.argmax(np.abs(vectors), axis=0), np.arange(dim)])
+    return (vectors * signs * (SIZE / size)).astype(np.float32)
+
+
+def _count_pairs(ids: Ragged, n_words: int, window: int) -> Any:
     """``float64[n_words, n_words]``, sparse: how often two words stand near."""
     import scipy.sparse
 

@@ -1,13 +1,10 @@
 """Rows: what every format is read as, and what is kept of it."""
 
 import dataclasses
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-
-ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 
 class Rows(NamedTuple):
@@ -54,11 +51,13 @@ class Wanted:
 
     Attributes:
       words: the vocabulary; None for all words.
-      encoded: its words as a file may have them.
+      encoded: its words in UTF-8.
+      has_escapes: whether one may be what :func:`decode` makes of a cut word.
     """
 
     words: frozenset[str] | None
     encoded: frozenset[bytes] = frozenset()
+    has_escapes: bool = False
 
     @classmethod
     def of(cls, vocabulary: Iterable[str] | None) -> "Wanted":
@@ -81,17 +80,15 @@ class Wanted:
                 raise TypeError(f"vocabulary must have words, got {word!r}.")
         if not words:
             raise ValueError("vocabulary must have at least one word, got none.")
-        plain = {word.encode("utf-8", "surrogatepass") for word in words}
-        # A word that decode() would write so may be cut in the file.
-        cut = {ESCAPED.sub(_unescape, w) for w in plain if rb"\x" in w}
-        return cls(words, frozenset(plain | cut))
+        encoded = {word.encode("utf-8", "surrogatepass") for word in words}
+        has_escapes = any("\\x" in word for word in words)
+        return cls(words, frozenset(encoded), has_escapes)
 
     def __contains__(self, word: bytes) -> bool:
-        return self.words is None or word in self.encoded
-
-
-def _unescape(match: re.Match[bytes]) -> bytes:
-    return bytes([int(match[1], 16)])
+        if self.words is None or word in self.encoded:
+            return True
+        # What is cut in the file is an escape in the vocabulary.
+        return self.has_escapes and not word.isascii() and decode(word) in self.words
 
 
 class Collector:

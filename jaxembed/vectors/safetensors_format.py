@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxembed.text.tokens import hash_arrays
 from jaxembed.vectors.source import BLOCK, Source
-from jaxembed.vectors.subwords import Subwords
+from jaxembed.vectors.subwords import MAX_N, Subwords
 from jaxembed.vectors.word_vectors import WordVectors
 
 ARRAYS = {"matrix": "F32", "words": "U8", "subwords": "F32"}
@@ -72,14 +72,34 @@ def _read(path: Path) -> WordVectors:
     if set(arrays) != set(header) or not {"matrix", "words"} <= set(arrays):
         raise ValueError(f"it has the tensors {sorted(header)}, not matrix and words")
     facts = json.loads(metadata["jaxembed"])
+    n_duplicates = int(facts["n_duplicates"])
     if hash_arrays(arrays) != facts["sha256"]:
         raise ValueError("its SHA-256 is not the one that was saved")
     words = json.loads(arrays["words"].tobytes())
+    if not isinstance(words, list) or n_duplicates < 0:
+        raise ValueError("its words are no list, or its n_duplicates below 0")
     subwords = None
     if "subwords" in arrays:
         sizes = int(facts["min_n"]), int(facts["max_n"])
-        subwords = Subwords(arrays["subwords"], *sizes)
-    return WordVectors(words, arrays["matrix"], subwords, int(facts["n_duplicates"]))
+        subwords = _make_subwords(arrays["subwords"], *sizes, arrays["matrix"].shape)
+    return WordVectors(words, arrays["matrix"], subwords, n_duplicates)
+
+
+def _make_subwords(
+    table: np.ndarray, min_n: int, max_n: int, shape: tuple[int, ...]
+) -> Subwords:
+    if (
+        table.ndim != 2
+        or not len(table)
+        or table.shape[1:] != shape[1:]
+        or not (0 <= min_n <= MAX_N and 0 <= max_n <= MAX_N)
+        or not np.isfinite(table).all()
+    ):
+        raise ValueError(
+            f"its subwords of {min_n} to {max_n} letters, {list(table.shape)} beside a "
+            f"matrix of {list(shape)}, must be finite rows of the same width"
+        )
+    return Subwords(table, min_n, max_n)
 
 
 def write_safetensors(word_vectors: WordVectors, stream: IO[bytes]) -> None:

@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import lzma
-import os
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jaxembed.text.beside import write_beside
+from jaxembed.vectors.binary_format import MAX_WORD
 from jaxembed.vectors.load import find_format
 from jaxembed.vectors.safetensors_format import write_safetensors
 from jaxembed.vectors.source import open_source
@@ -70,14 +71,10 @@ def save(
             f"with {', '.join(SUFFIXES)}; got format={format!r} and {path}."
         )
     _check_words(word_vectors, format, path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with write_beside(path) as beside:
         with _open(beside, path) as stream:
             WRITERS[format](word_vectors, stream)
         _check_written(beside, path, format, word_vectors.dim)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
     return path
 
 
@@ -108,13 +105,16 @@ def _open_gzip(raw: IO[bytes], mode: str) -> Any:
 
 def _check_words(word_vectors: WordVectors, format: str, path: Path) -> None:
     """Refuses words that would be read as something else."""
-    reserved = {"safetensors": "", "word2vec-binary": " \n"}.get(format, "\n")
+    if format == "safetensors":
+        return
+    is_binary = format == "word2vec-binary"
+    reserved = " \n" if is_binary else "\n\r"
     for word in word_vectors.words:
         if (
             any(character in word for character in reserved)
-            or (format in ("glove", "word2vec") and _looks_like_numbers(word))
-            or not word.isprintable()
-            and not _is_utf8(word)
+            or (_looks_like_numbers(word) and not is_binary)
+            or (not word.isprintable() and not _is_utf8(word))
+            or (is_binary and len(word.encode()) >= MAX_WORD)
         ):
             raise ValueError(
                 f"{path}: the word {word!r} cannot be written as {format}, since it "
@@ -123,7 +123,7 @@ def _check_words(word_vectors: WordVectors, format: str, path: Path) -> None:
 
 
 def _looks_like_numbers(word: str) -> bool:
-    return word.endswith(("\r", " ")) or bool(
+    return word.endswith(" ") or bool(
         " " in word and DECIMAL.fullmatch(word.rsplit(" ", 1)[-1].encode())
     )
 
@@ -142,8 +142,8 @@ def _check_written(beside: Path, path: Path, format: str, dim: int) -> None:
         found = find_format(source)
         if found != format or (format == "glove" and find_dim(source) != dim):
             raise ValueError(
-                f"{path}: written as {format}, these words would be read as {found} of "
-                "another width: choose another format."
+                f"{path}: written as {format}, these words would be read as {found}, "
+                "or with another width: choose another format."
             )
 
 

@@ -4,6 +4,8 @@ import bz2
 import gzip
 import io
 import lzma
+import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -13,9 +15,16 @@ from typing import IO, Any
 
 # What is read at once: memory is bounded by it, not by the file.
 BLOCK = 1 << 24
-MAGICS: dict[bytes, Any] = {b"\x1f\x8b": gzip, b"BZh": bz2, b"\xfd7zXZ\x00": lzma}
+MAGICS: dict[re.Pattern[bytes], Any] = {
+    re.compile(rb"\x1f\x8b"): gzip,
+    # With more than its first letters, which a word may have.
+    re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"): bz2,
+    re.compile(rb"\xfd7zXZ\x00"): lzma,
+}
 ZIP_MAGIC = b"PK\x03\x04"
 DAMAGES = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+# What zipfile raises besides, for archives that are made up or not supported.
+REFUSALS = (*DAMAGES, ValueError, LookupError, RuntimeError, struct.error)
 
 
 class Source:
@@ -108,7 +117,7 @@ def open_source(path: str | Path) -> Iterator[Source]:
     """
     file, member = _find_file(Path(path))
     with file.open("rb") as raw:
-        head = raw.read(6)
+        head = raw.read(10)
         raw.seek(0)
         if not head:
             raise ValueError(f"{path} is empty: fetch it again.")
@@ -119,7 +128,7 @@ def open_source(path: str | Path) -> Iterator[Source]:
         if member:
             raise FileNotFoundError(f"there is no {path}: {file} is no .zip.")
         for magic, module in MAGICS.items():
-            if head.startswith(magic):
+            if magic.match(head):
                 yield Source(str(file), module.open(raw), raw, None)
                 return
         yield Source(str(file), raw, raw, file.stat().st_size)
@@ -143,8 +152,10 @@ def _open_member(
 ) -> Iterator[tuple[str, IO[bytes]]]:
     try:
         archive = zipfile.ZipFile(raw)
-        names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    except (*DAMAGES, ValueError, NotImplementedError, RuntimeError) as error:
+        names = [
+            info.filename for info in archive.infolist() if info.filename[-1:] != "/"
+        ]
+    except REFUSALS as error:
         raise ValueError(f"{file} is no whole .zip ({error}): fetch it again.") from (
             error
         )
@@ -159,7 +170,7 @@ def _open_member(
         name = member or names[0]
         try:
             stream = archive.open(name)
-        except (*DAMAGES, ValueError, NotImplementedError, RuntimeError) as error:
+        except REFUSALS as error:
             raise ValueError(f"{file}/{name} cannot be read: {error}.") from error
         with stream:
             yield name, stream

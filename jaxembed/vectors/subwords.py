@@ -15,6 +15,7 @@ import numpy as np
 FNV_OFFSET, FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
 # Words hashed at once; what they need lies in memory some twenty times.
 WORDS_AT_ONCE = 1 << 14
+MAX_N = 1 << 10  # letters of an n-gram that a file may name
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,7 +74,8 @@ def add_rows(
     starts = np.cumsum(lengths) - lengths
     for place in range(lengths.max(initial=0)):
         longer = np.flatnonzero(lengths > place)
-        sums[longer] += matrix[rows[starts[longer] + place]]
+        with np.errstate(over="ignore", invalid="ignore"):  # seen in the result
+            sums[longer] += matrix[rows[starts[longer] + place]]
 
 
 def ngram_buckets(

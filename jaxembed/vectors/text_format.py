@@ -20,9 +20,13 @@ from jaxembed.vectors.text_lines import (
     take_header,
 )
 
-NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf\w*)", re.I)
+NUMBER = re.compile(
+    rb"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf(inity)?)", re.I
+)
 # What only a number looks like: a last piece of a word that is one is no word's.
-DECIMAL = re.compile(rb"[+-]?(\d*\.\d+|\d+\.|\d+\.?\d*[eE][+-]?\d+)")
+DECIMAL = re.compile(
+    rb"[+-]?((\d+\.\d*|\.\d+)([eE][+-]?\d+)?|\d+[eE][+-]?\d+)",
+)
 HEAD = 1 << 16  # bytes from which the width is found
 PIECE = 1 << 21  # what one thread parses at once
 MAX_DIM = 1 << 20
@@ -128,9 +132,10 @@ def _parse_wanted(
     """Parses only the lines of wanted words; checks the width of the others."""
     kept, numbers = [], []
     # A space behind the last number, as fastText writes it, is one more on each line.
-    n_spaces = dim + lines.data[: lines.data.index(b"\n")].endswith(b" ")
+    has_end = lines.data[: lines.data.index(b"\n")].endswith(b" ")
+    n_spaces = dim + has_end
     for number, line in zip(lines.numbers, lines.data.split(b"\n"), strict=False):
-        if line.count(b" ") == n_spaces:
+        if line.count(b" ") == n_spaces and line.endswith(b" ") == has_end:
             word = line[: line.index(b" ")]
         else:
             word = _split(line, dim, f"{name}:{number}")[0]
@@ -145,8 +150,10 @@ def _parse_wanted(
 
 def _parse_fast(data: bytes, dim: int) -> Rows | None:
     """The rows by Arrow's CSV reader, or None if a line is not what it should be."""
-    # It would take a lone \r for the end of a line, and drop a byte order mark.
-    if b"\r" in data or data.startswith(b"\xef\xbb\xbf"):
+    # It would take a lone \r for the end of a line, and drop a byte order mark; and it
+    # makes all its columns before it looks at a line.
+    is_short = data[: data.index(b"\n")].count(b" ") < dim
+    if b"\r" in data or data.startswith(b"\xef\xbb\xbf") or is_short:
         return None
     columns = {str(i): pa.float32() for i in range(1, dim + 1)}
     names = ["word", *columns]
@@ -182,27 +189,41 @@ def _parse_fast(data: bytes, dim: int) -> Rows | None:
 
 def _parse_lines(lines: Lines, dim: int, name: str) -> Rows:
     """The same line by line, for words with spaces, and to find what is wrong."""
-    words, fields = [], []
+    words: list[bytes] = []
+    fields: list[bytes] = []
     for number, line in zip(lines.numbers, lines.data.split(b"\n"), strict=False):
-        word, values = _split(line, dim, f"{name}:{number}")
+        word, some = _split(line, dim, f"{name}:{number}")
         words.append(word)
-        fields += values
-    for place, field in enumerate(fields):
-        if not NUMBER.fullmatch(field):
-            row, column = divmod(place, dim)
-            raise ValueError(
-                f"{name}:{lines.numbers[row]}: number {column + 1} of "
-                f"{show(words[row])} must be a number, got {show(field)}."
-            )
-    # Arrow's cast, so that the bits do not depend on the way that was taken.
-    texts = pa.array([field.decode() for field in fields], pa.string())
-    values = pc.cast(texts, pa.float32()).to_numpy()
+        fields += some
+    # By Arrow too, so that the bits do not depend on the way that was taken.
+    values = _to_floats(fields)
+    if values is None:
+        place = next(i for i, field in enumerate(fields) if _to_floats([field]) is None)
+        row, column = divmod(place, dim)
+        raise ValueError(
+            f"{name}:{lines.numbers[row]}: number {column + 1} of {show(words[row])} "
+            f"must be a number, got {show(fields[place])}."
+        )
     return Rows(words, values.reshape(-1, dim))
+
+
+def _to_floats(fields: list[bytes]) -> np.ndarray | None:
+    texts = pa.array([field.decode("utf-8", "replace") for field in fields])
+    try:
+        return pc.cast(texts, pa.float32()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
 
 
 def _split(line: bytes, dim: int, place: str) -> tuple[bytes, list[bytes]]:
     """A word, which may have spaces, and its numbers."""
-    word, *fields = line.rstrip(b" \r").rsplit(b" ", dim)
+    line = line.rstrip(b" \t\r")
+    if b"\r" in line:
+        raise ValueError(
+            f"{place}: expected the line to end with a newline, got a carriage return "
+            f"in it: convert the file's line ends; it starts with {show(line)}."
+        )
+    word, *fields = line.rsplit(b" ", dim)
     n_fields = len(fields)
     if n_fields == dim and DECIMAL.fullmatch(word.rsplit(b" ", 1)[-1]) and b" " in word:
         n_fields = count_numbers(line)

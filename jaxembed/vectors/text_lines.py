@@ -10,7 +10,9 @@ import numpy as np
 from jaxembed.vectors.rows import show
 from jaxembed.vectors.source import BLOCK, Source
 
-HEADER = re.compile(rb"(\d{1,18})[ \t](\d{1,18})[ \t\r]*\n")
+HEADER = re.compile(rb"[ \t]*(\d{1,18})[ \t](\d{1,18})[ \t\r]*\n")
+HEADER_BYTES = 256  # no header has more
+NEWLINE = b"\n"
 
 
 class Lines(NamedTuple):
@@ -27,7 +29,7 @@ class Lines(NamedTuple):
 
 def read_header(source: Source) -> tuple[int, int] | None:
     """The numbers of rows and columns on the first line, if these are all it has."""
-    match = HEADER.match(source.peek(64))
+    match = HEADER.match(source.peek(HEADER_BYTES))
     return None if match is None else (int(match[1]), int(match[2]))
 
 
@@ -39,12 +41,12 @@ def take_header(source: Source) -> tuple[int, int]:
     """
     header = read_header(source)
     if header is None:
-        line = source.peek(64).split(b"\n")[0]
+        line = source.peek(HEADER_BYTES).split(b"\n")[0]
         raise ValueError(
             f"{source.name}:1: expected a line with the numbers of rows and of "
             f"columns, got {show(line)}."
         )
-    source.skip(source.peek(64).index(b"\n") + 1)
+    source.skip(source.peek(HEADER_BYTES).index(b"\n") + 1)
     return header
 
 
@@ -76,6 +78,12 @@ def read_lines(source: Source, first: int) -> Iterator[Lines]:
             content = whole.rstrip(b"\r\n")
             n_kept = whole.index(b"\n", len(content)) + 1 if content else 0
             whole, held = whole[:n_kept], whole[n_kept:]
+            if len(held) > BLOCK:
+                raise ValueError(
+                    f"{source.name}:{first + whole.count(NEWLINE)}: from here on there "
+                    f"are more than {BLOCK} bytes of empty lines: is it a file of word "
+                    "vectors?"
+                )
         if whole:
             yield (lines := _number(whole, first))
             first += len(lines.numbers)

@@ -78,7 +78,7 @@ def test_an_interrupted_write_leaves_nothing(make_archive, tmp_path, monkeypatch
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.os, "replace", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(KeyboardInterrupt):
         text.load_imdb_tokens(make_archive(), cache_dir=tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []

@@ -54,14 +54,17 @@ def fasttext_bin(
     max_n=6,
     labels=(),
     quantised=False,
-    seed=0,
+    version=12,
+    model=2,
+    scale=1.0,
 ):
     """A model in fastText's format, made up."""
-    numbers = np.random.default_rng(seed).normal(size=(len(words) + buckets, dim))
-    arguments = (dim, 5, 5, 1, 5, 1, 2, 2, buckets, min_n, max_n, 100, 1e-4)
+    numbers = np.random.default_rng(0).normal(size=(len(words) + buckets, dim))
+    numbers = np.clip(scale * numbers, -scale, scale) if scale > 1 else numbers
+    arguments = (dim, 5, 5, 1, 5, 1, 2, model, buckets, min_n, max_n, 100, 1e-4)
     size = len(words) + len(labels)
     parts = [
-        struct.pack("<2i", 793712314, 12),
+        struct.pack("<2i", 793712314, version),
         struct.pack("<12id", *arguments),
         struct.pack("<3i2q", size, len(words), len(labels), 1000, -1),
     ]

@@ -70,6 +70,15 @@ def test_the_end_of_a_sentence_has_no_subwords(write):
     np.testing.assert_array_equal(ours["the"], theirs["the"])
 
 
+def test_an_old_classifier_has_no_subwords(write):
+    """As fastText itself reads models of version 11."""
+    path = write(fasttext_bin(["the", "film"], version=11, model=3, labels=["x"]))
+    loaded = vectors.load(path)
+    rows = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
+    np.testing.assert_array_equal(loaded.matrix, rows[:2])
+    assert loaded.subwords is None
+
+
 def test_a_model_without_subwords_and_one_with_labels(write):
     path = write(fasttext_bin(["a", "b"], buckets=0, max_n=0))
     ours = vectors.load(path)
@@ -161,11 +170,30 @@ def test_words_with_spaces(write):
     assert only.words == (". . .",)
 
 
+def test_a_space_behind_some_lines_only(write):
+    """No word is lost to a vocabulary."""
+    path = write("x 1 2 \na 5 3 4\n at 3 4\nb 4 5 \n")
+    whole = vectors.load(path)
+    assert whole.words == ("x", "a 5", " at", "b")
+    some = vectors.load(path, vocabulary=whole.words)
+    assert some.words == whole.words
+    np.testing.assert_array_equal(some.matrix, whole.matrix)
+
+
+def test_a_header_with_spaces_around(write):
+    path = write("  2 2" + " " * 80 + "\na 1 2\nb 3 4\n")
+    assert vectors.load(path).words == ("a", "b")
+
+
 def test_words_that_are_cut_inside_a_character(write):
     content = b"caf\xc3 1 2\ncaf\xc3\xa9 3 4\n\xe6\xbc 5 6\n"
     loaded = vectors.load(write(content))
     assert loaded.words == ("caf\\xc3", "café", "\\xe6\\xbc")
     assert vectors.load(write(content), vocabulary=["caf\\xc3"]).words == ("caf\\xc3",)
+    for word in (b"\\x41\xc3", b"caf\xc3\\xc3\xa9"):
+        path = write(word + b" 1 2\n")
+        whole = vectors.load(path)
+        assert vectors.load(path, vocabulary=whole.words).words == whole.words
     header = b"2 1\n"
     binary = header + b"caf\xc3 \x00\x00\x80\x3f" + b"b \x00\x00\x00\x40"
     assert vectors.load(write(binary)).words == ("caf\\xc3", "b")

@@ -52,6 +52,38 @@ def test_texts_and_their_ids_give_the_same():
     np.testing.assert_array_equal(by_texts.matrix, by_ids.matrix)
 
 
+@pytest.mark.parametrize("n_dense", [0, 500])
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["a b", "c d", "e f"],
+        ["a b c", "d e f"] * 20,
+        ["good film", "bad film", "good plot", "bad plot"] * 30,
+        TEXTS,
+    ],
+)
+def test_the_same_texts_give_the_same_vectors(monkeypatch, texts, n_dense):
+    monkeypatch.setattr(sys.modules["jaxembed.vectors.ppmi"], "MAX_DENSE", n_dense)
+    tokenizer = text.Tokenizer().fit(texts)
+    matrices = [vectors.ppmi(texts, tokenizer, 2).matrix for _ in range(3)]
+    np.testing.assert_allclose(matrices[0], matrices[1], atol=1e-6)
+    np.testing.assert_allclose(matrices[0], matrices[2], atol=1e-6)
+
+
+def test_dimensions_past_the_rank_are_zeros():
+    texts = ["a b", "c d", "e f"] * 3
+    made = vectors.ppmi(["a b"] * 3 + ["c d"], text.Tokenizer().fit(texts), 3)
+    assert len(made) == 4
+    made = vectors.ppmi(["x y", "y x"] * 3 + ["z"], text.Tokenizer().fit(["x y"]), 1)
+    assert np.isfinite(made.matrix).all()
+
+
+def test_padding_is_no_word():
+    ids = text.Ragged.from_lists([[0, 0, 1, 2], [0, 3, 4, 5], [0, 1, 3]])
+    made = vectors.ppmi(ids, text.Tokenizer().fit(TEXTS), 2)
+    assert len(made) == 5
+
+
 def test_words_that_do_not_occur_have_no_vector():
     tokenizer = text.Tokenizer().fit([*TEXTS, "rare", "rare"])
     assert "rare" not in vectors.ppmi(TEXTS, tokenizer, 2)
@@ -71,6 +103,11 @@ def test_words_that_do_not_occur_have_no_vector():
 def test_what_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         vectors.ppmi(TEXTS, text.Tokenizer().fit(TEXTS), **arguments)
+
+
+def test_a_tokenizer_that_knows_nothing_is_refused():
+    with pytest.raises(ValueError, match="knows no words yet: call fit"):
+        vectors.ppmi(text.Ragged.from_lists([[1, 2]]), text.Tokenizer(), 2)
 
 
 def test_ids_of_another_tokenizer_are_refused():
