@@ -57,6 +57,7 @@ class LearnedConfig(Config):
 
 def run(config: Config) -> dict[str, Any]:
     """Trains, saves, and tests what was saved."""
+    unfreeze_after = _unfreeze_after(config)
     # reviews -> words -> ids -> padded ids
     start = time.perf_counter()
     tokenizer = text.Tokenizer(config.num_words)
@@ -86,7 +87,7 @@ def run(config: Config) -> dict[str, Any]:
         params=params,
         rows=rows,
         validation=(ids[held_out], labels[held_out]),
-        unfreeze_after=getattr(config, "unfreeze_after", 0),
+        unfreeze_after=unfreeze_after,
         stopping=train.Stopping(keep_best=config.keep_best),
         on_epoch=lambda history: _run.print_epoch(history, config.epochs),
     )
@@ -96,6 +97,18 @@ def run(config: Config) -> dict[str, Any]:
         config, tokens.description, model, (state, history), test, extra
     )
     return result | facts | {"seconds": seconds | history.seconds}
+
+
+def _unfreeze_after(config: Config) -> int:
+    """For how many epochs the table is frozen, if it is trained at all."""
+    if not isinstance(config, PretrainedConfig) or config.frozen:
+        return 0
+    if config.unfreeze_after >= config.epochs > 0:
+        raise ValueError(
+            f"--unfreeze-after must be below --epochs {config.epochs}, got "
+            f"{config.unfreeze_after}: the table would not be trained."
+        )
+    return config.unfreeze_after
 
 
 def _pad(ids: text.Ragged, config: Config) -> np.ndarray:

@@ -71,13 +71,13 @@ def main(config_type: type, run: Callable[[Any], dict[str, Any]]) -> None:
         check_writable(config.out)
         result = {"experiment": name} | run(config) | environment()
         write_json(config.out / "metrics.json", result)
-    except (OSError, TypeError, ValueError, KeyError, FloatingPointError) as error:
+    except (OSError, TypeError, ValueError, KeyError, ArithmeticError) as error:
         if os.environ.get("JAXEMBED_TRACEBACK"):
             raise
         what = error.args[0] if isinstance(error, KeyError) else error
         sys.exit(f"error: {what}\n(JAXEMBED_TRACEBACK=1 shows where)")
     pictures = sorted(path.name for path in config.out.glob("*.png"))
-    print(f"results: {config.out}/metrics.json and {' '.join(pictures)}", flush=True)
+    print(" and ".join([f"results: {config.out}/metrics.json", *pictures]), flush=True)
 
 
 def choose_data(data: str) -> str:

@@ -48,16 +48,21 @@ def choose_vectors(name: str, data: str) -> str:
     """What ``--vectors`` names, else what lies in ``$JAXEMBED_DATA``, else "ppmi"."""
     if name or data == "embedded":
         return name or "ppmi"
-    folder = os.environ.get("JAXEMBED_DATA")
-    found = sorted(Path(folder).glob(FILES)) if folder else []
-    if found:
-        return str(found[0])
+    if found := find_vectors():
+        return found
     sys.exit(
         "error: this experiment needs word vectors: fetch glove.6B.zip from "
         "nlp.stanford.edu/projects/glove and give "
         "--vectors glove.6B.zip/glove.6B.100d.txt, or --vectors ppmi to make some "
         "from the reviews."
     )
+
+
+def find_vectors() -> str:
+    """A file of vectors in ``$JAXEMBED_DATA``, or ""."""
+    folder = os.environ.get("JAXEMBED_DATA")
+    found = sorted(Path(folder).glob(FILES)) if folder else []
+    return str(found[0]) if found else ""
 
 
 def load(options: VectorOptions, tokens: text.TokenizedCorpus) -> vectors.WordVectors:

@@ -8,6 +8,7 @@ Writes:    runs/geometry/{metrics.json,words.png}
 """
 
 import dataclasses
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,12 @@ class Config(_vectors.VectorOptions):
     def chosen(self) -> "Config":
         """The same; a table of a checkpoint needs neither reviews nor vectors."""
         if self.checkpoint is not None:
+            if self.vectors:
+                sys.exit("error: give --checkpoint or --vectors, not both.")
             return dataclasses.replace(self, data="none", vectors=str(self.checkpoint))
-        if self.vectors and self.vectors != "ppmi":
-            return dataclasses.replace(self, data=self.data or "none")
+        found = self.vectors or (not self.data and _vectors.find_vectors())
+        if found and found != "ppmi":
+            return dataclasses.replace(self, data="none", vectors=found)
         options = super().chosen()
         assert isinstance(options, Config)
         return options
@@ -90,8 +94,11 @@ def run(config: Config) -> dict[str, Any]:
     )
     assert config.out is not None  # main fills it in
     title = config.title(config.data)
-    points = geometry.project(word_vectors, shown)
-    plot.words(points, shown, config.out / "words.png", title)
+    if len(shown) < 3:
+        print("no picture: it takes three words, so name more")
+    else:
+        points = geometry.project(word_vectors, shown)
+        plot.words(points, shown, config.out / "words.png", title)
     return {
         "data": config.data,
         "config": _run.as_json(config),
@@ -139,8 +146,9 @@ def choose_words(word_vectors: vectors.WordVectors) -> tuple[str, ...]:
     known = [word for word in NOTEBOOK if word in word_vectors.index]
     if len(known) >= 3:
         return tuple(known[:CHOSEN])
-    places = np.linspace(50, min(len(word_vectors), 2_000) - 1, CHOSEN).astype(int)
-    return tuple(word_vectors.words[i] for i in places)
+    last = min(len(word_vectors), 2_000) - 1
+    places = np.linspace(min(50, last // 2), last, CHOSEN).astype(int)
+    return tuple(word_vectors.words[i] for i in np.unique(places))
 
 
 NOTEBOOK = "king queen cat dog wolf tiger good bad great terrible film actor".split()

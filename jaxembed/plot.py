@@ -50,7 +50,7 @@ def curves(history: History, path: str | Path, title: str = "") -> Path:
     figure.subplots_adjust(left=0.08, right=0.985, top=0.9, bottom=0.14, wspace=0.2)
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         _draw(axes, history, name)
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)  # $ starts no formula
     return _write(figure, Path(path))
 
 
@@ -110,7 +110,7 @@ def words(
     axes.margins(0.12)
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(alpha=0.3)
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)  # $ starts no formula
     _label(figure, axes, points, names)
     return _write(figure, Path(path))
 
@@ -123,9 +123,8 @@ def _label(figure: Any, axes: Any, points: np.ndarray, names: Sequence[str]) -> 
     axes.apply_aspect()
     taken: list[Any] = []
     for name, point in zip(names, points, strict=True):
-        text = name.replace("$", r"\$")  # which would start a formula
-        style = {"textcoords": "offset points", "fontsize": 9}
-        label = axes.annotate(text, point, PLACES[0][0], **style)
+        style = {"textcoords": "offset points", "fontsize": 9, "parse_math": False}
+        label = axes.annotate(name, point, PLACES[0][0], **style)
         for offset, side in PLACES:
             label.set(position=offset, ha=side)
             box = label.get_window_extent(renderer)

@@ -49,16 +49,13 @@ def test_words_are_drawn_where_they_are(tmp_path, monkeypatch):
     drawn = {}
     monkeypatch.setattr(plot, "_write", lambda figure, path: drawn.update(f=figure))
     points = np.array([[0.0, 0.0], [0.0, 0.001], [1.0, 1.0], [0.001, 0.0]])
-    plot.words(points, ["a$b$", "queen", "film", "princess"], tmp_path / "x.png")
+    plot.words(
+        points, ["a$b$", "queen", "film", "princess"], tmp_path / "x.png", "v$x_$"
+    )
     (axes,) = drawn["f"].axes
     np.testing.assert_array_equal(axes.get_lines()[0].get_xydata(), points)
     texts = [label for label in axes.texts]
-    assert [label.get_text() for label in texts] == [
-        r"a\$b\$",
-        "queen",
-        "film",
-        "princess",
-    ]
+    assert [label.get_text() for label in texts] == names
     renderer = FigureCanvasAgg(drawn["f"]).get_renderer()
     boxes = [label.get_window_extent(renderer) for label in texts]
     for i, box in enumerate(boxes):  # no label covers another

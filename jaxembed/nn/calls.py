@@ -83,11 +83,13 @@ def find_tables(calls: list[Call]) -> dict[tuple[str, ...], Call]:
       >>> [(path, call.module.frozen) for path, call in find_tables(calls).items()]
       [(('embedding',), True)]
     """
-    return {
-        (*call.path, "embedding"): call
-        for call in calls
-        if isinstance(call.module, Embed | nn.Embed)
-    }
+    tables: dict[tuple[str, ...], Call] = {}
+    for call in calls:
+        if isinstance(call.module, Embed | nn.Embed):
+            path = (*call.path, "embedding")
+            before = tables.get(path, call)  # a table may be read more than once
+            tables[path] = call._replace(reads_ids=call.reads_ids or before.reads_ids)
+    return tables
 
 
 def is_frozen(module: nn.Module) -> bool:

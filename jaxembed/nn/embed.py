@@ -25,12 +25,12 @@ class Embed(nn.Module):
       features: D, how long a row is.
       frozen: whether the table stays as it is: no gradient reaches it, and
         :func:`jaxembed.train.fit` keeps it away from the optimizer.
-      padding_idx: an id whose row is zeros, whatever the table has there: it is read as
-        zeros and no gradient reaches it. None for no such id.
+      padding_idx: an id whose row is zeros, whatever numbers the table has there: it is
+        read as zeros and no gradient reaches it. None for no such id.
       dtype: of the result; that of the table if None.
       param_dtype: in which the table is stored.
       embedding_init: called as ``embedding_init(key, (V, D), param_dtype)``.
-      lookup_fn: called as ``lookup_fn(table, ids)``.
+      lookup_fn: called as ``lookup_fn(table, ids)``, gives ``[..., D]``.
 
     Example:
       >>> embed = Embed(num_embeddings=5, features=2)

@@ -75,7 +75,7 @@ def mask_rows(grads: Any, trainable_rows: Any) -> Any:
       >>> mask_rows(grads, {"embed": jnp.array([False, True])})["embed"].tolist()
       [[0.0], [1.0]]
     """
-    zeros = jax.tree.map(jnp.zeros_like, grads)
+    zeros = jax.tree.map(lambda leaf: jnp.zeros((), leaf.dtype), grads)
     return _select(trainable_rows, grads, zeros)
 
 
@@ -113,10 +113,10 @@ def _select(trainable_rows: Any, where_true: Any, where_false: Any) -> Any:
         mask = masks.pop(_names(path), None)
         if mask is None:
             return yes
-        if mask.dtype != bool or mask.shape != yes.shape[:1]:
+        if mask.dtype != bool or mask.shape != yes.shape[:1] or not mask.ndim:
             raise ValueError(
                 f"trainable_rows of {'.'.join(_names(path))} must be "
-                f"bool[{yes.shape[0]}], one for each row, got "
+                f"bool{list(yes.shape[:1])}, one for each row, got "
                 f"{mask.dtype}{list(mask.shape)}."
             )
         return jnp.where(mask.reshape(-1, *[1] * (yes.ndim - 1)), yes, no)

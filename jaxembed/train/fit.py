@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import hashlib
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,8 @@ def fit(
       model: a Linen module, called as ``model(ids, train=...)``, that returns logits;
         an ``Embed`` in it that is frozen is kept away from ``tx``.
       data: ids ``int[N, L]`` and labels ``int[N]``.
-      tx: an Optax optimizer of all that is not frozen.
+      tx: an Optax optimizer of all that is not frozen, which is all that it sees: masks
+        and labels in it must be functions of the parameters.
       epochs: how many times each example is seen.
       batch_size: B; a last, smaller batch counts by its real examples.
       key: a JAX random key.
@@ -66,7 +66,8 @@ def fit(
       trainable_rows: ``bool[V]``: the other rows of the table keep every bit, whatever
         ``tx`` is. They are data: other rows compile nothing anew.
       unfreeze_after: for so many epochs, tables stay as they are; then they are trained
-        too, with moments that start at zero. An ``Embed`` that is frozen stays so.
+        too, as a group of their own with moments that start at zero; schedules go on,
+        and norms are taken for each group. An ``Embed`` that is frozen stays so.
       shuffle: whether each epoch has an order of its own.
       stopping: see :class:`Stopping`.
       checkpoint: a folder. The run is saved there after each epoch, and goes on from
@@ -138,6 +139,11 @@ def _advance(program: Program, run: Progress, stopping: Stopping, saver: Saver) 
 def _find_late(interface: Interface, unfreeze_after: int) -> Paths:
     """The tables that are trained only after some epochs."""
     late = frozenset(interface.tables) - interface.frozen
+    if type(unfreeze_after) is not int:
+        raise TypeError(
+            "unfreeze_after must be an int, a number of epochs, got "
+            f"{unfreeze_after!r}."
+        )
     if unfreeze_after < 0 or (unfreeze_after and not late):
         raise ValueError(
             "unfreeze_after must be a number of epochs, for a model with a table that "
@@ -157,9 +163,8 @@ def _make_saver(
     path = Path(checkpoint)
     if path.exists() and not path.is_dir():
         raise FileExistsError(f"checkpoint={path} is a file: give a folder.")
-    # The program has the model, the optimizer and their numbers in it.
-    jaxpr = re.sub(r" at 0x[0-9a-f]+", "", str(program.trace(state).jaxpr))
-    settings: dict[str, Any] = {"program": hashlib.sha256(jaxpr.encode()).hexdigest()}
+    text = program.describe(state)
+    settings: dict[str, Any] = {"program": hashlib.sha256(text.encode()).hexdigest()}
     settings |= {"unfreeze_after": program.unfreeze_after}
     settings |= dataclasses.asdict(stopping)
     arrays = {"examples": program.inputs, "initial weights": state.variables}

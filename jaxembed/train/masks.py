@@ -43,8 +43,9 @@ def make_masks(interface: Interface, trainable_rows: ArrayLike | None) -> Params
             names = [".".join(path) for path in readers]
             raise ValueError(
                 "trainable_rows is for the one table that reads the ids and is not "
-                f"frozen; the model has {len(names)} of them: {names}. frozen=True in "
-                "an Embed says by itself that none of its rows is trained."
+                f"frozen; the model has {len(names)} of them: {names}. A table must be "
+                "given the model's ids as they are; frozen=True in an Embed says by "
+                "itself that none of its rows is trained."
             )
         n_rows = tables[readers[0]].module.num_embeddings
         masks[readers[0]] = _check(trainable_rows, n_rows)

@@ -1,6 +1,7 @@
 """Program: the compiled epochs of a run, and the run that they advance."""
 
 import dataclasses
+import re
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -68,6 +69,15 @@ class Program:
         plan = self._plan(is_late)
         return _epoch.trace(plan, *self._arguments(plan, state, 0), **self.static)
 
+    def describe(self, state: TrainState) -> str:
+        """All that is computed, with the optimizer and its numbers, as text."""
+        jaxprs = [self.trace(state).jaxpr]
+        if self.unfreeze_after:
+            plan, late = self._plan(True), self.late
+            after = jax.eval_shape(lambda state: unfreeze(plan, state, late), state)
+            jaxprs.append(self.trace(after, is_late=True).jaxpr)
+        return re.sub(r" at 0x[0-9a-f]+", "", "\n".join(map(str, jaxprs)))
+
     def restart(self, start: Progress, epochs: int) -> Progress:
         """A run before its first epoch, in the form it has after ``epochs``."""
         return self._unfreeze(start) if 0 < self.unfreeze_after < epochs else start
@@ -106,8 +116,9 @@ class Program:
     def _compile(self, run: Progress, is_late: bool) -> None:
         """The compiled epoch, which JAX keeps for the next run of the same shapes."""
         start = time.perf_counter()
+        is_first = not self._compiled
         self._compiled[is_late] = self.trace(run.state, is_late).lower().compile()
-        if self.inputs.validation:
+        if self.inputs.validation and is_first:
             params = run.state.variables["params"]
             evaluate_chunks(self.plan.model, params, self.inputs.validation)
         run.history.seconds["compile"] += time.perf_counter() - start

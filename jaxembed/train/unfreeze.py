@@ -66,25 +66,35 @@ def unfreeze(plan: Plan, state: TrainState, paths: Paths) -> TrainState:
     # What is masked has no leaves, so those of the early group are the ones it had.
     early = jax.tree.structure(groups["early"])
     groups["early"] = jax.tree.unflatten(early, jax.tree.leaves(state.opt_state))
-    groups["late"] = groups["late"]._replace(
-        inner_state=_carry_schedules(groups["late"].inner_state, state.opt_state)
-    )
+    late = _carry_schedules(groups["late"].inner_state, state.opt_state)
+    # A copy: one buffer cannot be two leaves of a state that is donated.
+    groups["late"] = jax.tree.map(jnp.copy, groups["late"]._replace(inner_state=late))
     opt_state = optax.transforms.PartitionState(groups)
     return state.replace(params=params, opt_state=opt_state, frozen=frozen)
 
 
+# The states that count steps for a schedule, and not for moments; by name, since not
+# all are public.
+COUNTERS = ("ScaleByScheduleState", "WeightDecaySchedule")
+HYPERPARAMS = optax.InjectStatefulHyperparamsState
+
+
 def _is_schedule(node: Any) -> bool:
-    return isinstance(node, optax.ScaleByScheduleState)
+    return isinstance(node, HYPERPARAMS) or type(node).__name__ in COUNTERS
 
 
 def _carry_schedules(fresh: Any, state: Any) -> Any:
+    """A state of no steps, but for its schedules, which are at the step of another."""
     nodes = jax.tree_util.tree_leaves_with_path(state, is_leaf=_is_schedule)
     old = {jax.tree_util.keystr(path): node for path, node in nodes}
 
     def carry(path: Any, node: Any) -> Any:
         if not _is_schedule(node):
             return node
-        # A copy: one buffer cannot be two leaves of a state that is donated.
-        return jax.tree.map(jnp.copy, old[jax.tree_util.keystr(path)])
+        before = old[jax.tree_util.keystr(path)]
+        if isinstance(node, HYPERPARAMS):  # the optimizer's own state lies within
+            inner = _carry_schedules(node.inner_state, before.inner_state)
+            return before._replace(inner_state=inner)
+        return before
 
     return jax.tree_util.tree_map_with_path(carry, fresh, is_leaf=_is_schedule)

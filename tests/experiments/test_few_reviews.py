@@ -97,6 +97,14 @@ def test_the_arms_differ_in_their_table_alone(run_main, reviews, glove):
     np.testing.assert_array_equal(*heads)
 
 
+def test_a_table_that_would_never_be_trained_is_refused(run_main, reviews, glove):
+    flags = ("--data", reviews, "--vectors", glove, *SMALL)
+    with pytest.raises(SystemExit, match="error: --unfreeze-after must be below --ep"):
+        run_main(imdb_finetune, *flags)
+    run_main(imdb_finetune, *flags, "--frozen")
+    assert read("imdb_finetune")["n_params"]["frozen"] == 6_000
+
+
 def test_missing_words_may_be_drawn(run_main, reviews, glove):
     flags = ("--data", reviews, "--vectors", glove, *SMALL)
     run_main(imdb_glove, *flags, "--missing", "normal")
@@ -145,7 +153,6 @@ def test_vectors_are_what_the_flag_says_else_the_environment(
         (("--vectors", "none.txt"), "error: there is no none.txt: give the path of a"),
         (("--n-train", "400"), "error: --n-train and --n-validation must be at least"),
         (("--n-validation", "0"), "leave some of the 400 reviews for each other"),
-        (("--unfreeze-after", "1"), "error: unfreeze_after must be a number of epochs"),
         (("--n-train", "20"), "error: batch_size must be from 1 to the number of ex"),
     ],
     ids=str,

@@ -65,6 +65,33 @@ def test_the_table_of_a_checkpoint(run_main, reviews, module):
     assert len(loaded) == 300 - 1 - start
 
 
+def test_vectors_in_the_environment_need_no_reviews(
+    run_main, royals, monkeypatch, tmp_path
+):
+    royals.rename(tmp_path / "glove.6B.100d.vec")
+    monkeypatch.setenv("JAXEMBED_DATA", str(tmp_path))
+    run = geometry.Config().chosen()
+    assert run.sources() == f"vectors {tmp_path / 'glove.6B.100d.vec'}"
+    assert run.title("") == "glove.6B.100d.vec"
+
+
+@pytest.mark.parametrize("n_words", [3, 30, 55])
+def test_a_small_table_has_words_to_show(run_main, tmp_path, n_words):
+    matrix = np.random.default_rng(0).normal(size=(n_words, 4)).astype(np.float32)
+    made = vectors.WordVectors([f"w{i}" for i in range(n_words)], matrix)
+    run_main(geometry, "--vectors", vectors.save(made, tmp_path / "a.vec"))
+    shown = metrics()["neighbours"]
+    assert min(n_words, 12) - 1 <= len(shown) <= 12
+
+
+def test_two_words_make_no_picture(run_main, royals):
+    lines = run_main(geometry, "--vectors", royals, "--words", "king", "--topn", 1)
+    assert lines[-2:] == [
+        "no picture: it takes three words, so name more",
+        "results: runs/geometry/metrics.json",
+    ]
+
+
 def test_the_embedded_corpus(run_main):
     lines = run_main(geometry, "--data", "embedded", "--topn", 3)
     assert lines[0].endswith("no real text), vectors ppmi (made from the reviews)")
@@ -77,7 +104,7 @@ def test_the_embedded_corpus(run_main):
         (("--words", "king", "tsar"), "error: 'tsar' is none of the 5 words"),
         (("--analogies", "man", "king"), "error: --analogies takes three words"),
         (("--words", "king", "--topn", "0"), "error: topn must be at least 1"),
-        (("--checkpoint", "none"), "error: there is no checkpoint in"),
+        (("--checkpoint", "none"), "error: give --checkpoint or --vectors, not both"),
         (("--questions", "none.txt"), "error: .*No such file or directory: 'none.txt'"),
     ],
     ids=str,

@@ -104,6 +104,7 @@ def test_no_gradient_of_a_frozen_row_is_a_number_that_is_none():
 @pytest.mark.parametrize(
     ("masks", "message"),
     [
+        ({"head": jnp.ones((), bool)}, r"must be bool\[3\].*got bool\[\]"),
         ({"embed": {"embedding": jnp.ones(V + 1, bool)}}, r"must be bool\[6\].*\[7\]"),
         ({"embed": {"embedding": jnp.ones(V)}}, r"must be bool\[6\].*got float32\[6\]"),
         (
