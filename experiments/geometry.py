@@ -3,8 +3,8 @@
 Notebook:  its opening, on what the geometry of an embedding space should be.
 Run:       python -m experiments.geometry --vectors glove.6B.zip/glove.6B.100d.txt
            python -m experiments.geometry --checkpoint runs/imdb_learned/checkpoint
-Expect:    of GloVe: king is near prince and queen, and man : king = woman : queen; on two
-           CPU cores 5 s
+Expect:    of GloVe: king is near prince and queen, and man : king = woman : queen;
+           on two CPU cores 5 s
 Writes:    runs/geometry/{metrics.json,words.png}
 """
 

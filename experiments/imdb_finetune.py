@@ -3,8 +3,8 @@
 Notebook:  beyond section 2, which only freezes them.
 Run:       python -m experiments.imdb_finetune --data aclImdb_v1.tar.gz
            --vectors glove.6B.zip/glove.6B.100d.txt
-Expect:    validation accuracy 0.56 at best and 0.54 at the end, test accuracy 0.54 (means
-           of 10 seeds, standard deviation 0.02); on two CPU cores 12 s
+Expect:    validation accuracy 0.56 at best and 0.54 at the end, test accuracy 0.54
+           (means of 10 seeds, standard deviation 0.02); on two CPU cores 12 s
 Writes:    runs/imdb_finetune/{metrics.json,curves.png,checkpoint/}
 """
 

@@ -3,8 +3,8 @@
 Notebook:  section 2, "Using pre-trained word embeddings".
 Run:       python -m experiments.imdb_glove --data aclImdb_v1.tar.gz
            --vectors glove.6B.zip/glove.6B.100d.txt
-Expect:    validation accuracy 0.56 at best and 0.55 at the end, test accuracy 0.54 (means
-           of 40 seeds, standard deviation 0.02); on two CPU cores 10 s
+Expect:    validation accuracy 0.56 at best and 0.55 at the end, test accuracy 0.54
+           (means of 40 seeds, standard deviation 0.02); on two CPU cores 10 s
 Writes:    runs/imdb_glove/{metrics.json,curves.png,checkpoint/}
 """
 

@@ -49,9 +49,8 @@ def test_words_are_drawn_where_they_are(tmp_path, monkeypatch):
     drawn = {}
     monkeypatch.setattr(plot, "_write", lambda figure, path: drawn.update(f=figure))
     points = np.array([[0.0, 0.0], [0.0, 0.001], [1.0, 1.0], [0.001, 0.0]])
-    plot.words(
-        points, ["a$b$", "queen", "film", "princess"], tmp_path / "x.png", "v$x_$"
-    )
+    names = ["a$b$", "queen", "film", "princess"]
+    plot.words(points, names, tmp_path / "x.png", "v$x_$")
     (axes,) = drawn["f"].axes
     np.testing.assert_array_equal(axes.get_lines()[0].get_xydata(), points)
     texts = [label for label in axes.texts]
