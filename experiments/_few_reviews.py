@@ -68,10 +68,7 @@ def run(config: Config) -> dict[str, Any]:
     # ids -> rows of a table -> a hidden layer -> one logit
     table, facts = _make_table(config, tokens)
     seconds = {"load": time.perf_counter() - start}
-    is_frozen = isinstance(config, PretrainedConfig) and config.frozen
-    embed = nn.Embed(config.num_words, table.shape[1], frozen=is_frozen)
-    model = nn.TextClassifier(embed, nn.FlattenDense(hidden=(config.hidden,)))
-    key = jax.random.key(config.seed)
+    model, key = _make_model(config, table.shape[1]), jax.random.key(config.seed)
     params = jax.jit(model.init)(key, ids[:1])["params"]
     if isinstance(config, PretrainedConfig):
         params["embed"]["embedding"] = table
@@ -97,6 +94,12 @@ def run(config: Config) -> dict[str, Any]:
         config, tokens.description, model, (state, history), test, extra
     )
     return result | facts | {"seconds": seconds | history.seconds}
+
+
+def _make_model(config: Config, dim: int) -> nn.TextClassifier:
+    is_frozen = isinstance(config, PretrainedConfig) and config.frozen
+    embed = nn.Embed(config.num_words, dim, frozen=is_frozen)
+    return nn.TextClassifier(embed, nn.FlattenDense(hidden=(config.hidden,)))
 
 
 def _unfreeze_after(config: Config) -> int:

@@ -84,11 +84,7 @@ def run(config: Config) -> dict[str, Any]:
     }
     for word, found in neighbours.items():
         print(f"{word}: " + ", ".join(f"{near} {cosine:.2f}" for near, cosine in found))
-    answers = {}
-    for a, b, c in zip(*[iter(config.analogies)] * 3, strict=True):
-        found = geometry.most_similar(table, [b, c], [a], topn=config.topn)
-        answers[f"{a} : {b} = {c} : ?"] = found
-        print(f"{a} : {b} = {c} : {', '.join(word for word, _ in found)}")
+    answers = answer(config, table)
     measured = measure(config, word_vectors)
     shown = list(
         dict.fromkeys([*words, *(n for f in neighbours.values() for n, _ in f[:2])])
@@ -108,6 +104,16 @@ def run(config: Config) -> dict[str, Any]:
         **measured,
         "seconds": seconds | {"run": time.perf_counter() - start},
     }
+
+
+def answer(config: Config, table: geometry.UnitTable) -> dict[str, Any]:
+    """The words that answer each question, the nearest first."""
+    answers = {}
+    for a, b, c in zip(*[iter(config.analogies)] * 3, strict=True):
+        found = geometry.most_similar(table, [b, c], [a], topn=config.topn)
+        answers[f"{a} : {b} = {c} : ?"] = found
+        print(f"{a} : {b} = {c} : {', '.join(word for word, _ in found)}")
+    return answers
 
 
 def load_table(config: Config) -> vectors.WordVectors:

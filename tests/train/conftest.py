@@ -37,3 +37,24 @@ def fit(model, examples):
         return train.fit(model, data, **(settings | changed))
 
     return call
+
+
+def table_of(state):
+    return np.asarray(state.variables["params"]["embed"]["embedding"])
+
+
+def bits(array):
+    return np.asarray(array).view(np.uint32)
+
+
+def start_of(model, examples):
+    """Weights whose table has numbers that a sum would change."""
+    params = model.init(jax.random.key(1), examples[0])["params"]
+    table = params["embed"]["embedding"]
+    params["embed"]["embedding"] = table.at[3].set(-0.0).at[4].set(1e-40)
+    return params
+
+
+@pytest.fixture
+def frozen_model():
+    return nn.TextClassifier(nn.Embed(V, 4, frozen=True), nn.FlattenDense((5,)))

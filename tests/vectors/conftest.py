@@ -46,6 +46,13 @@ def read_by_gensim(path, **flags):
         return KeyedVectors.load_word2vec_format(path, **flags)
 
 
+def text_of(word_vectors, header=False):
+    lines = [f"{len(word_vectors)} {word_vectors.dim}"] if header else []
+    for word, row in zip(word_vectors.words, word_vectors.matrix, strict=True):
+        lines.append(" ".join([word, *map(str, row)]))
+    return "\n".join(lines) + "\n"
+
+
 def fasttext_bin(
     words=("the", "film", "</s>"),
     dim=4,
