@@ -201,7 +201,11 @@ def _read_matrix(source: Source, model: Model, rows: np.ndarray | None) -> np.nd
             f"{model.n_rows} rows of {model.dim}, {n_bytes} bytes with what is before "
             "it, but the file ends here: it is cut, fetch it again."
         )
-    parts, done = [np.zeros((0, model.dim), np.float32)], 0
+    # Room for all at once, where the size was checked just now: parts to be joined
+    # would take it twice.
+    is_whole = rows is None and source.size is not None
+    whole = np.empty((model.n_rows if is_whole else 0, model.dim), np.float32)
+    parts, done = [whole[:0]], 0
     while done < model.n_rows:
         n = min(max(PIECE // width, 1), model.n_rows - done)
         place, data = source.position, source.read(n * width)
@@ -221,6 +225,9 @@ def _read_matrix(source: Source, model: Model, rows: np.ndarray | None) -> np.nd
         if rows is not None:
             first, last = np.searchsorted(rows, [done, done + n])
             some = some[rows[first:last] - done]
-        parts.append(some)
+        if is_whole:
+            whole[done : done + n] = some
+        else:
+            parts.append(some)
         done += n
-    return np.concatenate(parts)
+    return whole if is_whole else np.concatenate(parts)
