@@ -82,8 +82,8 @@ def _check_excluded(
             f"exclude must have the axes [N, E] with N = {n_queries}, a row for each "
             f"query, got {list(rows.shape)}."
         )
-    if rows.size and rows.max() >= n_words:
+    if rows.size and np.max(rows) >= n_words:
         raise ValueError(
-            f"exclude must be rows of the {n_words} words, got {rows.max()}."
+            f"exclude must be rows of the {n_words} words, got {np.max(rows)}."
         )
     return np.where(rows < 0, search.NO_ROW, rows).astype(np.int32)
