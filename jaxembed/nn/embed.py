@@ -6,6 +6,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from jaxembed.nn.initializers import keras_uniform
@@ -75,7 +76,9 @@ class Embed(nn.Module):
         rows = self.lookup_fn(table, ids)
         if pad is not None:
             # where, not *: NaN * 0 is NaN, and where lets no gradient through.
-            is_pad = jnp.expand_dims(jnp.asarray(ids) == pad, -1)
+            # Compared as they are: JAX would wrap ids past 32 bits to others.
+            known = ids if isinstance(ids, jax.Array) else np.asarray(ids)
+            is_pad = jnp.expand_dims(jnp.asarray(known == pad), -1)
             rows = jnp.where(is_pad, jnp.zeros((), rows.dtype), rows)
         return rows if self.dtype is None else rows.astype(self.dtype)
 

@@ -129,3 +129,10 @@ def test_padding_that_is_no_row_is_refused(padding_idx):
         nn.Embed(V, D, padding_idx=padding_idx).init(
             jax.random.key(0), jnp.array([[0]])
         )
+
+
+def test_an_id_past_32_bits_is_no_padding():
+    embed = nn.Embed(V, D, padding_idx=0)
+    variables = embed.init(jax.random.key(0), jnp.array([[1]]))
+    rows = embed.apply(variables, np.array([[2**32, 0]]))
+    np.testing.assert_array_equal(np.isnan(rows).all(-1), [[True, False]])
