@@ -1,0 +1,82 @@
+"""Deduplicate: one gradient for each row, of the gradients of many ids."""
+
+import jax
+import jax.numpy as jnp
+
+Distinct = tuple[jax.Array, jax.Array, jax.Array]
+
+
+def deduplicate(row_grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
+    """The gradients of equal ids, summed: what an update that is not linear needs.
+
+    The work grows with N, not with V, and the result is the same bits each time: on a
+    CPU without a sort, through ``slot``; elsewhere by a sort and a segmented scan,
+    since writes to one place come in no order there.
+
+    Args:
+      row_grads: ``float[N, D]``, the gradient of each looked-up row.
+      ids: ``int32[N]``, its row. An id that is no row of the table counts for none.
+      slot: ``int32[V]`` of any numbers, for notes. Where it is donated, or carried
+        through a scan, it is written in place.
+
+    Returns:
+      ``float32[N, D]`` sums; ``int32[N]``, the row of each, where V says that there is
+      none and the sum is zeros; and the slot to give to the next call.
+
+    Raises:
+      TypeError: if the ids are not int32.
+      ValueError: if the shapes do not fit.
+
+    Example:
+      >>> grads, slot = jnp.array([[1.0], [2.0], [4.0]]), jnp.zeros(9, jnp.int32)
+      >>> sums, rows, slot = deduplicate(grads, jnp.array([7, 3, 7]), slot)
+      >>> sorted(zip(rows.tolist(), sums[:, 0].tolist()))
+      [(3, 2.0), (7, 5.0), (9, 0.0)]
+    """
+    if ids.dtype != jnp.int32 or slot.dtype != jnp.int32:
+        raise TypeError(f"ids and slot must be int32, got {ids.dtype}, {slot.dtype}.")
+    if slot.ndim != 1 or row_grads.ndim != 2 or ids.shape != row_grads.shape[:1]:
+        raise ValueError(
+            "row_grads, ids and slot must have the axes [N, D], [N] and [V], got "
+            f"{list(row_grads.shape)}, {list(ids.shape)} and {list(slot.shape)}."
+        )
+    if not ids.size:
+        return row_grads.astype(jnp.float32), ids, slot
+    # V for all that is no row: a negative id would be another one.
+    n_rows = slot.shape[0]
+    ids = jnp.where((ids < 0) | (ids > n_rows), n_rows, ids)
+    grads = row_grads.astype(jnp.float32)
+    return jax.lax.platform_dependent(
+        grads, ids, slot, cpu=sum_by_slot, default=sum_by_sort
+    )
+
+
+def sum_by_slot(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
+    """Sums at the place that wins when all places of an id write it down.
+
+    ``slot`` is read only where it was written just before, so it is never cleared.
+    """
+    n, n_rows = ids.size, slot.shape[0]
+    places = jnp.arange(n, dtype=jnp.int32)
+    slot = slot.at[ids].set(places, mode="drop")
+    winners = slot.at[ids].get(mode="fill", fill_value=n)
+    sums = jnp.zeros_like(grads).at[winners].add(grads, mode="drop")
+    return sums, jnp.where(winners == places, ids, n_rows), slot
+
+
+def sum_by_sort(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
+    """Sums at the last place of an id in the order of the ids."""
+    n_rows = slot.shape[0]
+    ids, places = jax.lax.sort_key_val(ids, jnp.arange(ids.size, dtype=jnp.int32))
+    changes = ids[1:] != ids[:-1]
+    edge = jnp.ones(1, bool)
+    is_first = jnp.concatenate([edge, changes])[:, None]
+    is_last = jnp.concatenate([changes, edge]) & (ids < n_rows)
+
+    def add(left: tuple, right: tuple) -> tuple:
+        starts, total = right  # where a segment starts, what was before is not its
+        return left[0] | starts, jnp.where(starts, total, left[1] + total)
+
+    _, sums = jax.lax.associative_scan(add, (is_first, grads[places]))
+    sums = jnp.where(is_last[:, None], sums, 0)
+    return sums, jnp.where(is_last, ids, n_rows), slot

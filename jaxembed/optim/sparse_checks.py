@@ -1,0 +1,127 @@
+"""What a row-sparse optimizer is given, checked before it trusts it."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def check_settings(**settings: Any) -> None:
+    """Refuses numbers that no optimizer can have: NaN, negative, a decay of 1.
+
+    Args:
+      settings: by name; those called decay, b1 and b2 must be below 1. Schedules
+        are not looked at.
+
+    Raises:
+      ValueError: names the setting.
+    """
+    for name, value in settings.items():
+        if callable(value):  # a schedule
+            continue
+        limit = 1.0 if name in ("decay", "b1", "b2") else float("inf")
+        if not 0 <= value < limit:
+            raise ValueError(f"{name} must be from 0 to below {limit}, got {value}.")
+
+
+def refuse(name: str, value: Any, dense: str) -> None:
+    """Refuses what would move rows that a batch does not touch.
+
+    Raises:
+      ValueError: says what to use instead.
+    """
+    if value:
+        raise ValueError(
+            f"{name}={value!r}: the state of a row would depend on every step, so no "
+            "exact update can leave out the rows that a batch does not touch. Leave it "
+            f"away, or train the table densely: fit(tx={dense}) without table_tx."
+        )
+
+
+def check_update(
+    expected: Any,
+    row_grads: jax.Array,
+    ids: jax.Array,
+    state: Any,
+    table: jax.Array,
+    trainable_rows: jax.Array | None,
+) -> None:
+    """Refuses gradients, ids, masks and states that do not fit a table.
+
+    Args:
+      expected: the shapes of a state of the table.
+      row_grads: ``float[N, D]``.
+      ids: ``int32[N]``, from 0 to V; only values that are known are looked at.
+      state: like ``expected``.
+      table: ``float[V, D]``.
+      trainable_rows: ``bool[V]`` or None.
+
+    Raises:
+      TypeError: if ids are not int32 or the mask not bool.
+      ValueError: names what has another shape, or the first bad id.
+    """
+    n_rows, dim = table.shape
+    if ids.dtype != jnp.int32:
+        raise TypeError(f"ids must be int32, got {ids.dtype}: use ids.astype(int32).")
+    if row_grads.ndim != 2 or row_grads.shape != (ids.size, dim) or ids.ndim != 1:
+        raise ValueError(
+            "row_grads and ids must have the axes [N, D] and [N], D that of the table "
+            f"{list(table.shape)}, got {list(row_grads.shape)} and {list(ids.shape)}."
+        )
+    _check_state(expected, state)
+    if trainable_rows is not None:
+        if trainable_rows.dtype != bool:
+            raise TypeError(
+                f"trainable_rows must be bool, got {trainable_rows.dtype}: True for a "
+                "row that is trained."
+            )
+        if trainable_rows.shape != (n_rows,):
+            raise ValueError(
+                f"trainable_rows must have the shape [{n_rows}], got "
+                f"{list(trainable_rows.shape)}."
+            )
+    if not isinstance(ids, jax.core.Tracer):
+        values = np.asarray(ids)
+        outside = (values < 0) | (values > n_rows)
+        if outside.any():
+            place = int(np.argmax(outside))
+            raise ValueError(
+                f"ids[{place}] is {values[place]}, and the table has the rows 0 to "
+                f"{n_rows - 1}: encode the texts with num_words={n_rows}, or make the "
+                "table larger."
+            )
+
+
+def check_dense(dense_state: Any, expected: Any) -> None:
+    """Refuses a dense state of another optimizer or table.
+
+    Raises:
+      ValueError: says what it should be and what it is.
+    """
+    shapes = [
+        jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", tree)
+        for tree in (expected, dense_state)
+    ]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"the dense state must be of this optimizer and table, {shapes[0]}, got "
+            f"{shapes[1]}."
+        )
+
+
+def _check_state(expected: Any, state: Any) -> None:
+    sides = [
+        {
+            jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}"
+            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+        }
+        for tree in (expected, state)
+    ]
+    for name in sorted(sides[0].keys() | sides[1].keys()):
+        wanted, got = (side.get(name, "missing") for side in sides)
+        if wanted != got:
+            raise ValueError(
+                f"the state is of another table or optimizer: {name} must be {wanted}, "
+                f"got {got}. Make one with init(table)."
+            )

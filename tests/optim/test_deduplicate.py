@@ -1,0 +1,110 @@
+"""deduplicate: the two forms against NumPy, bit by bit where order does not matter."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxembed import optim
+from jaxembed.optim.deduplicate import sum_by_slot, sum_by_sort
+
+V, D, N = 9, 3, 20
+FORMS = {"slot": jax.jit(sum_by_slot), "sort": jax.jit(sum_by_sort)}
+
+
+def expected(grads, ids):
+    """``{row: sum}`` of the ids that are rows."""
+    rows = {int(row) for row in ids if 0 <= row < V}
+    return {row: grads[ids == row].sum(0) for row in rows}
+
+
+def found(sums, rows):
+    assert np.all(np.asarray(sums)[np.asarray(rows) == V] == 0)
+    kept = [(int(r), s) for r, s in zip(rows, np.asarray(sums), strict=True) if r < V]
+    assert len(dict(kept)) == len(kept), "a row came twice"
+    return dict(kept)
+
+
+def assert_equal(result, grads, ids):
+    sums, rows, slot = result
+    chex.assert_shape([sums, rows, slot], [grads.shape, ids.shape, (V,)])
+    got, wanted = found(sums, rows), expected(grads, ids)
+    assert got.keys() == wanted.keys()
+    for row in wanted:
+        np.testing.assert_array_equal(got[row], wanted[row])
+
+
+# Whole numbers, so that any order of summing gives the same.
+@given(
+    ids=st.lists(st.integers(0, V), max_size=N),
+    garbage=st.integers(-(2**31), 2**31 - 1),
+    seed=st.integers(0, 9),
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_equal_ids_are_summed(form, ids, garbage, seed):
+    ids = np.array(ids + [V] * (N - len(ids)), np.int32)  # one shape: one program
+    grads = np.random.default_rng(seed).integers(-99, 99, (ids.size, D))
+    grads = grads.astype(np.float32)
+    slot = jnp.full(V, garbage, jnp.int32)
+    assert_equal(FORMS[form](jnp.array(grads), jnp.array(ids), slot), grads, ids)
+
+
+@pytest.mark.parametrize("bad", [-1, -V, V + 1, 2**31 - 1, -(2**31)])
+def test_a_bad_id_is_never_another_row(bad):
+    ids, grads = np.array([2, bad, 2, V], np.int32), np.ones((4, D), np.float32)
+    slot = jnp.full(V, 1, jnp.int32)  # an earlier note, which must not be read
+    result = optim.deduplicate(jnp.array(grads), jnp.array(ids), slot)
+    assert_equal(result, grads, ids)
+
+
+def test_both_forms_agree_for_ids_as_words_have_them():
+    rng = np.random.default_rng(0)
+    ids = np.minimum(rng.zipf(1.3, 500) - 1, V - 1).astype(np.int32)
+    grads = rng.integers(-9, 9, (500, D)).astype(np.float32)
+    for form in FORMS.values():
+        result = form(grads, ids, jnp.zeros(V, jnp.int32))
+        assert_equal(result, grads, ids)
+
+
+def test_vmap_and_no_ids():
+    grads = np.arange(2 * N * D, dtype=np.float32).reshape(2, N, D)
+    ids = np.random.default_rng(0).integers(0, V, (2, N)).astype(np.int32)
+    slots = jnp.zeros((2, V), jnp.int32)
+    results = jax.vmap(optim.deduplicate)(jnp.array(grads), jnp.array(ids), slots)
+    for i in range(2):
+        assert_equal([part[i] for part in results], grads[i], ids[i])
+    none = jnp.zeros(0, jnp.int32)
+    sums, rows, _ = optim.deduplicate(jnp.zeros((0, D)), none, slots[0])
+    assert sums.shape == (0, D) and rows.shape == (0,)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_small_gradients_are_summed_in_float32(form):
+    n = 4_000
+    result = optim.deduplicate(
+        jnp.ones((n, 1), jnp.bfloat16), jnp.zeros(n, jnp.int32), jnp.zeros(V, jnp.int32)
+    )
+    assert found(*result[:2])[0] == n  # in bfloat16 it would stop at 256
+    assert result[0].dtype == jnp.float32
+    chex.assert_trees_all_equal(
+        found(*FORMS[form](jnp.ones((n, 1)), jnp.zeros(n, jnp.int32), result[2])[:2]),
+        {0: np.full(1, n, np.float32)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("grads", "ids", "slot", "error"),
+    [
+        ((2, D), np.zeros(3, np.int32), (V,), ValueError),
+        ((2,), np.zeros(2, np.int32), (V,), ValueError),
+        ((2, D), np.zeros(2, np.int32), (V, 1), ValueError),
+        ((2, D), np.zeros(2, np.int16), (V,), TypeError),
+    ],
+    ids=["count", "axes", "slot", "dtype"],
+)
+def test_what_does_not_fit_is_refused(grads, ids, slot, error):
+    with pytest.raises(error, match="must"):
+        optim.deduplicate(jnp.zeros(grads), jnp.array(ids), jnp.zeros(slot, jnp.int32))

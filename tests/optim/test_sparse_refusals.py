@@ -1,0 +1,87 @@
+"""Row-sparse optimizers: what they refuse, and what they say to do."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxembed import optim
+
+V, D = 6, 2
+TABLE = jnp.ones((V, D))
+GRADS, IDS = jnp.ones((3, D)), jnp.array([0, 5, 0], jnp.int32)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: optim.sparse_sgd(0.1, momentum=0.9), "momentum=0.9.*optax.sgd"),
+        (lambda: optim.sparse_rmsprop(momentum=0.9), "momentum=0.9.*without table_tx"),
+        (lambda: optim.sparse_rmsprop(centered=True), "centered=True.*optax.rmsprop"),
+        (lambda: optim.sparse_rmsprop(decay=1.0), "decay must be .* below 1.0"),
+        (lambda: optim.sparse_rmsprop(eps=-1e-7), "eps must be"),
+        (lambda: optim.sparse_adagrad(0.1, eps=float("nan")), "eps must be"),
+        (
+            lambda: optim.sparse_adagrad(0.1, initial_accumulator_value=-1),
+            "initial_accumulator_value must be",
+        ),
+        (lambda: optim.lazy_adam(b1=-0.1), "b1 must be"),
+        (lambda: optim.lazy_adam(b2=1.5), "b2 must be"),
+        (lambda: optim.sparse_sgd(-0.1), "learning_rate must be"),
+        (lambda: optim.lazy_adam(float("inf")), "learning_rate must be"),
+    ],
+    ids=range(11),
+)
+def test_settings(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("bad", [V + 1, -1, 2**31 - 1])
+def test_ids_that_are_no_rows(bad):
+    tx = optim.sparse_sgd(0.1)
+    ids = IDS.at[1].set(bad)
+    with pytest.raises(ValueError, match=rf"ids\[1\] is {bad}.*0 to 5.*num_words=6"):
+        tx.update(GRADS, ids, tx.init(TABLE), TABLE)
+    # Within jit nobody can look; then it moves no row at all.
+    moved, _ = jax.jit(tx.update)(GRADS, ids, tx.init(TABLE), TABLE)
+    changed = np.flatnonzero((np.asarray(moved) != 1).any(1)).tolist()
+    assert changed == [0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"row_grads": jnp.ones((3, D + 1))}, ValueError, "row_grads and ids"),
+        ({"row_grads": jnp.ones((2, D))}, ValueError, "row_grads and ids"),
+        ({"ids": jnp.ones((3, 1), jnp.int32)}, ValueError, "row_grads and ids"),
+        ({"ids": jnp.ones(3)}, TypeError, "ids must be int32"),
+        ({"trainable_rows": jnp.ones(V - 1, bool)}, ValueError, "trainable_rows must"),
+        ({"trainable_rows": jnp.ones(V)}, TypeError, "trainable_rows must be bool"),
+        (
+            {"state": optim.sparse_rmsprop().init(jnp.ones((V + 1, D)))},
+            ValueError,
+            r"another table or optimizer: .last must be int32\[6\], got int32\[7\].*init",
+        ),
+        (
+            {"state": optim.sparse_sgd(0.1).init(TABLE)},
+            ValueError,
+            "another table or optimizer.*got missing",
+        ),
+    ],
+    ids=range(8),
+)
+def test_what_does_not_fit(changed, error, message):
+    tx = optim.sparse_rmsprop()
+    arguments = {"row_grads": GRADS, "ids": IDS, "state": tx.init(TABLE)}
+    with pytest.raises(error, match=message):
+        tx.update(**(arguments | {"table": TABLE} | changed))
+
+
+def test_a_dense_state_of_another_optimizer():
+    tx = optim.sparse_rmsprop()
+    for other in (optim.sparse_adagrad(0.1).dense, optim.sparse_sgd(0.1).dense):
+        with pytest.raises(ValueError, match="the dense state must be of this"):
+            tx.from_dense(other.init(TABLE), TABLE)
+    with pytest.raises(ValueError, match=r"float32\[6, 2\]"):
+        tx.from_dense(tx.dense.init(jnp.ones((V + 1, D))), TABLE)
