@@ -1,5 +1,6 @@
 """Neural network layers: from ids to logits. JAX and Flax Linen."""
 
+from jaxembed.nn.bag import embedding_bag as embedding_bag
 from jaxembed.nn.calls import Call as Call
 from jaxembed.nn.calls import find_tables as find_tables
 from jaxembed.nn.calls import is_frozen as is_frozen
@@ -13,3 +14,4 @@ from jaxembed.nn.initializers import keras_uniform as keras_uniform
 from jaxembed.nn.lookup import lookup as lookup
 from jaxembed.nn.summary import Summary as Summary
 from jaxembed.nn.summary import summary as summary
+from jaxembed.nn.tap import tap_rows as tap_rows

@@ -35,19 +35,24 @@ def lookup(
       Array([[ 2.,  3.],
              [nan, nan]], dtype=float32)
     """
-    if not isinstance(ids, jax.Array):
-        ids = _narrow(np.asarray(ids))
-    if not jnp.issubdtype(ids.dtype, jnp.integer):
-        raise TypeError(
-            f"ids must be integers, got {ids.dtype}{list(ids.shape)}: an id is a row's "
-            "number, and a float would be cut to another row."
-        )
+    ids = as_ids(ids)
     table = jnp.asarray(table)  # also one of NumPy, as a checkpoint may have it
     if table.ndim != 2:
         raise ValueError(f"table must have the axes [V, D], got {list(table.shape)}.")
     return table.at[ids].get(
         mode=mode, wrap_negative_indices=False, out_sharding=out_sharding
     )
+
+
+def as_ids(ids: ArrayLike, name: str = "ids") -> Any:
+    """``ids`` as an array of integers, or a TypeError that calls them ``name``."""
+    known = ids if isinstance(ids, jax.Array) else _narrow(np.asarray(ids))
+    if not jnp.issubdtype(known.dtype, jnp.integer):
+        raise TypeError(
+            f"{name} must be integers, got {known.dtype}{list(known.shape)}: an id is "
+            "a row's number, and a float would be cut to another row."
+        )
+    return known
 
 
 def _narrow(ids: np.ndarray) -> np.ndarray:
