@@ -85,7 +85,7 @@ def embedding_bag(
     _check_shapes(table, ids, offsets)
     _check_one_for_each_id(ids, weights, mask)
     if tap is not None:
-        check_tap(tap, (*ids.shape, table.shape[1]))
+        check_tap(tap, (*jnp.shape(ids), jnp.shape(table)[1]))
     return _bag(table, ids, weights, mask, offsets, tap, combine, mode)
 
 

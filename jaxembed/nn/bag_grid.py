@@ -76,7 +76,8 @@ def make_grid(
     width = _width(n_ids, n_bags)
     # Each bag may use the rows up to the next one's first: enough wherever it starts,
     # and without the running sum of how many it needs.
-    first_rows = offsets // width + jnp.arange(n_bags + 1, dtype=jnp.int32)
+    blocks = offsets // width - offsets[0] // width
+    first_rows = blocks + jnp.arange(n_bags + 1, dtype=jnp.int32)
     rows = jnp.arange(n_ids // width + n_bags, dtype=jnp.int32)
     bags = jnp.searchsorted(first_rows, rows, side="right").astype(jnp.int32) - 1
     starts = offsets - first_rows * width  # of a bag's row 0, if it had had all before

@@ -58,9 +58,12 @@ def flat(values):
     return None if values is None else np.resize(values, OFFSETS[-1] + 7)
 
 
-@pytest.mark.parametrize("transform", [jax.jit, vmapped], ids=["jit", "vmap"])
+@pytest.mark.parametrize(
+    ("transform", "mask"),
+    [(jax.jit, None), (jax.jit, MASK), (vmapped, MASK)],
+    ids=["jit-all", "jit-masked", "vmap-masked"],
+)
 @pytest.mark.parametrize("form", ["padded", "flat"])
-@pytest.mark.parametrize("mask", [None, MASK], ids=["all", "masked"])
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["ones", "weighted"])
 def test_bags_of_the_oracle(transform, form, mask, weights):
     ids, offsets = IDS, OFFSETS if form == "flat" else None
