@@ -51,7 +51,7 @@ def record_calls(model: nn.Module, variables: Any, ids: ArrayLike) -> list[Call]
         given.extend(args[:1])
         reads_ids = bool(args) and args[0] is given[0]
         result = run(*args, **kwargs)
-        if context.method_name == "__call__":
+        if context.method_name in ("__call__", "bag"):
             is_array = hasattr(result, "shape")
             output = (
                 jax.ShapeDtypeStruct(result.shape, result.dtype) if is_array else None

@@ -9,9 +9,11 @@ class TextClassifier(nn.Module):
     """The ids of a text to its logits.
 
     Attributes:
-      embed: maps ``int[B, L]`` to ``float[B, L, D]``; an :class:`Embed`.
-      head: maps that to logits, called as ``head(rows, train=...)``; a
-        :class:`FlattenDense`.
+      embed: an :class:`Embed`, which maps ``int[B, L]`` to rows ``float[B, L, D]``, or
+        to bags ``float[B, D]`` by its ``bag(ids, combine=...)``.
+      head: maps one of these to logits, called as ``head(rows, train=...)``: bags if it
+        says how to ``combine`` rows, as :class:`PooledDense` does, else rows, as
+        :class:`FlattenDense` takes them.
 
     Example:
       >>> import jax.numpy as jnp
@@ -32,4 +34,7 @@ class TextClassifier(nn.Module):
           ids: ``int[B, L]``.
           train: whether this is a training step, where dropout is active.
         """
-        return self.head(self.embed(ids), train=train)
+        combine = getattr(self.head, "combine", None)
+        if combine is None:
+            return self.head(self.embed(ids), train=train)
+        return self.head(self.embed.bag(ids, combine=combine), train=train)

@@ -64,15 +64,70 @@ class FlattenDense(nn.Module):
             raise ValueError(
                 f"rows must have the axes [B, L, D], L and D over 0, got {rows.shape}."
             )
-        x = Flatten(name="flatten")(rows)
-        for i, width in enumerate(self.hidden):
-            x = nn.relu(self._dense(width, f"hidden_{i}", x, train))
-        x = self._dense(self.classes, "logits", x, train)
-        return x[:, 0] if self.classes == 1 else x
+        return _dense_layers(self, Flatten(name="flatten")(rows), train)
 
-    def _dense(self, width: int, name: str, x: jax.Array, train: bool) -> jax.Array:
-        if self.dropout:
-            x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return nn.Dense(width, kernel_init=glorot_uniform, dtype=self.dtype, name=name)(
-            x
-        )
+
+class PooledDense(nn.Module):
+    """Bags of rows, hidden layers, and a last layer: the order of words is lost.
+
+    :class:`TextClassifier` gives it bags, so that there is no row for each word in
+    memory. Without hidden layers it is fastText's classifier (Joulin et al. 2016).
+
+    Attributes:
+      combine: "mean", "sum", "sqrtn" or "max"; see :func:`embedding_bag`.
+      hidden: the widths of the hidden layers, each followed by a ReLU.
+      classes: 1 for one logit (yes or no), C > 1 for one logit for each class.
+      dropout: the share of the inputs of each Dense layer that training drops.
+      dtype: of the computation; that of the input if None.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from jaxembed import nn
+      >>> model = nn.TextClassifier(nn.Embed(9, 4), PooledDense())
+      >>> ids = jnp.array([[1, 2, 3], [4, 5, 6]])
+      >>> model.init_with_output(jax.random.key(0), ids)[0].shape
+      (2,)
+    """
+
+    combine: str = "mean"
+    hidden: Sequence[int] = ()
+    classes: int = 1
+    dropout: float = 0.0
+    dtype: Any = None
+
+    def __post_init__(self) -> None:
+        self.hidden = tuple(self.hidden)  # a list would be no static argument
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, bags: jax.Array, train: bool = False) -> jax.Array:
+        """Logits ``float[B]``, or ``float[B, C]`` for C > 1, of ``float[B, D]``.
+
+        Args:
+          bags: one vector for each of B texts.
+          train: whether to drop inputs, which needs the random key "dropout".
+
+        Raises:
+          ValueError: if ``bags`` has not two axes, or D is 0.
+        """
+        if bags.ndim != 2 or bags.shape[1] == 0:
+            raise ValueError(
+                f"bags must have the axes [B, D], D over 0, got {list(bags.shape)}: "
+                "TextClassifier makes them; rows [B, L, D] are for FlattenDense."
+            )
+        return _dense_layers(self, bags, train)
+
+
+def _dense_layers(head: Any, x: jax.Array, train: bool) -> jax.Array:
+    """The layers of a head, of which the last gives the logits."""
+
+    def dense(width: int, name: str, x: jax.Array) -> jax.Array:
+        if head.dropout:
+            x = nn.Dropout(head.dropout, deterministic=not train)(x)
+        layer = nn.Dense(width, kernel_init=glorot_uniform, dtype=head.dtype, name=name)
+        return layer(x)
+
+    for i, width in enumerate(head.hidden):
+        x = nn.relu(dense(width, f"hidden_{i}", x))
+    x = dense(head.classes, "logits", x)
+    return x[:, 0] if head.classes == 1 else x

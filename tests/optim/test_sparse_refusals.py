@@ -61,7 +61,7 @@ def test_ids_that_are_no_rows(bad):
         (
             {"state": optim.sparse_rmsprop().init(jnp.ones((V + 1, D)))},
             ValueError,
-            r"another table or optimizer: .last must be int32\[6\], got int32\[7\].*init",
+            r"another table or optimizer: .last must be int32\[6\], got .*init",
         ),
         (
             {"state": optim.sparse_sgd(0.1).init(TABLE)},
