@@ -80,12 +80,12 @@ def make_sparse(rule: Rule, dense: optax.GradientTransformation) -> SparseOptimi
     """The row-sparse optimizer of a rule, and its dense twin."""
 
     def init(table: jax.Array, count: Any = 0) -> RowState:
-        count = jnp.asarray(count, jnp.int32)
+        # Copies: one buffer cannot be two leaves of a state that is donated.
+        count = jnp.array(count, jnp.int32)
         last = None
         if rule.decay is not None:
             last = jnp.full(len(table), count)
         slot = jnp.zeros(len(table), jnp.int32)
-        # A copy: one buffer cannot be two leaves of a state that is donated.
         return RowState(count, jnp.copy(count), init_moments(rule, table), last, slot)
 
     def update(

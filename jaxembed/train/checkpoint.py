@@ -102,6 +102,40 @@ def restore(path: str | Path, like: Any = None) -> tuple[Any, dict[str, Any]]:
     return tree if like is None else fill(like, tree, path), json.loads(text)
 
 
+def read_extra(path: str | Path) -> dict[str, Any]:
+    """The ``extra`` of a checkpoint, without reading its arrays.
+
+    Args:
+      path: the folder.
+
+    Returns:
+      What :func:`save` was given.
+
+    Raises:
+      FileNotFoundError: if there is no checkpoint.
+      ValueError: if it is damaged.
+
+    Example:
+      >>> read_extra("no/such/folder")  # doctest: +ELLIPSIS
+      Traceback (most recent call last):
+      FileNotFoundError: there is no checkpoint in ...no/such/folder.
+    """
+    import orbax.checkpoint as ocp
+
+    path = Path(path).absolute()
+    if not has_checkpoint(path):
+        raise FileNotFoundError(f"there is no checkpoint in {path}.")
+    try:
+        with _open(path, writing=False) as manager:
+            wanted = ocp.args.Composite(meta=ocp.args.JsonRestore())
+            meta = manager.restore(manager.latest_step(), args=wanted)["meta"]
+        return json.loads(meta["extra"])
+    except Exception as error:  # Orbax and TensorStore raise all kinds of them
+        raise ValueError(
+            f"the checkpoint {path} is damaged: {type(error).__name__}: {error}"
+        ) from error
+
+
 def fill(like: Any, tree: dict[str, Any], path: str | Path) -> Any:
     """The arrays of nested dicts, on the default device, in the form of ``like``.
 

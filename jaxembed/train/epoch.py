@@ -99,7 +99,8 @@ def run_epoch(
 
     state, metrics = jax.lax.scan(body, state, make_batches(order, batch_size))
     # The last update is in no loss yet, so the weights are looked at too.
-    sums = [jnp.sum(leaf) for leaf in jax.tree.leaves(state.params)]
+    weights = jax.tree.leaves((state.params, state.tables))
+    sums = [jnp.sum(leaf) for leaf in weights]
     is_bad = jnp.append(~jnp.isfinite(metrics.loss), ~jnp.isfinite(sum(sums)))
     first_bad = jnp.where(is_bad.any(), jnp.argmax(is_bad), -1)
     return state, jax.tree.map(jnp.sum, metrics), first_bad

@@ -10,17 +10,28 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.typing import ArrayLike
 from tqdm import tqdm
 
+from jaxembed.optim import SparseOptimizer
+from jaxembed.train.checkpoint import has_checkpoint, read_extra
 from jaxembed.train.data import Examples, check_examples, check_ids, check_rows
 from jaxembed.train.evaluate import make_chunks
 from jaxembed.train.history import History
+from jaxembed.train.layout import LAYOUTS, check_layout, make_dense, measure_layouts
 from jaxembed.train.masks import make_masks
 from jaxembed.train.program import Inputs, Program
 from jaxembed.train.resume import Progress, Saver, fingerprint
-from jaxembed.train.state import Interface, Params, TrainState, create_state, make_plan
+from jaxembed.train.state import (
+    Interface,
+    Params,
+    Plan,
+    TrainState,
+    create_state,
+    make_plan,
+)
 from jaxembed.train.stopping import Stopping
 from jaxembed.train.unfreeze import Paths
 
@@ -30,6 +41,9 @@ def fit(
     data: Examples,
     *,
     tx: optax.GradientTransformation,
+    table_tx: SparseOptimizer | None = None,
+    layout: str = "auto",
+    max_norm: float | None = None,
     epochs: int,
     batch_size: int,
     key: jax.Array,
@@ -57,6 +71,13 @@ def fit(
       data: ids ``int[N, L]`` and labels ``int[N]``.
       tx: an Optax optimizer of all that is not frozen, which is all that it sees: masks
         and labels in it must be functions of the parameters.
+      table_tx: a row-sparse optimizer of the tables that are not frozen, which ``tx``
+        then does not see.
+      layout: "sparse" to update only the rows of a batch, "dense" to update whole
+        tables by ``table_tx.dense``, which is faster where a batch has most words;
+        "auto" measures both and takes the faster one, and ``history.layout`` says
+        which. A checkpoint remembers it.
+      max_norm: to which the norm of all gradients together is clipped.
       epochs: how many times each example is seen.
       batch_size: B; a last, smaller batch counts by its real examples.
       key: a JAX random key.
@@ -67,7 +88,7 @@ def fit(
         ``tx`` is. They are data: other rows compile nothing anew.
       unfreeze_after: for so many epochs, tables stay as they are; then they are trained
         too, as a group of their own with moments that start at zero; schedules go on,
-        and norms are taken for each group. An ``Embed`` that is frozen stays so.
+        and norms in ``tx`` are of each group. An ``Embed`` that is frozen stays so.
       shuffle: whether each epoch has an order of its own.
       stopping: see :class:`Stopping`.
       checkpoint: a folder. The run is saved there after each epoch, and goes on from
@@ -96,17 +117,22 @@ def fit(
       (1.0, 40)
     """
     first = check_ids(data[0])[:1]
-    plan, interface = make_plan(model, tx, first)
+    check_layout(layout, table_tx)
+    plan, interface = make_plan(model, tx, first, table_tx=table_tx, max_norm=max_norm)
     late = _find_late(interface, unfreeze_after)
     plan = dataclasses.replace(plan, frozen=plan.frozen | late)
     chosen = rows, validation, trainable_rows
     inputs = _check_inputs(interface, data, *chosen, batch_size)
     stopping.check(bool(inputs.validation))
+    if table_tx is not None:
+        layout = _choose_layout(layout, checkpoint, plan, inputs, batch_size)
+        plan = make_dense(plan) if layout == "dense" else plan
     state = create_state(plan, first, key=key, params=params)
     static = {"batch_size": batch_size, "shuffle": shuffle}
     program = Program(plan, inputs, key, static, late, unfreeze_after)
-    saver = _make_saver(checkpoint, program, state, stopping)
-    start = Progress(state, _copy(state) if stopping.keep_best else None, History())
+    history = History(layout=layout if table_tx is not None else "dense")
+    saver = _make_saver(checkpoint, program, state, stopping, history.layout)
+    start = Progress(state, _copy(state) if stopping.keep_best else None, history)
     run = saver.load(functools.partial(program.restart, start), epochs)
     with _bar(epochs, len(run.history), progress) as bar:
         while len(run.history) < epochs and not stopping.is_over(run.history):
@@ -152,11 +178,28 @@ def _find_late(interface: Interface, unfreeze_after: int) -> Paths:
     return late if unfreeze_after else frozenset()
 
 
+def _choose_layout(
+    layout: str, checkpoint: str | Path | None, plan: Plan, inputs: Inputs, size: int
+) -> str:
+    """The layout of a run: what is asked for, else what its checkpoint has."""
+    if layout != "auto":
+        return layout
+    if checkpoint is not None and has_checkpoint(Path(checkpoint)):
+        saved = read_extra(checkpoint).get("run", {}).get("layout")
+        if saved in LAYOUTS:
+            return saved
+    ids = np.asarray(inputs.ids[inputs.rows[:size]])
+    shapes = jax.eval_shape(plan.model.init, jax.random.key(0), ids[:1])
+    seconds = measure_layouts(plan, shapes, ids)
+    return min(seconds, key=lambda name: seconds[name])
+
+
 def _make_saver(
     checkpoint: str | Path | None,
     program: Program,
     state: TrainState,
     stopping: Stopping,
+    layout: str,
 ) -> Saver:
     if checkpoint is None:
         return Saver()
@@ -165,7 +208,7 @@ def _make_saver(
         raise FileExistsError(f"checkpoint={path} is a file: give a folder.")
     text = program.describe(state)
     settings: dict[str, Any] = {"program": hashlib.sha256(text.encode()).hexdigest()}
-    settings |= {"unfreeze_after": program.unfreeze_after}
+    settings |= {"unfreeze_after": program.unfreeze_after, "layout": layout}
     settings |= dataclasses.asdict(stopping)
     arrays = {"examples": program.inputs, "initial weights": state.variables}
     return Saver(path, fingerprint(program.key, arrays, settings))

@@ -17,6 +17,7 @@ class History:
       val_loss: mean validation loss after the epoch; empty without validation.
       val_accuracy: validation accuracy after the epoch; empty without validation.
       seconds: "compile", and "run" for all epochs together.
+      layout: whether tables were trained "dense" or "sparse"; see :func:`fit`.
 
     Example:
       >>> history = History()
@@ -33,6 +34,7 @@ class History:
     seconds: dict[str, float] = dataclasses.field(
         default_factory=lambda: {"compile": 0.0, "run": 0.0}
     )
+    layout: str = "dense"
 
     def __len__(self) -> int:
         return len(self.loss)

@@ -12,7 +12,9 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import ArrayLike
 
-from jaxembed.nn import Call, find_tables, is_frozen, record_calls
+from jaxembed.nn import Call, Embed, find_tables, is_frozen, record_calls
+from jaxembed.optim import SparseOptimizer
+from jaxembed.train.tables import init_states
 
 Params = dict[str, Any]
 # Folded into the key for the initial weights; no epoch has this number.
@@ -25,13 +27,19 @@ class Plan:
 
     Attributes:
       model: a Linen module, called as ``model(ids, train=...)``.
-      tx: the Optax optimizer of the trainable parameters.
+      tx: the Optax optimizer of the trainable parameters, but for row-sparse tables.
       frozen: the paths of the parameters that stay as they are.
+      table_tx: the optimizer of row-sparse tables.
+      sparse: the paths of these tables.
+      max_norm: to which the norm of all gradients together is clipped, or None.
     """
 
     model: nn.Module
     tx: optax.GradientTransformation
     frozen: frozenset[tuple[str, ...]] = frozenset()
+    table_tx: SparseOptimizer | None = None
+    sparse: frozenset[tuple[str, ...]] = frozenset()
+    max_norm: float | None = None
 
 
 class TrainState(flax.struct.PyTreeNode):
@@ -39,20 +47,28 @@ class TrainState(flax.struct.PyTreeNode):
 
     Attributes:
       step: ``int32[]``, how many steps were made.
-      params: the trainable parameters.
+      params: the trainable parameters, but for row-sparse tables.
       opt_state: the optimizer's state for them.
       frozen: the frozen parameters, which no optimizer sees.
+      tables: the row-sparse tables.
+      table_states: their optimizer's :class:`jaxembed.optim.RowState`, at their paths.
     """
 
     step: jax.Array
     params: Params
     opt_state: Any
     frozen: Params
+    tables: Params = flax.struct.field(default_factory=dict)
+    table_states: Params = flax.struct.field(default_factory=dict)
 
     @property
     def variables(self) -> dict[str, Params]:
         """All parameters, as ``model.apply`` wants them."""
-        return {"params": merge(self.params, self.frozen)}
+        return self.variables_with(self.frozen)
+
+    def variables_with(self, frozen: Params) -> dict[str, Params]:
+        """All parameters, where the frozen ones are kept apart."""
+        return {"params": merge(merge(self.params, self.tables), frozen)}
 
 
 def merge(params: Params, frozen: Params) -> Params:
@@ -124,7 +140,12 @@ def inspect_model(model: nn.Module, variables: Any, ids: ArrayLike) -> Interface
 
 
 def make_plan(
-    model: nn.Module, tx: optax.GradientTransformation, ids: ArrayLike
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    ids: ArrayLike,
+    *,
+    table_tx: SparseOptimizer | None = None,
+    max_norm: float | None = None,
 ) -> tuple[Plan, Interface]:
     """The plan that trains all of ``model`` but its frozen tables.
 
@@ -132,13 +153,17 @@ def make_plan(
       model: a Linen module, called as ``model(ids, train=...)``.
       tx: an Optax optimizer.
       ids: ``int[B, L]``; only the shape counts.
+      table_tx: an optimizer of the tables that are not frozen, row by row.
+      max_norm: to which the norm of all gradients together is clipped.
 
     Returns:
       The plan, and what it was made from.
 
     Raises:
-      TypeError: if the model does not take ``train``.
-      ValueError: if it has variables that are no parameters.
+      TypeError: if the model does not take ``train``, or an optimizer is of the kind
+        of the other.
+      ValueError: if it has variables that are no parameters, or no table for
+        ``table_tx``, or if ``max_norm`` is not positive.
 
     Example:
       >>> from jaxembed import nn, optim
@@ -160,7 +185,38 @@ def make_plan(
             "a layer like BatchNorm is not supported."
         )
     interface = inspect_model(model, shapes, ids)
-    return Plan(model, tx, interface.frozen), interface
+    _check_optimizers(tx, table_tx, max_norm)
+    sparse = frozenset() if table_tx is None else _find_sparse(interface)
+    plan = Plan(model, tx, interface.frozen, table_tx, sparse, max_norm)
+    return plan, interface
+
+
+def _find_sparse(interface: Interface) -> frozenset[tuple[str, ...]]:
+    tables = {p: c for p, c in interface.tables.items() if p not in interface.frozen}
+    for path, call in tables.items():
+        if not isinstance(call.module, Embed):
+            raise ValueError(
+                f"table_tx trains {'.'.join(path)} row by row, and so it must be of a "
+                f"jaxembed.nn.Embed, not a {type(call.module).__name__} of Flax."
+            )
+    if not tables:
+        raise ValueError("table_tx is given, and the model has no table to train.")
+    return frozenset(tables)
+
+
+def _check_optimizers(tx: Any, table_tx: Any, max_norm: float | None) -> None:
+    if isinstance(tx, SparseOptimizer):
+        raise TypeError(
+            "tx is a row-sparse optimizer, which can train tables only: give it as "
+            "table_tx, and an Optax optimizer of the other parameters as tx."
+        )
+    if table_tx is not None and not isinstance(table_tx, SparseOptimizer):
+        raise TypeError(
+            f"table_tx must be a row-sparse optimizer of jaxembed.optim, got "
+            f"{type(table_tx).__name__}: an Optax one trains the tables as tx."
+        )
+    if max_norm is not None and not 0 < max_norm < float("inf"):
+        raise ValueError(f"max_norm must be a positive number, got {max_norm}.")
 
 
 def create_state(
@@ -198,9 +254,11 @@ def create_state(
     def start(key: jax.Array, params: Params | None) -> TrainState:
         if params is None:
             params = plan.model.init(jax.random.fold_in(key, INIT), ids)["params"]
-        trainable, frozen = split(params, plan.frozen)
-        opt_state = plan.tx.init(trainable)
-        return TrainState(jnp.zeros((), jnp.int32), trainable, opt_state, frozen)
+        rest, frozen = split(params, plan.frozen)
+        rest, tables = split(rest, plan.sparse)
+        states = init_states(plan.table_tx, tables)
+        step = jnp.zeros((), jnp.int32)
+        return TrainState(step, rest, plan.tx.init(rest), frozen, tables, states)
 
     # It runs once: what counts is how fast it compiles, here in half the time.
     on_cpu = jax.default_backend() == "cpu"

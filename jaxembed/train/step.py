@@ -7,7 +7,9 @@ import jax.numpy as jnp
 
 from jaxembed.optim import apply_updates, mask_rows
 from jaxembed.train.losses import example_losses, is_correct
-from jaxembed.train.state import Params, Plan, TrainState, merge
+from jaxembed.train.state import Params, Plan, TrainState, split
+from jaxembed.train.tables import clip, sum_rows, update_tables
+from jaxembed.train.taps import Taps, apply_with_taps, find_reads, zeros_like
 
 
 class Batch(NamedTuple):
@@ -60,6 +62,9 @@ def step(
 ) -> tuple[TrainState, Metrics]:
     """One step of gradient descent on the mean loss of a batch. Pure.
 
+    Of a row-sparse table, only the rows of the batch are read and written: its gradient
+    is that of the rows which the model looks up, by a tap behind each lookup.
+
     Args:
       plan: what is trained, and how; static under ``jax.jit``.
       state: before the step, its ``frozen`` empty.
@@ -85,16 +90,24 @@ def step(
       (Array(1, dtype=int32), Array(1, dtype=int32))
     """
     rngs = {"dropout": jax.random.fold_in(key, state.step)}
+    reads = find_reads(plan.model, state.variables_with(frozen), batch.ids, plan.sparse)
 
-    def mean_loss(params: Params) -> tuple[jax.Array, Metrics]:
-        variables = {"params": merge(params, frozen)}
-        logits = plan.model.apply(variables, batch.ids, train=True, rngs=rngs)
+    def mean_loss(params: Params, taps: Taps) -> tuple[jax.Array, tuple]:
+        variables = state.replace(params=params).variables_with(frozen)
+        logits, ids = apply_with_taps(plan.model, variables, batch.ids, taps, rngs)
         metrics = measure(logits, batch)
-        return metrics.loss / metrics.n_examples, metrics
+        return metrics.loss / metrics.n_examples, (metrics, ids)
 
-    grads, metrics = jax.grad(mean_loss, has_aux=True)(state.params)
-    grads = mask_rows(grads, trainable_rows)
+    both = jax.grad(mean_loss, argnums=(0, 1), has_aux=True)
+    (grads, row_grads), (metrics, ids) = both(state.params, zeros_like(reads))
+    masks, row_masks = split(trainable_rows, plan.sparse)
+    grads = mask_rows(grads, masks)
+    sums, states = sum_rows(state.table_states, row_grads, ids, row_masks)
+    grads, sums = clip(grads, sums, plan.max_norm)
     updates, opt_state = plan.tx.update(grads, state.opt_state, state.params)
-    params = apply_updates(state.params, updates, trainable_rows)
+    params = apply_updates(state.params, updates, masks)
     after = state.replace(step=state.step + 1, params=params, opt_state=opt_state)
+    if plan.table_tx is not None and states:
+        tables, states = update_tables(plan.table_tx, sums, states, state.tables)
+        after = after.replace(tables=tables, table_states=states)
     return after, metrics

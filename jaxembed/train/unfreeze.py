@@ -1,5 +1,6 @@
 """Unfreezing: tables that are trained from some epoch on."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -8,7 +9,9 @@ import jax.numpy as jnp
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from jaxembed.optim import DenseState
 from jaxembed.train.state import Plan, TrainState, merge, split
+from jaxembed.train.tables import init_states
 
 Paths = frozenset[tuple[str, ...]]
 
@@ -32,8 +35,11 @@ def unfreeze_plan(plan: Plan, paths: Paths) -> Plan:
         leaves = flatten_dict(params)
         return unflatten_dict({p: "late" if p in paths else "early" for p in leaves})
 
+    frozen = plan.frozen - paths
+    if paths <= plan.sparse:  # not parameters of tx, then or now
+        return dataclasses.replace(plan, frozen=frozen)
     tx = optax.partition({"early": plan.tx, "late": plan.tx}, label)
-    return Plan(plan.model, tx, plan.frozen - paths)
+    return dataclasses.replace(plan, tx=tx, frozen=frozen)
 
 
 def unfreeze(plan: Plan, state: TrainState, paths: Paths) -> TrainState:
@@ -61,6 +67,13 @@ def unfreeze(plan: Plan, state: TrainState, paths: Paths) -> TrainState:
       (['head'], ['embed', 'head'])
     """
     frozen, moved = split(state.frozen, paths)
+    if paths <= plan.sparse:
+        states = init_states(plan.table_tx, moved, state.step)
+        return state.replace(
+            frozen=frozen,
+            tables=merge(state.tables, moved),
+            table_states=merge(state.table_states, states),
+        )
     params = merge(state.params, moved)
     groups = plan.tx.init(params).inner_states  # type: ignore[attr-defined]
     # What is masked has no leaves, so those of the early group are the ones it had.
@@ -80,7 +93,9 @@ HYPERPARAMS = optax.InjectStatefulHyperparamsState
 
 
 def _is_schedule(node: Any) -> bool:
-    return isinstance(node, HYPERPARAMS) or type(node).__name__ in COUNTERS
+    if isinstance(node, HYPERPARAMS | DenseState):
+        return True
+    return type(node).__name__ in COUNTERS
 
 
 def _carry_schedules(fresh: Any, state: Any) -> Any:
@@ -92,6 +107,8 @@ def _carry_schedules(fresh: Any, state: Any) -> Any:
         if not _is_schedule(node):
             return node
         before = old[jax.tree_util.keystr(path)]
+        if isinstance(node, DenseState):  # which counts for both
+            return node._replace(count=before.count, start=before.count)
         if isinstance(node, HYPERPARAMS):  # the optimizer's own state lies within
             inner = _carry_schedules(node.inner_state, before.inner_state)
             return before._replace(inner_state=inner)

@@ -1,0 +1,228 @@
+"""Training with row-sparse tables: the numbers of the dense form, at another cost."""
+
+import chex
+import flax.linen
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxembed import nn, optim, train
+from jaxembed.train.layout import make_dense
+
+from .conftest import L, N, V, bits, start_of, table_of
+
+SCHEDULE = optax.linear_schedule(0.1, 0.01, 20)
+OPTIMIZERS = {
+    "sgd": optim.sparse_sgd(SCHEDULE),
+    "adagrad": optim.sparse_adagrad(0.1),
+    "adagrad per row": optim.sparse_adagrad(SCHEDULE, per_row=True),
+    "rmsprop": optim.sparse_rmsprop(0.01),
+    "lazy adam": optim.lazy_adam(0.01),
+}
+HEADS = {
+    "flatten": nn.FlattenDense(),
+    "mean": nn.PooledDense(),
+    "max": nn.PooledDense("max", hidden=(3,)),
+}
+
+
+class Twice(flax.linen.Module):
+    """Reads one table twice, by other ids, and another table by places."""
+
+    embed: flax.linen.Module
+    places: flax.linen.Module
+
+    @flax.linen.compact
+    def __call__(self, ids, train=False):
+        rows = self.embed(ids) + self.places(jnp.arange(ids.shape[1])[None])
+        both = jnp.concatenate([rows, self.embed(ids[:, ::-1] // 2)], -1)
+        return flax.linen.Dense(1)(both.mean(1))[:, 0]
+
+
+def assert_layouts_agree(fit, **changed):
+    """Losses and weights of both layouts; returns the sparse run."""
+    runs = {name: fit(layout=name, **changed) for name in ("dense", "sparse")}
+    (dense, dense_history), (sparse, history) = runs["dense"], runs["sparse"]
+    assert (dense_history.layout, history.layout) == ("dense", "sparse")
+    assert not dense.tables and sparse.tables
+    np.testing.assert_allclose(history.loss, dense_history.loss, atol=1e-6)
+    chex.assert_trees_all_close(sparse.variables, dense.variables, rtol=0, atol=1e-6)
+    return runs["sparse"]
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [*((name, "flatten") for name in OPTIMIZERS), ("sgd", "mean"), ("rmsprop", "max")],
+)
+def test_both_layouts_give_the_same_weights(fit, name, head):
+    model = nn.TextClassifier(nn.Embed(V, 4), HEADS[head])
+    start = model.init(jax.random.key(9), np.zeros((1, L), int))
+    state, _ = assert_layouts_agree(
+        fit, model=model, table_tx=OPTIMIZERS[name], params=start["params"]
+    )
+    assert np.abs(table_of(state) - start["params"]["embed"]["embedding"]).max() > 0.01
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_padding_masks_and_clipping(fit, examples, head):
+    embed = nn.Embed(V, 4, padding_idx=7)
+    model = nn.TextClassifier(embed, HEADS[head])
+    trainable = np.arange(V) % 3 > 0
+    start = start_of(model, examples)  # rows 3 and 4 have numbers a sum would change
+    trainable[4] = False
+    state, _ = assert_layouts_agree(
+        fit,
+        model=model,
+        params=start,
+        table_tx=optim.sparse_adagrad(0.1),
+        trainable_rows=trainable,
+        max_norm=0.02,
+    )
+    kept = ~trainable | (np.arange(V) == 7)
+    before = np.asarray(start["embed"]["embedding"])
+    np.testing.assert_array_equal(bits(table_of(state))[kept], bits(before)[kept])
+    moved = (table_of(state)[~kept] != before[~kept]).any(1)
+    assert moved.mean() > (0.2 if head == "max" else 0.99)
+
+
+def test_the_norm_is_that_of_all_gradients(fit, model, examples):
+    """SGD at rate 1 of one clipped step moves everything by the norm together."""
+    batch = tuple(array[:8] for array in examples)
+    for layout in ("dense", "sparse"):
+        start = model.init(jax.random.key(3), batch[0])
+        state, _ = fit(
+            data=batch,
+            params=start["params"],
+            tx=optax.sgd(1.0),
+            table_tx=optim.sparse_sgd(1.0),
+            layout=layout,
+            max_norm=0.125,
+            epochs=1,
+        )
+        moved = jax.tree.map(jnp.subtract, state.variables, start)
+        np.testing.assert_allclose(optax.tree.norm(moved), 0.125, rtol=1e-5)
+
+
+def test_it_is_the_plain_rmsprop(fit):
+    state, history = fit(
+        tx=optim.rmsprop(0.01), table_tx=optim.sparse_rmsprop(0.01), layout="sparse"
+    )
+    plain, plain_history = fit(tx=optim.rmsprop(0.01))
+    np.testing.assert_allclose(history.loss, plain_history.loss, atol=1e-6)
+    chex.assert_trees_all_close(state.variables, plain.variables, rtol=0, atol=1e-6)
+
+
+def test_tables_that_are_read_twice_and_by_other_ids(fit):
+    model = Twice(nn.Embed(V, 4), nn.Embed(L, 4))
+    state, _ = assert_layouts_agree(fit, model=model, table_tx=OPTIMIZERS["rmsprop"])
+    assert set(state.tables) == {"embed", "places"}
+
+
+@pytest.mark.parametrize("name", ["sgd", "rmsprop", "lazy adam"])
+def test_tables_that_are_unfrozen_late(fit, model, examples, name):
+    start = start_of(model, examples)
+    changed = {"table_tx": OPTIMIZERS[name], "params": start, "unfreeze_after": 2}
+    state, _ = assert_layouts_agree(fit, epochs=4, **changed)
+    frozen, _ = fit(epochs=2, layout="sparse", **changed)
+    before = bits(start["embed"]["embedding"])
+    np.testing.assert_array_equal(bits(table_of(frozen)), before)
+    assert (bits(table_of(state)) != before).any()
+
+
+def test_a_frozen_table_beside_a_sparse_one(fit):
+    model = Twice(nn.Embed(V, 4), nn.Embed(L, 4, frozen=True))
+    state, _ = assert_layouts_agree(fit, model=model, table_tx=OPTIMIZERS["sgd"])
+    assert set(state.tables) == {"embed"} and set(state.frozen) == {"places"}
+
+
+def compile_epoch(n_rows, dim, head, layout):
+    ids = jax.ShapeDtypeStruct((64, L), jnp.int32)
+    model = nn.TextClassifier(nn.Embed(n_rows, dim), HEADS[head])
+    table_tx = optim.sparse_rmsprop()
+    first = jnp.zeros((1, L), jnp.int32)
+    plan, _ = train.make_plan(model, optim.rmsprop(), first, table_tx=table_tx)
+    plan = make_dense(plan) if layout == "dense" else plan
+    state = train.create_state(plan, first, key=jax.random.key(0))
+    labels = jax.ShapeDtypeStruct((64,), jnp.int32)
+
+    def run(state, ids, labels, masks):
+        rows, key = jnp.arange(64), jax.random.key(0)
+        return train.run_epoch(
+            plan,
+            state,
+            {},
+            masks,
+            (ids, labels),
+            rows,
+            key,
+            0,
+            batch_size=16,
+            shuffle=True,
+        )
+
+    masks = {"embed": {"embedding": jax.ShapeDtypeStruct((n_rows,), bool)}}
+    lowered = jax.jit(run, donate_argnums=0).lower(state, ids, labels, masks)
+    return lowered.compile().memory_analysis()
+
+
+@pytest.mark.parametrize("head", ["flatten", "mean"])
+def test_memory_does_not_grow_with_the_vocabulary(head):
+    dim = 16
+    found = {n: compile_epoch(n, dim, head, "sparse") for n in (4_000, 60_000)}
+    temporary = {n: memory.temp_size_in_bytes for n, memory in found.items()}
+    assert temporary[60_000] == temporary[4_000] < 60_000 * dim
+    assert found[60_000].alias_size_in_bytes >= 2 * 4 * 60_000 * dim  # in place
+    dense = compile_epoch(60_000, dim, head, "dense").temp_size_in_bytes
+    assert dense >= 4 * 60_000 * dim  # so that the test can fail
+
+
+def test_equal_shapes_are_compiled_once(fit, model):
+    from jaxembed.train import program
+
+    table_tx, tx = OPTIMIZERS["rmsprop"], optim.rmsprop(0.01)
+    fit(model=model, tx=tx, table_tx=table_tx, layout="sparse")
+    before = program._epoch._cache_size()
+    for seed in (1, 2):
+        mask = np.arange(V) % (seed + 1) > 0
+        key = jax.random.key(seed)
+        settings = {"tx": tx, "table_tx": table_tx, "layout": "sparse", "key": key}
+        fit(model=model, trainable_rows=mask, **settings)
+    # One more for the mask, which the first run had not; other masks are data.
+    assert program._epoch._cache_size() <= before + 1
+    assert N % 8  # the last batch is filled up, and still there is one program
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"tx": optim.sparse_sgd(0.1)}, TypeError, "give it as table_tx"),
+        ({"table_tx": optim.rmsprop()}, TypeError, "must be a row-sparse optimizer"),
+        ({"layout": "columns"}, ValueError, "must be one of .*got 'columns'"),
+        ({"layout": "sparse", "table_tx": None}, ValueError, "give one, such as"),
+        ({"max_norm": 0.0}, ValueError, "max_norm must be a positive number"),
+        ({"max_norm": float("nan")}, ValueError, "max_norm must be"),
+        (
+            {"model": nn.TextClassifier(flax.linen.Embed(V, 4), nn.FlattenDense())},
+            ValueError,
+            "embed.embedding row by row.*jaxembed.nn.Embed",
+        ),
+        (
+            {"model": nn.TextClassifier(nn.Embed(V, 4, frozen=True), HEADS["mean"])},
+            ValueError,
+            "no table to train",
+        ),
+    ],
+    ids=range(8),
+)
+def test_what_cannot_be_trained_by_rows(fit, changed, error, message):
+    with pytest.raises(error, match=message):
+        fit(**({"table_tx": optim.sparse_rmsprop()} | changed))
+
+
+def test_ids_beyond_the_table(fit, examples):
+    ids = examples[0].copy()
+    ids[3, 2] = V
+    with pytest.raises(ValueError, match=rf"ids\[3, 2\] is {V}.*num_words={V}"):
+        fit(data=(ids, examples[1]), table_tx=optim.sparse_rmsprop())
