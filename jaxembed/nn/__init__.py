@@ -9,9 +9,11 @@ from jaxembed.nn.classifier import TextClassifier as TextClassifier
 from jaxembed.nn.embed import Embed as Embed
 from jaxembed.nn.heads import Flatten as Flatten
 from jaxembed.nn.heads import FlattenDense as FlattenDense
+from jaxembed.nn.heads import PooledBias as PooledBias
 from jaxembed.nn.heads import PooledDense as PooledDense
 from jaxembed.nn.initializers import glorot_uniform as glorot_uniform
 from jaxembed.nn.initializers import keras_uniform as keras_uniform
+from jaxembed.nn.initializers import symmetric_uniform as symmetric_uniform
 from jaxembed.nn.lookup import lookup as lookup
 from jaxembed.nn.summary import Summary as Summary
 from jaxembed.nn.summary import summary as summary

@@ -1,10 +1,11 @@
 """Heads: from the rows of the words of a text to logits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from jaxembed.nn.initializers import glorot_uniform
 
@@ -13,7 +14,6 @@ class Flatten(nn.Module):
     """``float[B, ...]`` to ``float[B, F]``; a layer of its own in :func:`summary`.
 
     Example:
-      >>> import jax.numpy as jnp
       >>> Flatten().apply({}, jnp.zeros((2, 3, 4))).shape
       (2, 12)
     """
@@ -34,7 +34,6 @@ class FlattenDense(nn.Module):
       dtype: of the computation; that of the input if None.
 
     Example:
-      >>> import jax.numpy as jnp
       >>> head, rows = FlattenDense(hidden=(4,)), jnp.ones((2, 3, 8))
       >>> head.apply(head.init(jax.random.key(0), rows), rows).shape
       (2,)
@@ -79,9 +78,9 @@ class PooledDense(nn.Module):
       classes: 1 for one logit (yes or no), C > 1 for one logit for each class.
       dropout: the share of the inputs of each Dense layer that training drops.
       dtype: of the computation; that of the input if None.
+      kernel_init: of the layers, called as ``kernel_init(key, shape, dtype)``.
 
     Example:
-      >>> import jax.numpy as jnp
       >>> from jaxembed import nn
       >>> model = nn.TextClassifier(nn.Embed(9, 4), PooledDense())
       >>> ids = jnp.array([[1, 2, 3], [4, 5, 6]])
@@ -94,6 +93,7 @@ class PooledDense(nn.Module):
     classes: int = 1
     dropout: float = 0.0
     dtype: Any = None
+    kernel_init: Callable[..., jax.Array] = glorot_uniform
 
     def __post_init__(self) -> None:
         self.hidden = tuple(self.hidden)  # a list would be no static argument
@@ -115,16 +115,43 @@ class PooledDense(nn.Module):
                 f"bags must have the axes [B, D], D over 0, got {list(bags.shape)}: "
                 "TextClassifier makes them; rows [B, L, D] are for FlattenDense."
             )
-        return _dense_layers(self, bags, train)
+        return _dense_layers(self, bags, train, self.kernel_init)
 
 
-def _dense_layers(head: Any, x: jax.Array, train: bool) -> jax.Array:
+class PooledBias(nn.Module):
+    """Bags of logits, and the bias: the head of a model that was folded.
+
+    :func:`jaxembed.train.fold` makes it of a :class:`PooledDense`.
+
+    Attributes:
+      combine: "mean", "sum" or "sqrtn".
+      classes: 1 for one logit (yes or no), C > 1 for one logit for each class.
+
+    Example:
+      >>> PooledBias().init_with_output(jax.random.key(0), jnp.array([[2.0], [3.0]]))[0]
+      Array([2., 3.], dtype=float32)
+    """
+
+    combine: str = "mean"
+    classes: int = 1
+
+    @nn.compact
+    def __call__(self, bags: jax.Array, train: bool = False) -> jax.Array:
+        """Logits ``float[B]``, or ``float[B, C]`` for C > 1, of ``float[B, C]``."""
+        bias = self.param("bias", nn.initializers.zeros, (self.classes,))
+        logits = bags + jnp.expand_dims(bias, 0)
+        return logits[:, 0] if self.classes == 1 else logits
+
+
+def _dense_layers(
+    head: Any, x: jax.Array, train: bool, kernel_init: Any = glorot_uniform
+) -> jax.Array:
     """The layers of a head, of which the last gives the logits."""
 
     def dense(width: int, name: str, x: jax.Array) -> jax.Array:
         if head.dropout:
             x = nn.Dropout(head.dropout, deterministic=not train)(x)
-        layer = nn.Dense(width, kernel_init=glorot_uniform, dtype=head.dtype, name=name)
+        layer = nn.Dense(width, kernel_init=kernel_init, dtype=head.dtype, name=name)
         return layer(x)
 
     for i, width in enumerate(head.hidden):

@@ -1,5 +1,7 @@
 """Initial weights with Keras's numbers, which are not Flax's."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -29,3 +31,32 @@ def keras_uniform(key: jax.Array, shape: Any, dtype: Any = jnp.float32) -> jax.A
       (True, Array(True, dtype=bool))
     """
     return jax.random.uniform(key, shape, dtype, -0.05, 0.05)
+
+
+@functools.lru_cache
+def symmetric_uniform(limit: float) -> Callable[..., jax.Array]:
+    """An initializer that draws from [-limit, limit), as fastText does with 1 / D.
+
+    The same function for the same limit, so that models which use it are equal.
+
+    Args:
+      limit: a positive number.
+
+    Returns:
+      A function of a key, a shape and a dtype.
+
+    Raises:
+      ValueError: if ``limit`` is not positive.
+
+    Example:
+      >>> table = symmetric_uniform(0.1)(jax.random.key(0), (100, 10))
+      >>> bool((abs(table) <= 0.1).all()), bool((table < -0.05).any())
+      (True, True)
+    """
+    if not limit > 0:
+        raise ValueError(f"limit must be positive, got {limit}.")
+
+    def draw(key: jax.Array, shape: Any, dtype: Any = jnp.float32) -> jax.Array:
+        return jax.random.uniform(key, shape, dtype, -limit, limit)
+
+    return draw

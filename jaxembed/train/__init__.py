@@ -9,6 +9,7 @@ from jaxembed.train.epoch import run_epoch as run_epoch
 from jaxembed.train.evaluate import evaluate as evaluate
 from jaxembed.train.evaluate import predict as predict
 from jaxembed.train.fit import fit as fit
+from jaxembed.train.fold import fold as fold
 from jaxembed.train.history import History as History
 from jaxembed.train.losses import example_losses as example_losses
 from jaxembed.train.losses import is_correct as is_correct
