@@ -228,8 +228,10 @@ def finish(
     restored, _ = train.restore(folder, like=state)  # from here on, what is on disk
     accuracy = train.evaluate(model, restored.variables, *test)["accuracy"]
     summary = nn.summary(model, restored.variables, np.asarray(test[0])[:1])
-    best, final = max(history.val_accuracy), history.val_accuracy[-1]
-    print(f"validation accuracy {best:.4f} at best, {final:.4f} at the end")
+    best, final = max(history.val_accuracy, default=None), None
+    if best is not None:  # some reviews were held out
+        final = history.val_accuracy[-1]
+        print(f"validation accuracy {best:.4f} at best, {final:.4f} at the end")
     print(f"test accuracy {accuracy:.4f} with the weights read from {folder}")
     return {
         "data": description,
