@@ -117,8 +117,9 @@ def pad(bags: text.Ragged, counts: np.ndarray, config: Config) -> np.ndarray:
     kept = text.most_frequent(
         bags, counts, length=config.length, min_count=config.min_reviews
     )
-    sizes = {"maxlen": config.length, "padding": "post", "truncating": "post"}
-    return text.pad_sequences(kept, **sizes)
+    return text.pad_sequences(
+        kept, maxlen=config.length, padding="post", truncating="post"
+    )
 
 
 def split(n: int, config: Config) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """SparseOptimizer: updates of the rows of a batch that cost nothing for the others."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -143,7 +144,9 @@ def init_moments(rule: Rule, table: jax.Array) -> Moments:
 
 def _decay(rule: Rule, moments: Moments, steps: jax.Array) -> Moments:
     """Moments after ``int32[n]`` steps without a gradient."""
-    factor = jnp.power(jnp.float32(rule.decay), steps.astype(jnp.float32))
+    # exp, not power, which takes a tenth of a small step; a decay of 0 is almost 0.
+    rate = math.log(max(rule.decay or 0.0, 1e-37))
+    factor = jnp.exp(steps.astype(jnp.float32) * rate)
     return {
         n: m * (factor if rule.per_row else factor[:, None]) for n, m in moments.items()
     }
