@@ -83,9 +83,7 @@ def make_sparse(rule: Rule, dense: optax.GradientTransformation) -> SparseOptimi
     def init(table: jax.Array, count: Any = 0) -> RowState:
         # Copies: one buffer cannot be two leaves of a state that is donated.
         count = jnp.array(count, jnp.int32)
-        last = None
-        if rule.decay is not None:
-            last = jnp.full(len(table), count)
+        last = None if rule.decay is None else jnp.full(len(table), count)
         slot = jnp.zeros(len(table), jnp.int32)
         return RowState(count, jnp.copy(count), init_moments(rule, table), last, slot)
 
@@ -105,41 +103,77 @@ def make_sparse(rule: Rule, dense: optax.GradientTransformation) -> SparseOptimi
         else:
             grads, rows, slot = deduplicate(row_grads, ids, state.slot)
         if trainable_rows is not None:
-            is_trained = trainable_rows.at[rows].get(mode="fill", fill_value=False)
-            rows = jnp.where(is_trained, rows, len(table))
+            rows = keep_trained(rows, trainable_rows)
         return _update_rows(rule, grads, rows, state._replace(slot=slot), table)
 
     def flush(state: RowState) -> RowState:
-        if state.last is None:
-            return state
-        moments = _decay(rule, state.moments, state.count - state.last)
-        last = jnp.full_like(state.last, state.count)
-        return state._replace(moments=moments, last=last)
+        return _flush(rule, state)
 
     def to_dense(state: RowState, table: jax.Array) -> Any:
-        like, state = dense.init(table), flush(state)
-        found = {"count": state.count, **state.moments}
-        known = {n: v for n, v in found.items() if optax.tree.get(like, n) is not None}
-        cast = {n: v.astype(optax.tree.get(like, n).dtype) for n, v in known.items()}
-        return optax.tree.set(like, **cast)
+        return _to_dense(rule, dense.init(table), state)
 
     def from_dense(dense_state: Any, table: jax.Array, count: Any = 0) -> RowState:
         check_dense(dense_state, jax.eval_shape(dense.init, table))
         state = init(table, optax.tree.get(dense_state, "count", count))
-        start = optax.tree.get(dense_state, "start", jnp.zeros((), jnp.int32))
-        moments = {
-            name: jnp.array(optax.tree.get(dense_state, name), jnp.float32)
-            for name in rule.start
-        }
-        return state._replace(moments=moments, start=jnp.copy(start))
+        return _from_dense(rule, dense_state, state)
 
     return SparseOptimizer(init, update, flush, dense, to_dense, from_dense)
+
+
+def _flush(rule: Rule, state: RowState) -> RowState:
+    if state.last is None:
+        return state
+    moments = _decay(rule, state.moments, state.count - state.last)
+    last = jnp.full_like(state.last, state.count)
+    return state._replace(moments=moments, last=last)
+
+
+def _to_dense(rule: Rule, like: Any, state: RowState) -> Any:
+    """A dense state like another, with the numbers of a row-sparse one."""
+    state = _flush(rule, state)
+    found = {"count": state.count, "start": state.start, **state.moments}
+    old = {name: optax.tree.get(like, name) for name in found}
+    # Without a schedule, some states of Optax count nothing.
+    known = {n: found[n].astype(x.dtype) for n, x in old.items() if x is not None}
+    return optax.tree.set(like, **known)
+
+
+def _from_dense(rule: Rule, dense_state: Any, state: RowState) -> RowState:
+    """A row-sparse state with the numbers of a dense one."""
+    start = optax.tree.get(dense_state, "start", jnp.zeros((), jnp.int32))
+    moments = {
+        name: jnp.array(optax.tree.get(dense_state, name), jnp.float32)
+        for name in rule.start
+    }
+    return state._replace(moments=moments, start=jnp.copy(start))
 
 
 def init_moments(rule: Rule, table: jax.Array) -> Moments:
     """The moments of a rule before the first step."""
     shape = table.shape[:1] if rule.per_row else table.shape
     return {n: jnp.full(shape, value, jnp.float32) for n, value in rule.start.items()}
+
+
+def keep_trained(ids: jax.Array, trainable_rows: jax.Array) -> jax.Array:
+    """The ids of rows that are trained, and V, which is no row, in place of others.
+
+    Before :func:`deduplicate`, so that frozen rows count in no norm.
+
+    Args:
+      ids: ``int32[N]``.
+      trainable_rows: ``bool[V]``.
+
+    Returns:
+      ``int32[N]``.
+
+    Example:
+      >>> keep_trained(jnp.array([0, 1, 5, -1]), jnp.array([True, False]))
+      Array([0, 2, 2, 2], dtype=int32)
+    """
+    is_trained = trainable_rows.at[ids].get(
+        mode="fill", fill_value=False, wrap_negative_indices=False
+    )
+    return jnp.where(is_trained, ids, len(trainable_rows))
 
 
 def _decay(rule: Rule, moments: Moments, steps: jax.Array) -> Moments:

@@ -13,10 +13,10 @@ from jaxembed.train.fold import fold as fold
 from jaxembed.train.history import History as History
 from jaxembed.train.losses import example_losses as example_losses
 from jaxembed.train.losses import is_correct as is_correct
-from jaxembed.train.state import Plan as Plan
+from jaxembed.train.plan import Plan as Plan
+from jaxembed.train.plan import make_plan as make_plan
 from jaxembed.train.state import TrainState as TrainState
 from jaxembed.train.state import create_state as create_state
-from jaxembed.train.state import make_plan as make_plan
 from jaxembed.train.step import Batch as Batch
 from jaxembed.train.step import Metrics as Metrics
 from jaxembed.train.step import step as step

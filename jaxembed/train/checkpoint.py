@@ -9,7 +9,8 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-Leaves = dict[tuple[str, ...], Any]
+from jaxembed.train.leaves import Leaves, fill, hash_arrays, named_leaves
+
 # What Orbax puts into the folder of a step, and how it calls an unfinished one.
 OURS = {"state", "meta", "_CHECKPOINT_METADATA", "commit_success.txt"}
 UNFINISHED = "orbax-checkpoint-tmp"
@@ -52,7 +53,7 @@ def save(
     import orbax.checkpoint as ocp
 
     path = Path(path).absolute()
-    leaves = {name: np.asarray(leaf) for name, leaf in _named_leaves(state).items()}
+    leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(state).items()}
     _check_free(path, overwrite)
     text = json.dumps({} if extra is None else extra)
     digests = {".".join(name): hash_arrays(leaf) for name, leaf in leaves.items()}
@@ -136,36 +137,6 @@ def read_extra(path: str | Path) -> dict[str, Any]:
         ) from error
 
 
-def fill(like: Any, tree: dict[str, Any], path: str | Path) -> Any:
-    """The arrays of nested dicts, on the default device, in the form of ``like``.
-
-    Args:
-      like: a tree whose arrays say which shapes and dtypes are wanted.
-      tree: what :func:`restore` gave without a likeness.
-      path: of the checkpoint, for the error.
-
-    Returns:
-      A tree of the form of ``like``.
-
-    Raises:
-      ValueError: names the first leaf that is missing, too many, or another array.
-
-    Example:
-      >>> fill((np.zeros(2),), {"0": np.ones(2)}, "model")
-      (Array([1., 1.], dtype=float32),)
-    """
-    wanted, leaves = _named_leaves(like), flatten_dict(tree)
-    for name in sorted(wanted.keys() | leaves.keys()):
-        sides = [_describe(side.get(name)) for side in (wanted, leaves)]
-        if sides[0] != sides[1]:
-            raise ValueError(
-                f"the checkpoint {path} is of another model or optimizer: "
-                f"{'.'.join(name)} should be {sides[0]} and is {sides[1]}."
-            )
-    arrays = [jax.device_put(leaves[name]) for name in wanted]
-    return jax.tree.unflatten(jax.tree.structure(like), arrays)
-
-
 def has_checkpoint(path: Path) -> bool:
     """Whether a finished checkpoint is there; one that was broken off is none.
 
@@ -235,46 +206,6 @@ def _read(path: Path) -> tuple[Leaves, str, dict[str, str]]:
         raise ValueError(
             f"the checkpoint {path} is damaged: {type(error).__name__}: {error}"
         ) from error
-
-
-def _named_leaves(tree: Any) -> Leaves:
-    leaves = {}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        names = tuple(jax.tree_util.keystr((part,), simple=True) for part in path)
-        if not names or any("." in name for name in names):
-            raise ValueError(
-                f"a checkpoint is a tree of names without dots, got {names}: put a "
-                "single array into a dict."
-            )
-        leaf = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
-        is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended)
-        if is_key or leaf.dtype.kind in "OSU":
-            raise TypeError(
-                f"{'.'.join(names)} must be an array of numbers, got {leaf.dtype}: "
-                "save the jax.random.key_data of a key, and texts in extra."
-            )
-        leaves[names] = leaf
-    return leaves
-
-
-def _describe(leaf: Any) -> str:
-    return "missing" if leaf is None else f"{leaf.dtype}{list(leaf.shape)}"
-
-
-def hash_arrays(tree: Any) -> str:
-    """The SHA-256 of the dtypes, shapes and bits of all arrays in a tree.
-
-    Example:
-      >>> hash_arrays({"a": np.zeros(3)}) == hash_arrays([np.zeros(3)])
-      True
-      >>> hash_arrays(np.zeros(3)) == hash_arrays(-np.zeros(3))
-      False
-    """
-    digest = hashlib.sha256()
-    for leaf in map(np.asarray, jax.tree.leaves(tree)):
-        digest.update(f"{leaf.dtype} {leaf.shape} ".encode())
-        digest.update(leaf.tobytes())
-    return digest.hexdigest()
 
 
 def _hash_text(text: str) -> str:

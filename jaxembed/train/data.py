@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxembed.train.state import Interface
+from jaxembed.train.plan import Interface
 
 # Ids and labels, before and after they are checked.
 Examples = tuple[ArrayLike, ArrayLike]

@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from jaxembed.train.state import Params, Plan, TrainState
+from jaxembed.train.plan import Plan
+from jaxembed.train.state import Params, TrainState
 from jaxembed.train.step import Batch, Metrics, step
 
 Data = tuple[jax.Array, jax.Array]

@@ -10,7 +10,8 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxembed.train.data import Checked, check_examples, check_ids
-from jaxembed.train.state import Params, inspect_model
+from jaxembed.train.plan import inspect_model
+from jaxembed.train.state import Params
 from jaxembed.train.step import Batch, Metrics, measure
 
 # Examples looked up at once: enough to fill a device, few enough for its memory.

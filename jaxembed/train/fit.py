@@ -22,16 +22,10 @@ from jaxembed.train.evaluate import make_chunks
 from jaxembed.train.history import History
 from jaxembed.train.layout import LAYOUTS, check_layout, make_dense, measure_layouts
 from jaxembed.train.masks import make_masks
+from jaxembed.train.plan import Interface, Plan, make_plan
 from jaxembed.train.program import Inputs, Program
 from jaxembed.train.resume import Progress, Saver, fingerprint
-from jaxembed.train.state import (
-    Interface,
-    Params,
-    Plan,
-    TrainState,
-    create_state,
-    make_plan,
-)
+from jaxembed.train.state import Params, TrainState, create_state
 from jaxembed.train.stopping import Stopping
 from jaxembed.train.unfreeze import Paths
 
@@ -121,19 +115,30 @@ def fit(
     plan, interface = make_plan(model, tx, first, table_tx=table_tx, max_norm=max_norm)
     late = _find_late(interface, unfreeze_after)
     plan = dataclasses.replace(plan, frozen=plan.frozen | late)
-    chosen = rows, validation, trainable_rows
-    inputs = _check_inputs(interface, data, *chosen, batch_size)
+    picked = rows, validation, trainable_rows, batch_size
+    inputs = _check_inputs(interface, data, *picked)
     stopping.check(bool(inputs.validation))
-    if table_tx is not None:
-        layout = _choose_layout(layout, checkpoint, plan, inputs, batch_size)
-        plan = make_dense(plan) if layout == "dense" else plan
+    layout = _choose_layout(layout, checkpoint, plan, inputs, batch_size)
+    plan = make_dense(plan) if plan.sparse and layout == "dense" else plan
     state = create_state(plan, first, key=key, params=params)
-    static = {"batch_size": batch_size, "shuffle": shuffle}
-    program = Program(plan, inputs, key, static, late, unfreeze_after)
-    history = History(layout=layout if table_tx is not None else "dense")
-    saver = _make_saver(checkpoint, program, state, stopping, history.layout)
-    start = Progress(state, _copy(state) if stopping.keep_best else None, history)
+    settings = {"batch_size": batch_size, "shuffle": shuffle}
+    program = Program(plan, inputs, key, settings, late, unfreeze_after)
+    saver = _make_saver(checkpoint, program, state, stopping, layout)
+    best = _copy(state) if stopping.keep_best else None
+    start = Progress(state, best, History(layout=layout))
     run = saver.load(functools.partial(program.restart, start), epochs)
+    return _train(program, run, epochs, stopping, saver, progress, on_epoch)
+
+
+def _train(
+    program: Program,
+    run: Progress,
+    epochs: int,
+    stopping: Stopping,
+    saver: Saver,
+    progress: bool | None,
+    on_epoch: Callable[[History], None] | None,
+) -> tuple[TrainState, History]:
     with _bar(epochs, len(run.history), progress) as bar:
         while len(run.history) < epochs and not stopping.is_over(run.history):
             _advance(program, run, stopping, saver)
@@ -182,6 +187,8 @@ def _choose_layout(
     layout: str, checkpoint: str | Path | None, plan: Plan, inputs: Inputs, size: int
 ) -> str:
     """The layout of a run: what is asked for, else what its checkpoint has."""
+    if not plan.sparse:
+        return "dense"
     if layout != "auto":
         return layout
     if checkpoint is not None and has_checkpoint(Path(checkpoint)):

@@ -13,7 +13,7 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxembed.optim import SparseOptimizer
-from jaxembed.train.state import Plan
+from jaxembed.train.plan import Plan
 from jaxembed.train.taps import count_ids, find_reads
 
 LAYOUTS = ("auto", "dense", "sparse")

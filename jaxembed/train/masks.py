@@ -6,7 +6,8 @@ import numpy as np
 from flax.traverse_util import unflatten_dict
 from jax.typing import ArrayLike
 
-from jaxembed.train.state import Interface, Params
+from jaxembed.train.plan import Interface
+from jaxembed.train.state import Params
 
 
 def make_masks(interface: Interface, trainable_rows: ArrayLike | None) -> Params:

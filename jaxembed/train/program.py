@@ -12,8 +12,9 @@ import numpy as np
 
 from jaxembed.train.epoch import run_epoch
 from jaxembed.train.evaluate import evaluate_chunks, means
+from jaxembed.train.plan import Plan
 from jaxembed.train.resume import Progress
-from jaxembed.train.state import Params, Plan, TrainState, split
+from jaxembed.train.state import Params, TrainState, split
 from jaxembed.train.step import Batch
 from jaxembed.train.unfreeze import Paths, unfreeze, unfreeze_plan
 

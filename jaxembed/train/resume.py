@@ -7,8 +7,9 @@ from typing import Any
 
 import jax
 
-from jaxembed.train.checkpoint import fill, has_checkpoint, hash_arrays, restore, save
+from jaxembed.train.checkpoint import has_checkpoint, restore, save
 from jaxembed.train.history import History
+from jaxembed.train.leaves import fill, hash_arrays
 from jaxembed.train.state import TrainState
 
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from jaxembed.optim import apply_updates, mask_rows
 from jaxembed.train.losses import example_losses, is_correct
-from jaxembed.train.state import Params, Plan, TrainState, split
+from jaxembed.train.plan import Plan
+from jaxembed.train.state import Params, TrainState, split
 from jaxembed.train.tables import clip, sum_rows, update_tables
 from jaxembed.train.taps import Taps, apply_with_taps, find_reads, zeros_like
 

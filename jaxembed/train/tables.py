@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxembed.optim import RowState, SparseOptimizer, deduplicate
+from jaxembed.optim import RowState, SparseOptimizer, deduplicate, keep_trained
 from jaxembed.train.taps import Taps, flatten_reads, name_of
 
 Trees = tuple[Any, Any]
@@ -31,16 +31,11 @@ def sum_rows(
     masks = flatten_dict(trainable_rows)
     grads, after = {}, {}
     for path, state in flatten_dict(states).items():
-        name, n_rows = name_of(path), len(state.slot)
+        name = name_of(path)
         flat, numbers = flatten_reads(row_grads[name], ids[name])
         if path in masks:
             # Before the sums, so that what is not trained counts in no norm.
-            trained = (
-                masks[path]
-                .at[numbers]
-                .get(mode="fill", fill_value=False, wrap_negative_indices=False)
-            )
-            numbers = jnp.where(trained, numbers, n_rows)
+            numbers = keep_trained(numbers, masks[path])
         sums, rows, slot = deduplicate(flat, numbers, state.slot)
         grads[path], after[path] = (sums, rows), state._replace(slot=slot)
     return unflatten_dict(grads), unflatten_dict(after)

@@ -10,7 +10,8 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxembed.optim import DenseState
-from jaxembed.train.state import Plan, TrainState, merge, split
+from jaxembed.train.plan import Plan
+from jaxembed.train.state import TrainState, merge, split
 from jaxembed.train.tables import init_states
 
 Paths = frozenset[tuple[str, ...]]
