@@ -20,6 +20,8 @@ PACKAGES = (
     "gensim",
     "numpy",
     "pyarrow",
+    "torch",
+    "fasttext",
 )
 
 
