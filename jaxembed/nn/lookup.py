@@ -56,9 +56,10 @@ def as_ids(ids: ArrayLike, name: str = "ids") -> Any:
 
 
 def _narrow(ids: np.ndarray) -> np.ndarray:
-    """Makes NumPy ids past 32 bits -1, which JAX would wrap to other words."""
+    """Cuts NumPy ids to 32 bits: JAX would wrap larger ones to other words."""
     if ids.dtype.kind in "iu" and ids.dtype.itemsize > 4 or ids.dtype == np.uint32:
         limits = np.iinfo(np.int32)
-        outside = (ids < limits.min) | (ids > limits.max)
-        return np.where(outside, np.int64(-1), ids.astype(np.int64)).astype(np.int32)
+        ids = np.minimum(ids, limits.max)  # no row either, and the nearest to it
+        ids = ids if ids.dtype.kind == "u" else np.maximum(ids, limits.min)
+        return ids.astype(np.int32)
     return ids

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 
 from jaxembed.optim.deduplicate import deduplicate
-from jaxembed.optim.sparse_checks import check_dense, check_update
+from jaxembed.optim.sparse_checks import check_dense, check_table, check_update
 
 Moments = dict[str, jax.Array]
 
@@ -46,7 +47,8 @@ class SparseOptimizer(NamedTuple):
         means none.
       flush: ``flush(state) -> state``, all rows decayed up to now: costs O(V), for
         looking at moments. Training goes on from it as from the state.
-      dense: the Optax transformation with the same numbers.
+      dense: the Optax transformation with the same numbers, for a float32 table. In
+        one of 16 bits it rounds gradients and moments too, which are float32 here.
       to_dense: ``to_dense(state, table)``, the state of ``dense`` at this point.
       from_dense: ``from_dense(dense_state, table, count=0) -> state``; ``count`` where
         ``dense`` has no schedule, and so counts nothing.
@@ -81,6 +83,7 @@ def make_sparse(rule: Rule, dense: optax.GradientTransformation) -> SparseOptimi
     """The row-sparse optimizer of a rule, and its dense twin."""
 
     def init(table: jax.Array, count: Any = 0) -> RowState:
+        table = check_table(table)
         # Copies: one buffer cannot be two leaves of a state that is donated.
         count = jnp.array(count, jnp.int32)
         last = None if rule.decay is None else jnp.full(len(table), count)
@@ -96,14 +99,14 @@ def make_sparse(rule: Rule, dense: optax.GradientTransformation) -> SparseOptimi
         *,
         distinct: bool = False,
     ) -> tuple[jax.Array, RowState]:
-        expected = jax.eval_shape(init, table)
-        check_update(expected, row_grads, ids, state, table, trainable_rows)
-        if distinct:
-            grads, rows, slot = row_grads.astype(jnp.float32), ids, state.slot
-        else:
-            grads, rows, slot = deduplicate(row_grads, ids, state.slot)
-        if trainable_rows is not None:
-            rows = keep_trained(rows, trainable_rows)
+        given = check_update(init, row_grads, ids, state, table, trainable_rows)
+        grads, rows, table, mask = given
+        slot = state.slot
+        if not distinct:
+            grads, rows, slot = deduplicate(grads, rows, slot)
+        rows = jnp.where((rows < 0) | (rows > len(table)), len(table), rows)
+        if mask is not None:
+            rows = keep_trained(rows, mask)
         return _update_rows(rule, grads, rows, state._replace(slot=slot), table)
 
     def flush(state: RowState) -> RowState:
@@ -154,7 +157,7 @@ def init_moments(rule: Rule, table: jax.Array) -> Moments:
     return {n: jnp.full(shape, value, jnp.float32) for n, value in rule.start.items()}
 
 
-def keep_trained(ids: jax.Array, trainable_rows: jax.Array) -> jax.Array:
+def keep_trained(ids: ArrayLike, trainable_rows: ArrayLike) -> jax.Array:
     """The ids of rows that are trained, and V, which is no row, in place of others.
 
     Before :func:`deduplicate`, so that frozen rows count in no norm.
@@ -170,10 +173,11 @@ def keep_trained(ids: jax.Array, trainable_rows: jax.Array) -> jax.Array:
       >>> keep_trained(jnp.array([0, 1, 5, -1]), jnp.array([True, False]))
       Array([0, 2, 2, 2], dtype=int32)
     """
-    is_trained = trainable_rows.at[ids].get(
+    mask = jnp.asarray(trainable_rows)
+    is_trained = mask.at[ids].get(
         mode="fill", fill_value=False, wrap_negative_indices=False
     )
-    return jnp.where(is_trained, ids, len(trainable_rows))
+    return jnp.where(is_trained, ids, len(mask))
 
 
 def _decay(rule: Rule, moments: Moments, steps: jax.Array) -> Moments:
@@ -201,7 +205,8 @@ def _update_rows(
     table = _add_rows(table, rows, updates)
     # set, not add: a small moment is lost in the difference to a large one.
     moments = {
-        n: m.at[rows].set(after[n], mode="drop") for n, m in state.moments.items()
+        n: m.at[rows].set(after[n].astype(m.dtype), mode="drop")
+        for n, m in state.moments.items()
     }
     return table, state._replace(count=count + 1, moments=moments, last=last)
 
@@ -209,7 +214,7 @@ def _update_rows(
 def _add_rows(table: jax.Array, rows: jax.Array, updates: jax.Array) -> jax.Array:
     """Adds ``float32[N, D]`` to distinct rows; row V is none."""
     if table.dtype == jnp.float32:
-        return table.at[rows].add(updates, mode="drop")
+        return table.at[rows].add(updates.astype(table.dtype), mode="drop")
     # Rounded once, after the sum. XLA:CPU converts all of a 16-bit table for this.
     new = table.at[rows].get(mode="clip").astype(jnp.float32) + updates
     return table.at[rows].set(new.astype(table.dtype), mode="drop")

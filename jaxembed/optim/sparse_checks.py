@@ -1,5 +1,6 @@
 """What a row-sparse optimizer is given, checked before it trusts it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,18 +12,42 @@ def check_settings(**settings: Any) -> None:
     """Refuses numbers that no optimizer can have: NaN, negative, a decay of 1.
 
     Args:
-      settings: by name; those called decay, b1 and b2 must be below 1. Schedules
-        are not looked at.
+      settings: by name; those called decay, b1 and b2 must be below 1. Schedules and
+        traced numbers are not looked at.
 
     Raises:
+      TypeError: if one is no number.
       ValueError: names the setting.
     """
     for name, value in settings.items():
-        if callable(value):  # a schedule
+        if callable(value) or isinstance(value, jax.core.Tracer):
             continue
+        if np.ndim(value) or np.asarray(value).dtype.kind not in "fiu":
+            raise TypeError(f"{name} must be a number or a schedule, got {value!r}.")
         limit = 1.0 if name in ("decay", "b1", "b2") else float("inf")
         if not 0 <= value < limit:
             raise ValueError(f"{name} must be from 0 to below {limit}, got {value}.")
+
+
+def check_table(table: Any) -> jax.Array:
+    """A table as an array, if it can be trained row by row.
+
+    Raises:
+      TypeError: if it is of no floats, or of more than 32 bits, as the state is.
+      ValueError: if it has not two axes, or no row.
+    """
+    table = jnp.asarray(table)
+    if not jnp.issubdtype(table.dtype, jnp.floating) or table.dtype.itemsize > 4:
+        raise TypeError(
+            f"table must be float32, bfloat16 or float16, got {table.dtype}: use "
+            "table.astype(jnp.float32)."
+        )
+    if table.ndim != 2 or not len(table):
+        raise ValueError(
+            "table must have the axes [V, D] and at least one row, got "
+            f"{list(table.shape)}."
+        )
+    return table
 
 
 def refuse(name: str, value: Any, dense: str) -> None:
@@ -40,27 +65,33 @@ def refuse(name: str, value: Any, dense: str) -> None:
 
 
 def check_update(
-    expected: Any,
-    row_grads: jax.Array,
-    ids: jax.Array,
+    init: Callable,
+    row_grads: Any,
+    ids: Any,
     state: Any,
-    table: jax.Array,
-    trainable_rows: jax.Array | None,
-) -> None:
+    table: Any,
+    trainable_rows: Any,
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array | None]:
     """Refuses gradients, ids, masks and states that do not fit a table.
 
     Args:
-      expected: the shapes of a state of the table.
+      init: makes a state of a table.
       row_grads: ``float[N, D]``.
       ids: ``int32[N]``, from 0 to V; only values that are known are looked at.
-      state: like ``expected``.
+      state: of ``init``.
       table: ``float[V, D]``.
       trainable_rows: ``bool[V]`` or None.
+
+    Returns:
+      ``row_grads`` in float32, ``ids``, ``table`` and ``trainable_rows`` as arrays.
 
     Raises:
       TypeError: if ids are not int32 or the mask not bool.
       ValueError: names what has another shape, or the first bad id.
     """
+    table = check_table(table)
+    ids = ids if isinstance(ids, jax.Array) else np.asarray(ids)
+    row_grads = jnp.asarray(row_grads, jnp.float32)
     n_rows, dim = table.shape
     if ids.dtype != jnp.int32:
         raise TypeError(f"ids must be int32, got {ids.dtype}: use ids.astype(int32).")
@@ -69,28 +100,38 @@ def check_update(
             "row_grads and ids must have the axes [N, D] and [N], D that of the table "
             f"{list(table.shape)}, got {list(row_grads.shape)} and {list(ids.shape)}."
         )
-    _check_state(expected, state)
-    if trainable_rows is not None:
-        if trainable_rows.dtype != bool:
-            raise TypeError(
-                f"trainable_rows must be bool, got {trainable_rows.dtype}: True for a "
-                "row that is trained."
-            )
-        if trainable_rows.shape != (n_rows,):
-            raise ValueError(
-                f"trainable_rows must have the shape [{n_rows}], got "
-                f"{list(trainable_rows.shape)}."
-            )
-    if not isinstance(ids, jax.core.Tracer):
-        values = np.asarray(ids)
-        outside = (values < 0) | (values > n_rows)
-        if outside.any():
-            place = int(np.argmax(outside))
-            raise ValueError(
-                f"ids[{place}] is {values[place]}, and the table has the rows 0 to "
-                f"{n_rows - 1}: encode the texts with num_words={n_rows}, or make the "
-                "table larger."
-            )
+    _check_state(jax.eval_shape(init, table), state)
+    _check_known_ids(ids, n_rows)
+    mask = None if trainable_rows is None else _check_mask(trainable_rows, n_rows)
+    return row_grads, jnp.asarray(ids), table, mask
+
+
+def _check_mask(trainable_rows: Any, n_rows: int) -> jax.Array:
+    mask = jnp.asarray(trainable_rows)
+    if mask.dtype != bool:
+        raise TypeError(
+            f"trainable_rows must be bool, got {mask.dtype}: True for a row that is "
+            "trained."
+        )
+    if mask.shape != (n_rows,):
+        raise ValueError(
+            f"trainable_rows must have the shape [{n_rows}], got {list(mask.shape)}."
+        )
+    return mask
+
+
+def _check_known_ids(ids: Any, n_rows: int) -> None:
+    if isinstance(ids, jax.core.Tracer):
+        return
+    values = np.asarray(ids)
+    outside = (values < 0) | (values > n_rows)
+    if outside.any():
+        place = int(np.argmax(outside))
+        raise ValueError(
+            f"ids[{place}] is {values[place]}, and the table has the rows 0 to "
+            f"{n_rows - 1}: encode the texts with num_words={n_rows}, or make the "
+            "table larger."
+        )
 
 
 def check_dense(dense_state: Any, expected: Any) -> None:

@@ -1,8 +1,10 @@
 """N-grams: runs of words as hashed ids, and texts as bags of ids."""
 
+import operator
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from jaxembed.text.ragged import Ragged
 
@@ -32,11 +34,12 @@ def hash_ngrams(ids: Sequences, n: int, buckets: int) -> Ragged:
       >>> hash_ngrams([[5, 6, 5, 6], [7]], n=2, buckets=1000).tolist()
       [[483, 545, 483], []]
     """
+    n, buckets = operator.index(n), operator.index(buckets)
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}.")
     if not 1 <= buckets <= 2**31:
         raise ValueError(f"buckets must be from 1 to 2**31, got {buckets}.")
-    texts = ids if isinstance(ids, Ragged) else Ragged.from_lists(ids)
+    texts = _as_ragged(ids)
     lengths = np.maximum(texts.lengths - n + 1, 0)
     n_runs = max(texts.values.size - n + 1, 0)
     words = texts.values.astype(np.uint32)
@@ -49,7 +52,7 @@ def hash_ngrams(ids: Sequences, n: int, buckets: int) -> Ragged:
     return Ragged.from_lengths((hashed[kept] % buckets).astype(np.int32), lengths)
 
 
-def distinct_ids(*parts: Ragged) -> Ragged:
+def distinct_ids(*parts: Sequences) -> Ragged:
     """Each id of a text once, in rising order.
 
     Args:
@@ -66,17 +69,18 @@ def distinct_ids(*parts: Ragged) -> Ragged:
       >>> distinct_ids(words, pairs).tolist()
       [[1, 3, 8, 9]]
     """
-    counts = {len(part) for part in parts}
+    ragged = [_as_ragged(part) for part in parts]
+    counts = {len(part) for part in ragged}
     if len(counts) != 1:
         raise ValueError(
             f"parts must be of the same texts, got {sorted(counts)} texts."
         )
     n_texts = counts.pop()
-    values = np.concatenate([part.values for part in parts])
+    values = np.concatenate([part.values for part in ragged])
     if values.size and values.min() < 0:
         raise ValueError(f"ids must not be negative, got {values.min()}.")
     size = int(values.max(initial=0)) + 1
-    owners = [np.repeat(np.arange(n_texts), part.lengths) for part in parts]
+    owners = [np.repeat(np.arange(n_texts), part.lengths) for part in ragged]
     keys = np.concatenate(owners) * np.int64(size) + values
     keys.sort()
     keys = keys[np.append(True, keys[1:] != keys[:-1])[: keys.size]]
@@ -85,7 +89,7 @@ def distinct_ids(*parts: Ragged) -> Ragged:
 
 
 def most_frequent(
-    ids: Ragged, counts: np.ndarray, *, length: int, min_count: int = 1
+    ids: Sequences, counts: ArrayLike, *, length: int, min_count: int = 1
 ) -> Ragged:
     """Of each text the ids that come most often in all texts.
 
@@ -99,7 +103,7 @@ def most_frequent(
       N sequences, the most frequent ids first, equal ones in rising order.
 
     Raises:
-      ValueError: if an id has no count.
+      ValueError: if an id has no count, or ``length`` is negative.
 
     Example:
       >>> counts = np.array([0, 5, 1, 9, 7])
@@ -107,20 +111,27 @@ def most_frequent(
       >>> most_frequent(ids, counts, length=2, min_count=2).tolist()
       [[3, 4], []]
     """
-    values = ids.values
+    if length < 0:
+        raise ValueError(f"length must be at least 0, got {length}.")
+    texts, counts = _as_ragged(ids), np.asarray(counts).astype(np.int64)
+    values = texts.values
     if values.size and not 0 <= values.min() <= values.max() < len(counts):
         raise ValueError(
             f"counts must have one number for each id, which are {values.min()} to "
             f"{values.max()}, got {len(counts)}."
         )
-    kept = ids.keep(counts[values] >= min_count)
+    kept = texts.keep(counts[values] >= min_count)
     rank = np.empty(len(counts), np.int64)  # 0 for the most frequent
-    rank[np.argsort(-np.asarray(counts), kind="stable")] = np.arange(len(counts))
+    rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
     owners = np.repeat(np.arange(len(kept)), kept.lengths)
     order = np.argsort(owners * len(counts) + rank[kept.values])
     ranked = Ragged(kept.values[order], kept.offsets)
     places = np.arange(ranked.values.size) - ranked.offsets[:-1][owners]
     return ranked.keep(places < length)
+
+
+def _as_ragged(texts: Sequences) -> Ragged:
+    return texts if isinstance(texts, Ragged) else Ragged.from_lists(texts)
 
 
 def _mix(hashed: np.ndarray) -> np.ndarray:

@@ -130,6 +130,8 @@ def read_extra(path: str | Path) -> dict[str, Any]:
         with _open(path, writing=False) as manager:
             wanted = ocp.args.Composite(meta=ocp.args.JsonRestore())
             meta = manager.restore(manager.latest_step(), args=wanted)["meta"]
+        if _hash_text(meta["extra"]) != meta["extra_sha256"]:
+            raise ValueError("extra is not what was saved, by its SHA-256")
         return json.loads(meta["extra"])
     except Exception as error:  # Orbax and TensorStore raise all kinds of them
         raise ValueError(

@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 
+from jaxembed.optim import mask_rows
 from jaxembed.train.plan import Plan
-from jaxembed.train.state import Params, TrainState
+from jaxembed.train.state import Params, TrainState, merge
 from jaxembed.train.step import Batch, Metrics, step
 
 Data = tuple[jax.Array, jax.Array]
@@ -100,8 +101,8 @@ def run_epoch(
 
     state, metrics = jax.lax.scan(body, state, make_batches(order, batch_size))
     # The last update is in no loss yet, so the weights are looked at too.
-    weights = jax.tree.leaves((state.params, state.tables))
-    sums = [jnp.sum(leaf) for leaf in weights]
-    is_bad = jnp.append(~jnp.isfinite(metrics.loss), ~jnp.isfinite(sum(sums)))
+    weights = mask_rows(merge(state.params, state.tables), trainable_rows)
+    are_finite = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(weights)]
+    is_bad = ~jnp.append(jnp.isfinite(metrics.loss), jnp.stack(are_finite).all())
     first_bad = jnp.where(is_bad.any(), jnp.argmax(is_bad), -1)
     return state, jax.tree.map(jnp.sum, metrics), first_bad

@@ -66,7 +66,7 @@ def fit(
       tx: an Optax optimizer of all that is not frozen, which is all that it sees: masks
         and labels in it must be functions of the parameters.
       table_tx: a row-sparse optimizer of the tables that are not frozen, which ``tx``
-        then does not see.
+        then does not see. The model must read them through their ``Embed`` only.
       layout: "sparse" to update only the rows of a batch, "dense" to update whole
         tables by ``table_tx.dense``, which is faster where a batch has most words;
         "auto" measures both and takes the faster one, and ``history.layout`` says
@@ -95,10 +95,12 @@ def fit(
       :class:`History`.
 
     Raises:
-      TypeError: if ids or rows are not integers.
+      TypeError: if ids or rows are not integers, or an optimizer is of the kind of the
+        other.
       ValueError: if an id, a label or a row is out of range (the error says which), if
-        there are fewer examples than a batch holds, or if the checkpoint is of another
-        run: other data, weights, settings, model, optimizer, or version of JAX.
+        there are fewer examples than a batch holds, if ``table_tx`` cannot train the
+        tables, or if the checkpoint is of another run: other data, weights, settings,
+        model, optimizer, or version of JAX.
       FloatingPointError: if loss or weights are not finite, with epoch and step.
 
     Example:
@@ -192,9 +194,10 @@ def _choose_layout(
     if layout != "auto":
         return layout
     if checkpoint is not None and has_checkpoint(Path(checkpoint)):
-        saved = read_extra(checkpoint).get("run", {}).get("layout")
-        if saved in LAYOUTS:
-            return saved
+        extra = read_extra(checkpoint)
+        run = extra.get("run", {}) if isinstance(extra, dict) else {}
+        if run.get("layout") in LAYOUTS:
+            return run["layout"]
     ids = np.asarray(inputs.ids[inputs.rows[:size]])
     shapes = jax.eval_shape(plan.model.init, jax.random.key(0), ids[:1])
     seconds = measure_layouts(plan, shapes, ids)

@@ -4,15 +4,21 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxembed.nn import Embed, PooledBias, PooledDense, TextClassifier
+from jaxembed.nn import (
+    Embed,
+    PooledBias,
+    PooledDense,
+    TextClassifier,
+    embedding_bag,
+)
 
 
 def fold(model: TextClassifier, variables: Any) -> tuple[TextClassifier, Any]:
     """The same predictions from a table of logits, for inference.
 
     A linear head of a mean (or sum) of rows is the mean of the head of each row. So the
-    head is applied to each word once, and a text is a bag of single floats: 1 / D of
-    the memory and of the reads.
+    head is applied to each word once, and a text is a bag of single floats (of C for
+    C classes): C / D of the memory and of the reads.
 
     Args:
       model: of an ``Embed`` and a ``PooledDense`` without hidden layers, which does not
@@ -20,7 +26,8 @@ def fold(model: TextClassifier, variables: Any) -> tuple[TextClassifier, Any]:
       variables: its parameters.
 
     Returns:
-      A model with a frozen table ``float32[V, C]``, and its variables; for
+      A model with a frozen table ``float32[V, C]``, and its variables, equal up to the
+      rounding of the table's dtype (1e-5 for float32); for
       :func:`predict`, :func:`evaluate` and :func:`save` as any other.
 
     Raises:
@@ -40,12 +47,19 @@ def fold(model: TextClassifier, variables: Any) -> tuple[TextClassifier, Any]:
       >>> bool(jnp.allclose(*both, atol=1e-6))
       True
     """
-    embed, head = getattr(model, "embed", None), getattr(model, "head", None)
-    if not isinstance(embed, Embed) or not isinstance(head, PooledDense):
+    embed: Any = getattr(model, "embed", None)
+    head: Any = getattr(model, "head", None)
+    kinds = type(model), type(embed), type(head)
+    if kinds != (TextClassifier, Embed, PooledDense):
+        names = [kind.__name__ for kind in kinds]
         raise TypeError(
             "only a TextClassifier of an Embed and a PooledDense can be folded, got "
-            f"{type(embed).__name__} and {type(head).__name__} in a "
-            f"{type(model).__name__}."
+            f"a {names[0]} of {names[1]} and {names[2]}."
+        )
+    if embed.bag_fn is not embedding_bag:
+        raise ValueError(
+            "only a model whose bag_fn is embedding_bag can be folded, got "
+            f"{embed.bag_fn}: another one may not be linear in the rows."
         )
     if head.combine == "max" or head.hidden:
         raise ValueError(

@@ -1,16 +1,27 @@
 """Plan: what is fixed when a training program is compiled, read off the model."""
 
 import dataclasses
+import functools
 import inspect
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+import numpy as np
 import optax
 from jax.typing import ArrayLike
 
-from jaxembed.nn import Call, Embed, find_tables, is_frozen, record_calls
+from jaxembed.nn import (
+    Call,
+    Embed,
+    embedding_bag,
+    find_tables,
+    is_frozen,
+    lookup,
+    record_calls,
+)
 from jaxembed.optim import SparseOptimizer
+from jaxembed.train.taps import check_reads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +139,10 @@ def make_plan(
         )
     interface = inspect_model(model, shapes, ids)
     _check_optimizers(tx, table_tx, max_norm)
+    max_norm = None if max_norm is None else float(max_norm)
     sparse = frozenset() if table_tx is None else _find_sparse(interface)
+    for path in sorted(sparse):
+        check_reads(model, shapes, ids, path)
     plan = Plan(model, tx, interface.frozen, table_tx, sparse, max_norm)
     return plan, interface
 
@@ -136,14 +150,39 @@ def make_plan(
 def _find_sparse(interface: Interface) -> frozenset[tuple[str, ...]]:
     tables = {p: c for p, c in interface.tables.items() if p not in interface.frozen}
     for path, call in tables.items():
-        if not isinstance(call.module, Embed):
-            raise ValueError(
-                f"table_tx trains {'.'.join(path)} row by row, and so it must be of a "
-                f"jaxembed.nn.Embed, not a {type(call.module).__name__} of Flax."
-            )
+        _check_module(".".join(path), call.module)
     if not tables:
         raise ValueError("table_tx is given, and the model has no table to train.")
     return frozenset(tables)
+
+
+def _check_module(name: str, module: Any) -> None:
+    """Refuses an Embed whose rows may have other gradients than its table's."""
+    kind = type(module)
+    if not isinstance(module, Embed):
+        raise ValueError(
+            f"table_tx trains {name} row by row, and so it must be of a "
+            f"jaxembed.nn.Embed, not a {kind.__name__} of Flax."
+        )
+    reads: dict[str, tuple[Any, Any]] = {"lookup_fn": (module.lookup_fn, lookup)}
+    reads |= {"bag_fn": (module.bag_fn, embedding_bag)}
+    reads |= {
+        method: (getattr(kind, method), getattr(Embed, method))
+        for method in ("read_rows", "read_bags")
+    }
+    for attribute, (found, ours) in reads.items():
+        is_ours = found is ours or (
+            isinstance(found, functools.partial)
+            and found.func is ours
+            and not found.args
+            and found.keywords in ({"mode": "fill"}, {"mode": "promise_in_bounds"})
+        )
+        if not is_ours:
+            raise ValueError(
+                f"table_tx trains {name} row by row, for which its {attribute} must be "
+                f"that of jaxembed.nn or a partial of it with mode='fill' or "
+                f"'promise_in_bounds', got {found}: train it with tx, without table_tx."
+            )
 
 
 def _check_optimizers(tx: Any, table_tx: Any, max_norm: float | None) -> None:
@@ -157,5 +196,9 @@ def _check_optimizers(tx: Any, table_tx: Any, max_norm: float | None) -> None:
             f"table_tx must be a row-sparse optimizer of jaxembed.optim, got "
             f"{type(table_tx).__name__}: an Optax one trains the tables as tx."
         )
-    if max_norm is not None and not 0 < max_norm < float("inf"):
+    if max_norm is None:
+        return
+    if np.ndim(max_norm) or np.asarray(max_norm).dtype.kind not in "fiu":
+        raise TypeError(f"max_norm must be a number, got {max_norm!r}.")
+    if not 0 < max_norm < float("inf"):
         raise ValueError(f"max_norm must be a positive number, got {max_norm}.")

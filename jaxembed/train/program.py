@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxembed.train.epoch import run_epoch
 from jaxembed.train.evaluate import evaluate_chunks, means
+from jaxembed.train.leaves import hash_arrays
 from jaxembed.train.plan import Plan
 from jaxembed.train.resume import Progress
 from jaxembed.train.state import Params, TrainState, split
@@ -42,6 +43,19 @@ class Inputs(NamedTuple):
     rows: jax.Array
     validation: list[Batch]
     trainable_rows: Params
+
+
+def find_constants(jaxpr: Any) -> list[Any]:
+    """The arrays that a jaxpr has closed over, whose text does not show them."""
+    found = list(getattr(jaxpr, "consts", []))
+    for equation in jaxpr.eqns:
+        for value in jax.tree.leaves(equation.params, is_leaf=_is_jaxpr):
+            found += find_constants(value) if _is_jaxpr(value) else []
+    return found
+
+
+def _is_jaxpr(value: Any) -> bool:
+    return hasattr(value, "eqns")
 
 
 @dataclasses.dataclass
@@ -77,7 +91,9 @@ class Program:
             plan, late = self._plan(True), self.late
             after = jax.eval_shape(lambda state: unfreeze(plan, state, late), state)
             jaxprs.append(self.trace(after, is_late=True).jaxpr)
-        return re.sub(r" at 0x[0-9a-f]+", "", "\n".join(map(str, jaxprs)))
+        text = re.sub(r" at 0x[0-9a-f]+", "", "\n".join(map(str, jaxprs)))
+        constants = [value for jaxpr in jaxprs for value in find_constants(jaxpr)]
+        return f"{text}\nconstants {hash_arrays(constants)}"
 
     def restart(self, start: Progress, epochs: int) -> Progress:
         """A run before its first epoch, in the form it has after ``epochs``."""

@@ -8,7 +8,7 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxembed.optim import RowState, SparseOptimizer, deduplicate, keep_trained
-from jaxembed.train.taps import Taps, flatten_reads, name_of
+from jaxembed.train.taps import Taps, flatten_reads
 
 Trees = tuple[Any, Any]
 
@@ -31,8 +31,8 @@ def sum_rows(
     masks = flatten_dict(trainable_rows)
     grads, after = {}, {}
     for path, state in flatten_dict(states).items():
-        name = name_of(path)
-        flat, numbers = flatten_reads(row_grads[name], ids[name])
+        n_rows = len(state.slot)
+        flat, numbers = flatten_reads(row_grads[path], ids[path], n_rows)
         if path in masks:
             # Before the sums, so that what is not trained counts in no norm.
             numbers = keep_trained(numbers, masks[path])

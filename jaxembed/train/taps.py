@@ -7,17 +7,19 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.core.tracers import current_trace
 from jax.typing import ArrayLike
 
 from jaxembed.nn import Embed, tap_rows
+from jaxembed.nn.lookup import as_ids
 
 Path = tuple[str, ...]
 Paths = frozenset[Path]
-Taps = dict[str, list[jax.Array]]
+Taps = dict[Path, list[jax.Array]]
 
 
 class Reads(NamedTuple):
-    """What a model reads of its row-sparse tables, by their joined paths.
+    """What a model reads of its row-sparse tables, by their paths.
 
     Attributes:
       taps: ``float32[..., D]`` zeros for each read, one row for each id.
@@ -26,11 +28,6 @@ class Reads(NamedTuple):
 
     taps: Taps
     ids: Taps
-
-
-def name_of(path: Path) -> str:
-    """The key of a table among the taps: dict keys of JAX must be of one kind."""
-    return "/".join(path)
 
 
 def find_reads(
@@ -81,24 +78,89 @@ def apply_with_taps(
       The logits, and the ids of each read; an id that is left out of a bag is V.
     """
     reads = Reads({}, {})
-    tables = frozenset(tuple(name.split("/")) for name in taps)
-    with nn.intercept_methods(_record(tables, reads, taps)):
+    with nn.intercept_methods(_record(frozenset(taps), reads, taps)):
         logits = model.apply(variables, batch_ids, train=True, rngs=rngs)
     return logits, reads.ids
 
 
 def flatten_reads(
-    row_grads: list[jax.Array], ids: list[jax.Array]
+    row_grads: list[jax.Array], ids: list[jax.Array], n_rows: int
 ) -> tuple[jax.Array, jax.Array]:
-    """The gradients ``float32[N, D]`` and ids ``int32[N]`` of all reads of a table."""
+    """The gradients ``float32[N, D]`` and ids ``int32[N]`` of all reads of a table.
+
+    An id that is none of its rows becomes V, before a cast could wrap it to one.
+    """
     dim = row_grads[0].shape[-1]
     grads = [grad.reshape(-1, dim) for grad in row_grads]
-    numbers = [read.reshape(-1).astype(jnp.int32) for read in ids]
-    return jnp.concatenate(grads), jnp.concatenate(numbers)
+    numbers = [
+        jnp.where((read < 0) | (read >= n_rows), n_rows, read).astype(jnp.int32)
+        for read in ids
+    ]
+    return jnp.concatenate(grads), jnp.concatenate([n.reshape(-1) for n in numbers])
 
 
-def _record(tables: Paths, reads: Reads, taps: Taps | None = None) -> Callable:
-    """An interceptor that notes the reads of tables and puts taps behind them."""
+def check_reads(model: nn.Module, variables: Any, ids: ArrayLike, path: Path) -> None:
+    """Refuses a model whose reads of a table do not tell all of its gradient.
+
+    Args:
+      model: see :func:`find_reads`.
+      variables: the shapes of its parameters.
+      ids: ``int[B, L]``; only the shape counts.
+      path: of the table.
+
+    Raises:
+      ValueError: says what the model does with the table.
+    """
+    name = ".".join(path)
+    reads, keys = Reads({}, {}), {"dropout": jax.random.key(0)}
+
+    def run(variables: Any) -> Any:
+        intercept = _record(frozenset([path]), reads, is_blind=True)
+        with nn.intercept_methods(intercept):
+            return model.apply(variables, ids, train=True, rngs=keys)
+
+    jaxpr = jax.make_jaxpr(run)(variables)
+    if path not in reads.ids:
+        raise ValueError(
+            f"table_tx is to train {name}, which the model does not read when it is "
+            "called with train=True."
+        )
+    paths = [
+        tuple(key.key for key in p) for p, _ in jax.tree.leaves_with_path(variables)
+    ]
+    place = paths.index(("params", *path))
+    if _depends(jaxpr, place):
+        raise ValueError(
+            f"table_tx trains {name} by the rows that are looked up, and the model "
+            "also uses the table in another way, whose gradient would be lost: train "
+            "it with tx, without table_tx."
+        )
+
+
+def _depends(closed: Any, place: int) -> bool:
+    """Whether an output of a jaxpr may depend on one of its inputs."""
+    jaxpr = getattr(closed, "jaxpr", closed)
+    reached = {jaxpr.invars[place]}
+    for equation in jaxpr.eqns:
+        if any(
+            type(v) is type(jaxpr.invars[0]) and v in reached for v in equation.invars
+        ):
+            reached.update(equation.outvars)
+    return any(not hasattr(v, "val") and v in reached for v in jaxpr.outvars)
+
+
+def _record(
+    tables: Paths, reads: Reads, taps: Taps | None = None, *, is_blind: bool = False
+) -> Callable:
+    """An interceptor that notes the reads of tables and puts taps behind them.
+
+    Args:
+      tables: the paths of those to note.
+      reads: to which they are added.
+      taps: of each read, in order; None for zeros.
+      is_blind: whether zeros are given in place of what is read.
+    """
+    trace = current_trace()
 
     def intercept(run: Any, args: Any, kwargs: Any, context: Any) -> Any:
         module, method = context.module, context.method_name
@@ -106,24 +168,36 @@ def _record(tables: Paths, reads: Reads, taps: Taps | None = None) -> Callable:
         is_read = isinstance(module, Embed) and method in ("read_rows", "read_bags")
         if not is_read or path not in tables:
             return run(*args, **kwargs)
+        _check_trace(path, trace)
         table, ids, *bag = args
-        name = name_of(path)
-        noted = reads.ids.setdefault(name, [])
-        shape = (*jnp.shape(ids), table.shape[1])
-        tap = jnp.zeros(shape) if taps is None else taps[name][len(noted)]
-        reads.taps.setdefault(name, []).append(tap)
+        ids = jnp.asarray(as_ids(ids))  # not wrapped to other rows
+        noted = reads.ids.setdefault(path, [])
+        shape = (*ids.shape, table.shape[1])
+        tap = jnp.zeros(shape) if taps is None else taps[path][len(noted)]
+        reads.taps.setdefault(path, []).append(tap)
+        is_out = jnp.zeros(ids.shape, bool) if not bag or bag[1] is None else ~bag[1]
+        wide = ids.astype(jnp.promote_types(ids.dtype, jnp.int32))  # V may need it
+        noted.append(jnp.where(is_out, len(table), wide))
+        if is_blind:
+            return jnp.zeros((len(ids), table.shape[1]) if bag else shape, table.dtype)
         table = jax.lax.stop_gradient(table)
-        ids = jnp.asarray(ids)
-        if method == "read_rows":
-            noted.append(ids)
-            return tap_rows(module.lookup_fn(table, ids), tap)
-        mask = bag[1]
-        noted.append(ids if mask is None else jnp.where(mask, ids, len(table)))
-        return module.bag_fn(table, ids, *bag, tap=tap)
+        if bag:
+            return module.bag_fn(table, ids, *bag, tap=tap)
+        return tap_rows(module.lookup_fn(table, ids), tap)
 
     return intercept
 
 
+def _check_trace(path: Path, trace: Any) -> None:
+    if current_trace() != trace:
+        raise ValueError(
+            f"table_tx trains {'.'.join(path)} by the rows that are looked up, and the "
+            "model looks them up within a transformation (remat, jit, vmap, scan or "
+            "cond), where they cannot be noted: look them up outside of it, or train "
+            "the table with tx, without table_tx."
+        )
+
+
 def count_ids(reads: Reads, path: Path) -> int:
     """How many ids of a table a step reads."""
-    return sum(math.prod(ids.shape) for ids in reads.ids[name_of(path)])
+    return sum(math.prod(ids.shape) for ids in reads.ids[path])

@@ -125,3 +125,9 @@ def test_a_table_of_other_axes_is_refused():
 
 def test_a_table_of_numpy_is_read_too():
     np.testing.assert_array_equal(nn.lookup(np.asarray(TABLE), [2]), TABLE[2:3])
+
+
+@pytest.mark.parametrize(("far", "nearest"), [(2**33, V - 1), (-(2**33), 0)])
+def test_clip_takes_the_nearest_row_past_32_bits_too(far, nearest):
+    rows = nn.lookup(TABLE, np.array([far]), mode="clip")
+    np.testing.assert_array_equal(rows[0], TABLE[nearest])

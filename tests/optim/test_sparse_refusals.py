@@ -78,6 +78,59 @@ def test_what_does_not_fit(changed, error, message):
         tx.update(**(arguments | {"table": TABLE} | changed))
 
 
+def test_arrays_of_numpy_are_taken():
+    tx = optim.sparse_sgd(0.5)
+    table, mask = np.ones((V, D), np.float32), np.arange(V) != 5
+    arrays = np.asarray(GRADS), np.asarray(IDS), tx.init(table), table, mask
+    moved, _ = tx.update(*arrays)
+    assert moved[:, 0].tolist() == [0.0, 1, 1, 1, 1, 1]
+
+
+def test_a_bad_row_that_is_called_distinct_is_no_other():
+    tx = optim.sparse_sgd(0.5)
+    update = jax.jit(lambda ids: tx.update(GRADS, ids, state, TABLE, distinct=True)[0])
+    state = tx.init(TABLE)
+    moved = update(jnp.array([-1, V + 3, 2], jnp.int32))
+    assert np.flatnonzero((np.asarray(moved) != 1).any(1)).tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "message"),
+    [
+        (jnp.ones((V, D), jnp.int32), TypeError, "got int32: use table.astype"),
+        (jnp.ones((0, D)), ValueError, r"at least one row, got \[0, 2\]"),
+        (jnp.ones(V), ValueError, r"axes \[V, D\].*got \[6\]"),
+    ],
+    ids=range(3),
+)
+def test_tables(table, error, message):
+    with pytest.raises(error, match=message):
+        optim.sparse_rmsprop().init(table)
+
+
+@pytest.mark.parametrize("rate", ["0.1", None, True, [0.1, 0.2]])
+def test_rates_that_are_no_numbers(rate):
+    with pytest.raises(TypeError, match="learning_rate must be a number or a schedule"):
+        optim.sparse_sgd(rate)
+
+
+def test_a_traced_rate():
+    def update(rate):
+        tx = optim.sparse_sgd(rate)
+        return tx.update(GRADS, IDS, tx.init(TABLE), TABLE)[0][5, 0]
+
+    found = jax.vmap(update)(jnp.array([0.25, 0.5]))
+    np.testing.assert_array_equal(found, [0.75, 0.5])
+
+
+def test_the_start_of_moments_goes_to_the_dense_state_and_back():
+    tx = optim.lazy_adam()
+    dense = tx.to_dense(tx.init(TABLE, 5), TABLE)
+    assert (dense.count, dense.start) == (5, 5)
+    state = tx.from_dense(dense, TABLE)
+    assert (state.count, state.start) == (5, 5)
+
+
 def test_a_dense_state_of_another_optimizer():
     tx = optim.sparse_rmsprop()
     for other in (optim.sparse_adagrad(0.1).dense, optim.sparse_sgd(0.1).dense):

@@ -78,7 +78,18 @@ def test_the_most_frequent_are_those_of_a_sort(texts, length, low, seed):
     assert found.tolist() == expected
 
 
+def test_unsigned_counts_and_lists():
+    counts = np.array([3, 0, 9], np.uint64)
+    found = text.most_frequent([[0, 1, 2]], counts, length=1, min_count=0)
+    assert found.tolist() == [[2]]
+    assert text.distinct_ids([[4, 4]], [[2]]).tolist() == [[2, 4]]
+
+
 def test_refusals():
+    with pytest.raises(TypeError, match="float"):
+        text.hash_ngrams([[1]], 2.0, 5)
+    with pytest.raises(ValueError, match="length must be at least 0, got -1"):
+        text.most_frequent([[1]], np.ones(2), length=-1)
     with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         text.hash_ngrams([[1]], 0, 5)
     for buckets in (0, 2**31 + 1):

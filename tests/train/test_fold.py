@@ -55,5 +55,5 @@ def test_what_is_not_linear_is_refused():
         with pytest.raises(ValueError, match="only a linear head"):
             train.fold(model, variables)
     other = nn.TextClassifier(nn.Embed(V, D), nn.FlattenDense())
-    with pytest.raises(TypeError, match="got Embed and FlattenDense"):
+    with pytest.raises(TypeError, match="of Embed and FlattenDense"):
         train.fold(other, other.init(jax.random.key(0), np.zeros((1, L), int)))
