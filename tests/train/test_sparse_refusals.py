@@ -146,8 +146,7 @@ def test_norms_that_are_no_numbers(fit, bad):
     if bad is None:
         state, _ = fit(max_norm=jnp.array(0.1), table_tx=TX, layout="sparse")
         same, _ = fit(max_norm=0.1, table_tx=TX, layout="sparse")
-        np.testing.assert_array_equal(
-            *(jax.tree.leaves(s.tables) for s in (state, same))
+        chex.assert_trees_all_equal(state.tables, same.tables)
         )
         return
     with pytest.raises(TypeError, match="max_norm must be a number"):
