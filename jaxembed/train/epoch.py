@@ -2,10 +2,10 @@
 
 import jax
 import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
 
-from jaxembed.optim import mask_rows
 from jaxembed.train.plan import Plan
-from jaxembed.train.state import Params, TrainState, merge
+from jaxembed.train.state import Params, TrainState
 from jaxembed.train.step import Batch, Metrics, step
 
 Data = tuple[jax.Array, jax.Array]
@@ -101,9 +101,23 @@ def run_epoch(
 
     state, metrics = jax.lax.scan(body, state, make_batches(order, batch_size))
     # The last update is in no loss yet, so the weights are looked at too.
-    weights = mask_rows(merge(state.params, state.tables), trainable_rows)
-    # Sums, which XLA fuses: of isfinite it makes an array as large as the table.
-    sums = [jnp.sum(leaf, dtype=jnp.float32) for leaf in jax.tree.leaves(weights)]
-    is_bad = ~jnp.isfinite(jnp.append(metrics.loss, sum(sums)))
+    is_finite = _is_finite(state, trainable_rows)
+    is_bad = ~jnp.append(jnp.isfinite(metrics.loss), is_finite)
     first_bad = jnp.where(is_bad.any(), jnp.argmax(is_bad), -1)
     return state, jax.tree.map(jnp.sum, metrics), first_bad
+
+
+def _is_finite(state: TrainState, trainable_rows: Params) -> jax.Array:
+    """Whether all weights are numbers, but for rows that are not trained.
+
+    By their sums, which XLA fuses: ``isfinite`` would be an array as large as a table.
+    """
+    leaves = flatten_dict(state.params) | flatten_dict(state.tables)
+    masks = flatten_dict(trainable_rows)
+    sums = []
+    for path, leaf in leaves.items():
+        if path in masks:
+            rows = jnp.sum(leaf, 1, dtype=jnp.float32)
+            leaf = jnp.where(masks[path], rows, 0)
+        sums.append(jnp.sum(leaf, dtype=jnp.float32))
+    return jnp.isfinite(sum(sums))

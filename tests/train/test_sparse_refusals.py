@@ -147,7 +147,6 @@ def test_norms_that_are_no_numbers(fit, bad):
         state, _ = fit(max_norm=jnp.array(0.1), table_tx=TX, layout="sparse")
         same, _ = fit(max_norm=0.1, table_tx=TX, layout="sparse")
         chex.assert_trees_all_equal(state.tables, same.tables)
-        )
         return
     with pytest.raises(TypeError, match="max_norm must be a number"):
         fit(max_norm=bad)
