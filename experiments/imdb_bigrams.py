@@ -53,12 +53,8 @@ class Config(_run.Options):
 
 def run(config: Config) -> dict[str, Any]:
     """Trains, saves, and tests what was saved."""
+    check_sizes(config)
     # reviews -> words -> ids of words and pairs -> padded ids
-    if config.dim < 1 or config.num_words < 1:  # id 0 would be a pair's
-        raise ValueError(
-            "--dim and --num-words must be at least 1, got "
-            f"{config.dim} and {config.num_words}."
-        )
     start = time.perf_counter()
     tokens = text.load_imdb_tokens(config.data, cache_dir=config.cache)
     bags = make_bags(tokens.train, config)
@@ -97,6 +93,15 @@ def run(config: Config) -> dict[str, Any]:
     )
     result |= {"layout": history.layout, "n_kept_ids": len(kept)}
     return result | {"seconds": seconds | history.seconds}
+
+
+def check_sizes(config: Config) -> None:
+    """Refuses sizes for which id 0 would be a pair's, or a row have no numbers."""
+    if config.dim < 1 or config.num_words < 1:
+        raise ValueError(
+            "--dim and --num-words must be at least 1, got "
+            f"{config.dim} and {config.num_words}."
+        )
 
 
 def make_model(config: Config) -> nn.TextClassifier:

@@ -100,8 +100,7 @@ def make_sparse(rule: Rule, dense: optax.GradientTransformation) -> SparseOptimi
         distinct: bool = False,
     ) -> tuple[jax.Array, RowState]:
         given = check_update(init, row_grads, ids, state, table, trainable_rows)
-        grads, rows, table, mask = given
-        slot = state.slot
+        (grads, rows, table, mask), slot = given, state.slot
         if not distinct:
             grads, rows, slot = deduplicate(grads, rows, slot)
         rows = jnp.where((rows < 0) | (rows > len(table)), len(table), rows)
