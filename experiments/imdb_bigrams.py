@@ -65,8 +65,7 @@ def run(config: Config) -> dict[str, Any]:
     test = (pad(make_bags(tokens.test, config), counts, config), tokens.test_labels)
     seconds = {"load": time.perf_counter() - start}
     # padded ids -> the mean of rows of a table -> one logit
-    model = make_model(config)
-    key = jax.random.key(config.seed)
+    model, key = make_model(config), jax.random.key(config.seed)
     print(nn.summary(model, jax.eval_shape(model.init, key, ids[:1]), ids[:1]))
     # batches -> state and history
     steps = config.epochs * -(-len(rows) // config.batch_size)
