@@ -15,6 +15,9 @@ from jaxembed.nn.initializers import glorot_uniform as glorot_uniform
 from jaxembed.nn.initializers import keras_uniform as keras_uniform
 from jaxembed.nn.initializers import symmetric_uniform as symmetric_uniform
 from jaxembed.nn.lookup import lookup as lookup
+from jaxembed.nn.positions import Positions as Positions
+from jaxembed.nn.positions import find_positions as find_positions
+from jaxembed.nn.positions import multiply_positions as multiply_positions
 from jaxembed.nn.summary import Summary as Summary
 from jaxembed.nn.summary import summary as summary
 from jaxembed.nn.tap import tap_rows as tap_rows

@@ -20,14 +20,14 @@ from jaxembed.train.checkpoint import has_checkpoint, read_extra
 from jaxembed.train.data import Examples, check_examples, check_ids, check_rows
 from jaxembed.train.evaluate import make_chunks
 from jaxembed.train.history import History
-from jaxembed.train.layout import LAYOUTS, check_layout, make_dense, measure_layouts
+from jaxembed.train.layout import LAYOUTS, check_layout, choose_layout, make_dense
 from jaxembed.train.masks import make_masks
 from jaxembed.train.plan import Interface, Plan, make_plan
 from jaxembed.train.program import Inputs, Program
 from jaxembed.train.resume import Progress, Saver, fingerprint
 from jaxembed.train.state import Params, TrainState, create_state
 from jaxembed.train.stopping import Stopping
-from jaxembed.train.unfreeze import Paths
+from jaxembed.train.unfreeze import find_late
 
 
 def fit(
@@ -75,7 +75,8 @@ def fit(
       epochs: how many times each example is seen.
       batch_size: B; a last, smaller batch counts by its real examples.
       key: a JAX random key.
-      params: initial parameters, which are copied; by default the model's own.
+      params: initial values of all parameters, or of some, such as a table of word
+        vectors; they are copied. The model draws the others.
       rows: ``int[n]``, the examples to train on; by default all.
       validation: ids and labels to measure after each epoch.
       trainable_rows: ``bool[V]``: the other rows of the table keep every bit, whatever
@@ -115,7 +116,7 @@ def fit(
     first = check_ids(data[0])[:1]
     check_layout(layout, table_tx)
     plan, interface = make_plan(model, tx, first, table_tx=table_tx, max_norm=max_norm)
-    late = _find_late(interface, unfreeze_after)
+    late = find_late(interface, unfreeze_after)
     plan = dataclasses.replace(plan, frozen=plan.frozen | late)
     picked = rows, validation, trainable_rows, batch_size
     inputs = _check_inputs(interface, data, *picked)
@@ -169,22 +170,6 @@ def _advance(program: Program, run: Progress, stopping: Stopping, saver: Saver) 
     saver.save(run)
 
 
-def _find_late(interface: Interface, unfreeze_after: int) -> Paths:
-    """The tables that are trained only after some epochs."""
-    late = frozenset(interface.tables) - interface.frozen
-    if type(unfreeze_after) is not int:
-        raise TypeError(
-            "unfreeze_after must be an int, a number of epochs, got "
-            f"{unfreeze_after!r}."
-        )
-    if unfreeze_after < 0 or (unfreeze_after and not late):
-        raise ValueError(
-            "unfreeze_after must be a number of epochs, for a model with a table that "
-            f"is not frozen for good; got {unfreeze_after} and {len(late)} such tables."
-        )
-    return late if unfreeze_after else frozenset()
-
-
 def _choose_layout(
     layout: str, checkpoint: str | Path | None, plan: Plan, inputs: Inputs, size: int
 ) -> str:
@@ -198,10 +183,7 @@ def _choose_layout(
         run = extra.get("run", {}) if isinstance(extra, dict) else {}
         if run.get("layout") in LAYOUTS:
             return run["layout"]
-    ids = np.asarray(inputs.ids[inputs.rows[:size]])
-    shapes = jax.eval_shape(plan.model.init, jax.random.key(0), ids[:1])
-    seconds = measure_layouts(plan, shapes, ids)
-    return min(seconds, key=lambda name: seconds[name])
+    return choose_layout(plan, np.asarray(inputs.ids[inputs.rows[:size]]))
 
 
 def _make_saver(

@@ -59,6 +59,13 @@ def check_layout(layout: str, table_tx: SparseOptimizer | None) -> None:
         )
 
 
+def choose_layout(plan: Plan, ids: np.ndarray) -> str:
+    """The faster layout for a plan with ``table_tx``; see :func:`measure_layouts`."""
+    shapes = jax.eval_shape(plan.model.init, jax.random.key(0), ids[:1])
+    seconds = measure_layouts(plan, shapes, ids)
+    return min(seconds, key=lambda name: seconds[name])
+
+
 def measure_layouts(plan: Plan, shapes: Any, ids: np.ndarray) -> dict[str, float]:
     """Seconds that the update of the tables takes in a step, for each layout.
 

@@ -54,6 +54,13 @@ def find_constants(jaxpr: Any) -> list[Any]:
     return found
 
 
+def describe(jaxprs: list[Any]) -> str:
+    """All that some jaxprs compute, as text: equal for the same program."""
+    text = re.sub(r" at 0x[0-9a-f]+", "", "\n".join(map(str, jaxprs)))
+    constants = [value for jaxpr in jaxprs for value in find_constants(jaxpr)]
+    return f"{text}\nconstants {hash_arrays(constants)}"
+
+
 def _is_jaxpr(value: Any) -> bool:
     return hasattr(value, "eqns")
 
@@ -91,9 +98,7 @@ class Program:
             plan, late = self._plan(True), self.late
             after = jax.eval_shape(lambda state: unfreeze(plan, state, late), state)
             jaxprs.append(self.trace(after, is_late=True).jaxpr)
-        text = re.sub(r" at 0x[0-9a-f]+", "", "\n".join(map(str, jaxprs)))
-        constants = [value for jaxpr in jaxprs for value in find_constants(jaxpr)]
-        return f"{text}\nconstants {hash_arrays(constants)}"
+        return describe(jaxprs)
 
     def restart(self, start: Progress, epochs: int) -> Progress:
         """A run before its first epoch, in the form it has after ``epochs``."""

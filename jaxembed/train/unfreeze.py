@@ -10,11 +10,36 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxembed.optim import DenseState
-from jaxembed.train.plan import Plan
+from jaxembed.train.plan import Interface, Plan
 from jaxembed.train.state import TrainState, merge, split
 from jaxembed.train.tables import init_states
 
 Paths = frozenset[tuple[str, ...]]
+
+
+def find_late(interface: Interface, unfreeze_after: int) -> Paths:
+    """The tables that are trained only after some epochs.
+
+    Args:
+      interface: of the model.
+      unfreeze_after: for how many epochs they stay as they are.
+
+    Raises:
+      TypeError: if that is no int.
+      ValueError: if it is negative, or there is no such table.
+    """
+    late = frozenset(interface.tables) - interface.frozen
+    if type(unfreeze_after) is not int:
+        raise TypeError(
+            "unfreeze_after must be an int, a number of epochs, got "
+            f"{unfreeze_after!r}."
+        )
+    if unfreeze_after < 0 or (unfreeze_after and not late):
+        raise ValueError(
+            "unfreeze_after must be a number of epochs, for a model with a table that "
+            f"is not frozen for good; got {unfreeze_after} and {len(late)} such tables."
+        )
+    return late if unfreeze_after else frozenset()
 
 
 @functools.lru_cache

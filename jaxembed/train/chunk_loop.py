@@ -1,0 +1,147 @@
+"""Chunk loop: how many replicates go side by side, in a given memory, and all of them."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from jaxembed.train.chunk import Recipe, Results, Shared, run_chunk
+from jaxembed.train.journal import Journal, Metrics
+from jaxembed.train.program import describe
+from jaxembed.train.step import Metrics as Sums
+
+# More side by side are not faster on a CPU, which a few keep busy; elsewhere they are.
+WIDTHS = {"cpu": 4}
+WIDTH = 64
+GIB = 2**30
+
+
+class Compiled(NamedTuple):
+    """A program that trains some replicates.
+
+    Attributes:
+      run: called with the key, the numbers and the rows of C replicates, and what they
+        share.
+      chunk: C.
+      text: all that it computes.
+      seconds: that compiling it took.
+    """
+
+    run: Callable[..., Results]
+    chunk: int
+    text: str
+    seconds: float
+
+
+def compile_chunk(
+    recipe: Recipe,
+    key: jax.Array,
+    rows: np.ndarray,
+    shared: Shared,
+    *,
+    chunk: int | None,
+    memory: int,
+) -> Compiled:
+    """The program for as many replicates side by side as fit into a memory.
+
+    Args:
+      recipe: of the replicates.
+      key: of all.
+      rows: ``int32[K, n]``.
+      shared: what they read.
+      chunk: how many it must be; None for any number.
+      memory: in bytes.
+
+    Returns:
+      :class:`Compiled`.
+
+    Raises:
+      ValueError: if ``chunk`` replicates, or a single one, do not fit: it says how many
+        would.
+    """
+    start = time.perf_counter()
+    width = chunk or min(len(rows), WIDTHS.get(jax.default_backend(), WIDTH))
+    while True:
+        numbers = jax.ShapeDtypeStruct((width,), np.int32)
+        shape = jax.ShapeDtypeStruct((width, rows.shape[1]), np.int32)
+        traced = run_chunk.trace(recipe, key, numbers, shape, shared)
+        compiled = traced.lower().compile()
+        fitting, needed = _count_fitting(compiled, width, shared, memory)
+        if fitting >= width:
+            seconds = time.perf_counter() - start
+            return Compiled(compiled, width, describe([traced.jaxpr]), seconds)
+        if chunk is not None or width == 1:
+            raise ValueError(_refusal(width, needed, fitting, memory))
+        width = max(fitting, 1)
+
+
+def _count_fitting(
+    compiled: Any, width: int, shared: Shared, memory: int
+) -> tuple[int, int]:
+    """How many replicates fit, at least, and the bytes that ``width`` of them need."""
+    stats = compiled.memory_analysis()
+    needed = (
+        stats.argument_size_in_bytes
+        + stats.output_size_in_bytes
+        + stats.temp_size_in_bytes
+        - stats.alias_size_in_bytes
+    )
+    common = sum(leaf.nbytes for leaf in jax.tree.leaves(shared))
+    if needed <= memory:
+        return width, needed
+    each = (needed - common) / width  # at most: some of it does not grow with them
+    return max(int((memory - common) // each), 0), needed
+
+
+def _refusal(width: int, needed: int, fitting: int, memory: int) -> str:
+    remedy = f"chunk={fitting} fits" if fitting else "not even one fits"
+    return (
+        f"{width} replicates side by side need {needed / GIB:.2f} GiB, and memory is "
+        f"{memory / GIB:.2f} GiB: {remedy}. Give more memory, or fewer examples held "
+        "out."
+    )
+
+
+def run_chunks(
+    compiled: Compiled,
+    key: jax.Array,
+    rows: np.ndarray,
+    shared: Shared,
+    journal: Journal,
+    progress: bool | None,
+) -> Metrics:
+    """The metrics ``float64[K, epochs]`` of all replicates; see :func:`replicate`."""
+    metrics = journal.load()
+    done = len(metrics.get("loss", ()))
+    hidden = None if progress is None else not progress  # None: where no terminal is
+    with tqdm(total=len(rows), initial=done, disable=hidden, unit="run") as bar:
+        for first in range(done, len(rows), compiled.chunk):
+            # One shape for all: the last one stands in for those that there are not.
+            numbers = np.arange(first, first + compiled.chunk)
+            numbers = np.minimum(numbers, len(rows) - 1).astype(np.int32)
+            results = compiled.run(key, numbers, rows[numbers], shared)
+            found = _to_metrics(jax.device_get(results))
+            n_new = min(compiled.chunk, len(rows) - first)
+            for name, values in found.items():
+                parts = [metrics[name]] if name in metrics else []
+                metrics[name] = np.concatenate([*parts, values[:n_new]])
+            journal.save(metrics)
+            bar.update(n_new)
+    return metrics
+
+
+def _to_metrics(results: Results) -> Metrics:
+    """Means of sums, NaN where weights were not finite."""
+    metrics = _means(results.training, "")
+    if results.held_out is not None:
+        metrics |= _means(results.held_out, "val_")
+    return {name: np.where(results.is_bad, np.nan, x) for name, x in metrics.items()}
+
+
+def _means(sums: Sums, prefix: str) -> Metrics:
+    loss, correct, n_examples = (np.asarray(x, np.float64) for x in sums)
+    means = {"loss": loss / n_examples, "accuracy": correct / n_examples}
+    return {prefix + name: values for name, values in means.items()}

@@ -1,0 +1,114 @@
+"""Draws: which examples each replicate is trained on."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxembed.train.epoch import permute
+
+# Folded into the key of a replicate for its draw; no epoch has this number.
+DRAW = 2**32 - 2
+
+
+def draw_rows(
+    key: jax.Array, n_replicates: int, pool: int | ArrayLike, n_train: int
+) -> np.ndarray:
+    """The examples of each of K replicates, drawn without replacement.
+
+    A replicate's draw follows from the key and its number alone, and a smaller draw is
+    the beginning of a larger one: so arms are paired by the draw, and so are sizes.
+
+    Args:
+      key: that of :func:`replicate`.
+      n_replicates: K.
+      pool: how many examples there are, or the numbers of those to draw from.
+      n_train: n, how many examples each replicate has.
+
+    Returns:
+      ``int32[K, n]``.
+
+    Raises:
+      TypeError: if the pool has other numbers than integers.
+      ValueError: if there are fewer than ``n_train`` examples, or nothing is drawn.
+
+    Example:
+      >>> small, large = (draw_rows(jax.random.key(0), 3, 10, n) for n in (2, 4))
+      >>> small.shape, bool((large[:, :2] == small).all())
+      ((3, 2), True)
+    """
+    examples = np.arange(pool) if isinstance(pool, int) else np.asarray(pool)
+    if examples.dtype.kind not in "iu" or examples.ndim != 1:
+        raise TypeError(
+            "pool must be a number of examples or their numbers, int[N], got "
+            f"{examples.dtype}{list(examples.shape)}."
+        )
+    if len(np.unique(examples)) < len(examples):
+        raise ValueError("pool must name each example once: a draw has none twice.")
+    if n_replicates < 1 or n_train < 1:
+        raise ValueError(
+            f"n_replicates and n_train must be at least 1, got {n_replicates} and "
+            f"{n_train}."
+        )
+    if n_train > len(examples):
+        raise ValueError(
+            f"n_train is {n_train}, and there are {len(examples)} examples to draw "
+            "from: draw fewer."
+        )
+    numbers = jnp.arange(n_replicates)
+    return np.asarray(_draw(key, numbers, examples.astype(np.int32), n_train))
+
+
+@functools.partial(jax.jit, static_argnames="n_train")
+def _draw(key: jax.Array, numbers: Any, examples: Any, n_train: int) -> jax.Array:
+    def draw(number: jax.Array) -> jax.Array:
+        own = jax.random.fold_in(jax.random.fold_in(key, number), DRAW)
+        return permute(examples, own)[:n_train]
+
+    return jax.lax.map(draw, numbers)
+
+
+def check_draws(rows: Any, n_examples: int, batch_size: int) -> np.ndarray:
+    """Refuses draws that are no examples, or too few for a batch.
+
+    Args:
+      rows: ``int[K, n]``.
+      n_examples: N, how many there are.
+      batch_size: B.
+
+    Returns:
+      ``int32[K, n]`` of NumPy.
+
+    Raises:
+      TypeError: if they are not integers.
+      ValueError: names the first one that is not in ``[0, N)``, or the sizes.
+
+    Example:
+      >>> check_draws([[0, 3]], n_examples=3, batch_size=1)
+      Traceback (most recent call last):
+      ValueError: rows[0, 1] is 3, and there are 3 examples.
+    """
+    rows = np.asarray(rows)
+    if rows.dtype.kind not in "iu":
+        raise TypeError(f"rows must be integers, got {rows.dtype}{list(rows.shape)}.")
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise ValueError(
+            "rows must have the axes [K, n], n examples for each of K replicates, got "
+            f"{list(rows.shape)}: draw_rows makes them."
+        )
+    outside = (rows < 0) | (rows >= n_examples)
+    if outside.any():
+        replicate, place = np.argwhere(outside)[0].tolist()
+        raise ValueError(
+            f"rows[{replicate}, {place}] is {rows[replicate, place]}, and there are "
+            f"{n_examples} examples."
+        )
+    if not 1 <= batch_size <= rows.shape[1]:
+        raise ValueError(
+            f"batch_size must be from 1 to the examples of a replicate, "
+            f"{rows.shape[1]}, got {batch_size}."
+        )
+    return rows.astype(np.int32)

@@ -1,0 +1,114 @@
+"""Journal: the metrics of finished replicates on disk, to go on from there."""
+
+import dataclasses
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxembed.train.history import MONITORS
+from jaxembed.train.leaves import hash_arrays
+
+Metrics = dict[str, np.ndarray]
+# Of a file of ours: what a number takes, four times over, and all the rest.
+BYTES_A_NUMBER, BYTES_BESIDE = 160, 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class Journal:
+    """Where finished replicates are kept, and of which run they are.
+
+    Attributes:
+      path: a file of JSON, or None where nothing is kept.
+      rows: ``int32[K, n]``, the examples of each replicate.
+      epochs: how many each has.
+      identity: what else makes two runs the same, as JSON.
+    """
+
+    path: Path | None
+    rows: np.ndarray
+    epochs: int
+    identity: dict[str, Any]
+
+    def load(self) -> Metrics:
+        """The metrics ``float64[k, epochs]`` of the first k of K replicates, if any.
+
+        Raises:
+          ValueError: if the file is damaged, or of another run: the error says in what
+            they differ.
+        """
+        if self.path is None or not self.path.exists():
+            return {}
+        saved = read(self.path)
+        differing = [
+            n for n in self.identity if saved["run"].get(n) != self.identity[n]
+        ]
+        names = ["draws"] * (not self._has_draws(saved["draws"])) + differing
+        if names:
+            raise ValueError(
+                f"{self.path} is of replicates with other {', '.join(names)}: give "
+                "another file, or the same arguments as before."
+            )
+        return {name: rows[: len(self.rows)] for name, rows in saved["metrics"].items()}
+
+    def save(self, metrics: Metrics) -> None:
+        """Replaces the file by one with all that is finished, whole or not at all."""
+        if self.path is None:
+            return
+        n_done = len(metrics["loss"])
+        rows = {name: _to_json(array) for name, array in metrics.items()}
+        draws = [hash_arrays(row) for row in self.rows[:n_done]]
+        whole = {"run": self.identity, "draws": draws, "metrics": rows}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            with beside.open("w") as file:
+                json.dump(whole, file, allow_nan=False)
+                file.flush()
+                os.fsync(file.fileno())  # a rename must not overtake the words
+            os.replace(beside, self.path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def _has_draws(self, draws: list[str]) -> bool:
+        return all(
+            hash_arrays(row) == digest
+            for row, digest in zip(self.rows, draws, strict=False)
+        )
+
+
+def _to_json(array: np.ndarray) -> list[list[float | None]]:
+    """A list for each row, with None for NaN, of which JSON has none."""
+    return [[x if math.isfinite(x) else None for x in row] for row in array.tolist()]
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What :meth:`Journal.save` wrote: "run", "draws" and "metrics".
+
+    Raises:
+      ValueError: if it is anything else.
+    """
+    try:
+        saved = json.loads(path.read_text())
+        draws, run = saved["draws"], saved["run"]
+        arrays = {n: np.array(x, np.float64) for n, x in saved["metrics"].items()}
+        shapes = {array.shape for array in arrays.values()}
+        is_ours = (
+            isinstance(run, dict)
+            and type(run["chunk"]) is int
+            and run["chunk"] > 0
+            and all(isinstance(digest, str) for digest in draws)
+            and {"loss", "accuracy"} <= set(arrays) <= set(MONITORS)
+            and shapes == {(len(draws), run["epochs"])}
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} cannot be read ({error}): {REMEDY}") from error
+    if not is_ours:
+        raise ValueError(f"{path} has no metrics of replicates: {REMEDY}")
+    return {"run": run, "draws": draws, "metrics": arrays}
+
+
+REMEDY = "give another file; if it is to be made anew, remove it."
