@@ -1,4 +1,4 @@
-"""Chunk loop: how many replicates go side by side, in a given memory, and all of them."""
+"""Chunk loop: how many replicates go side by side in a memory, and all of them."""
 
 import time
 from collections.abc import Callable
