@@ -2,6 +2,8 @@
 
 from jaxembed.train.checkpoint import restore as restore
 from jaxembed.train.checkpoint import save as save
+from jaxembed.train.crossover import Crossover as Crossover
+from jaxembed.train.crossover import crossover as crossover
 from jaxembed.train.data import Examples as Examples
 from jaxembed.train.data import check_ids as check_ids
 from jaxembed.train.draw import draw_rows as draw_rows
@@ -18,8 +20,14 @@ from jaxembed.train.losses import is_correct as is_correct
 from jaxembed.train.plan import Plan as Plan
 from jaxembed.train.plan import make_plan as make_plan
 from jaxembed.train.replicate import replicate as replicate
+from jaxembed.train.samples import best_epoch as best_epoch
+from jaxembed.train.samples import final_epoch as final_epoch
 from jaxembed.train.state import TrainState as TrainState
 from jaxembed.train.state import create_state as create_state
+from jaxembed.train.statistics import Interval as Interval
+from jaxembed.train.statistics import mean_interval as mean_interval
+from jaxembed.train.statistics import median_interval as median_interval
+from jaxembed.train.statistics import paired_difference as paired_difference
 from jaxembed.train.step import Batch as Batch
 from jaxembed.train.step import Metrics as Metrics
 from jaxembed.train.step import step as step
