@@ -18,7 +18,7 @@ def test_its_python_runs(number, tmp_path, monkeypatch, capsys):
 
 
 def test_it_has_the_two_commands_and_python():
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
     targets = (ROOT / "Makefile").read_text()
     for target in re.findall(r"make (\w+)", README):
         if target not in ("and",):

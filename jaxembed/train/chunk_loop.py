@@ -16,7 +16,7 @@ from jaxembed.train.step import Metrics as Sums
 # More side by side are not faster on a CPU, which a few keep busy; elsewhere they are.
 WIDTHS = {"cpu": 4}
 WIDTH = 64
-GIB = 2**30
+MIB = 2**20
 
 
 class Compiled(NamedTuple):
@@ -99,8 +99,8 @@ def _count_fitting(
 def _refusal(width: int, needed: int, fitting: int, memory: int) -> str:
     remedy = f"chunk={fitting} fits" if fitting else "not even one fits"
     return (
-        f"{width} replicates side by side need {needed / GIB:.2f} GiB, and memory is "
-        f"{memory / GIB:.2f} GiB: {remedy}. Give more memory, or fewer examples held "
+        f"{width} replicates side by side need {needed / MIB:,.2f} MiB, and memory is "
+        f"{memory / MIB:,.2f} MiB: {remedy}. Give more memory, or fewer examples held "
         "out."
     )
 

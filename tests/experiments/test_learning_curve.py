@@ -1,0 +1,110 @@
+"""The experiment of many sizes, as its users run it."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import learning_curve
+from jaxembed import train
+
+OUT = Path("runs/learning_curve")
+SMALL = ("--vectors", "ppmi", "--ppmi-dim", 6, "--num-words", 200, "--length", 10)
+SMALL += ("--sizes", 80, 40, "--draws", 3, "--large", 40, "--draws-large", 2)
+SMALL += ("--hidden", 4, "--epochs", 2, "--unfreeze-after", 1, "--batch-size", 20)
+SMALL += ("--arms", "frozen", "learned")
+
+
+def read_csv():
+    """The rows of each arm and size."""
+    with (OUT / "learning_curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return {
+        key: [row for row in rows if (row["arm"], row["size"]) == key]
+        for key in dict.fromkeys((row["arm"], row["size"]) for row in rows)
+    }
+
+
+def test_files_crossings_and_pairs(run_main, reviews, monkeypatch):
+    replicate, draws = train.replicate, []
+
+    def note(*args, **settings):
+        draws.append(settings["rows"])
+        return replicate(*args, **settings)
+
+    monkeypatch.setattr(train, "replicate", note)
+    lines = run_main(learning_curve, "--data", reviews, *SMALL)
+    assert [rows.shape for rows in draws] == [(3, 40)] * 2 + [(2, 80)] * 2
+    np.testing.assert_array_equal(draws[0], draws[1])  # the same in both arms
+    np.testing.assert_array_equal(draws[0][:2], draws[2][:, :40])  # and in all sizes
+    pictures = ["learning_curve.png", "learning_curve_final.png"]
+    names = ["learning_curve.csv", *pictures, "metrics.json"]
+    assert sorted(path.name for path in OUT.iterdir()) == names
+    metrics = json.loads((OUT / "metrics.json").read_text())
+    assert (metrics["sizes"], metrics["draws"]) == ([40, 80], [3, 2])
+    table = read_csv()
+    assert [len(rows) for rows in table.values()] == [3, 2, 3, 2]
+    for name in ("val_accuracy_best", "val_accuracy_final", "accuracy_final"):
+        values = {
+            key: [float(row[name]) for row in rows] for key, rows in table.items()
+        }
+        for (arm, size), draws in values.items():
+            found = metrics["arms"][arm][name][["40", "80"].index(size)]
+            assert found == train.mean_interval(draws)._asdict()
+        if name in learning_curve.PICTURES:
+            differences = [
+                np.subtract(values["learned", size], values["frozen", size])
+                for size in ("40", "80")
+            ]
+            crossing = train.crossover([40, 80], differences)
+            found = metrics["crossovers"][name]["learned over frozen"]
+            assert found == crossing.to_dict()
+            assert any(str(crossing) in line for line in lines)
+    assert all(row["best_epoch"] in "12" for rows in table.values() for row in rows)
+    starts = [
+        line.split(" reviews x ")[0].split() for line in lines if "  last " in line
+    ]
+    assert starts == [[a, s] for s in ("40", "80") for a in ("frozen", "learned")]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--sizes", 40, 321), "321 reviews .* so the largest size is 320"),
+        (("--sizes", 0, 40), "error: --sizes must name sizes of at least 1"),
+        (("--draws-large", 0), "error: --draws and --draws-large must be at least 1"),
+        (("--dim", 5), "error: --dim is 5, and the vectors of ppmi have 6 numbers"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_refused_before_training(
+    run_main, reviews, monkeypatch, flags, message
+):
+    monkeypatch.setattr(train, "replicate", None)
+    with pytest.raises(SystemExit, match=message):
+        run_main(learning_curve, "--data", reviews, *SMALL, *flags)
+
+
+def test_the_answer_is_told_in_words(capsys):
+    found = [(1840.2, 1200.0, 2600.0), (None, 1200.0, None), (50.0, 50.0, 60.0)]
+    for ends in found:
+        crossing = train.crossover([50, 20_000], [[-1], [1]])._replace(
+            **dict(zip(("size", "low", "high"), ends, strict=True)), missing=0.0
+        )
+        told = {"val_accuracy_final": {"learned over frozen": crossing}}
+        learning_curve.print_crossovers(told)
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()[1::2]] == [
+        "learned overtakes frozen at 1,840 (1,200 to 2,600) reviews",
+        "learned does not overtake frozen: none up to 20,000 "
+        "(1,200 to beyond 20,000) reviews",
+        "learned is above frozen from the first: at most 50 (at most 50 to 60) reviews",
+    ]
+
+
+def test_sizes_double_up_to_all_reviews():
+    sizes = learning_curve.list_sizes(learning_curve.Config(data="aclImdb"))
+    assert (sizes[0], sizes[-1], len(sizes)) == (50, 20_000, 10)
+    config = learning_curve.Config(data="aclImdb")
+    assert [learning_curve.count_draws(config, n) for n in (6_400, 12_800)] == [10, 3]

@@ -1,0 +1,120 @@
+"""The experiment of many draws, as its users run it."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import replicates
+from jaxembed import plot, train
+
+OUT = Path("runs/replicates")
+SMALL = ("--vectors", "ppmi", "--ppmi-dim", 6, "--num-words", 200, "--length", 10)
+SMALL += ("--n-train", 40, "--draws", 4, "--hidden", 4, "--epochs", 2)
+SMALL += ("--unfreeze-after", 1, "--chunk", 2)
+
+
+def read_csv():
+    """``float[K, E]`` of each metric of each arm."""
+    with (OUT / "replicates.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    shape = -1, max(int(row["epoch"]) for row in rows)
+    return {
+        arm: {
+            name: np.reshape(
+                [float(row[name]) for row in rows if row["arm"] == arm], shape
+            )
+            for name in replicates.COLUMNS[1:]
+        }
+        for arm in dict.fromkeys(row["arm"] for row in rows)
+    }
+
+
+def test_an_interrupted_run_goes_on_to_its_files(run_main, reviews, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(plot, "replicates", lambda *_, **__: 1 / 0)
+        with pytest.raises(SystemExit, match="error: division by zero"):
+            flags = ("--arms", "learned", "--draws", 2)
+            run_main(replicates, "--data", reviews, *SMALL, *flags)
+    before = read_csv()["learned"]
+    assert len(list((OUT / "unfinished").glob("learned-40-*.json"))) == 1
+    lines = run_main(replicates, "--data", reviews, *SMALL)
+    assert "learned, 40 reviews: 2 of 4 draws were finished before" in lines
+    for name, values in read_csv()["learned"].items():
+        np.testing.assert_array_equal(values[:2], before[name])
+    check_files(lines)
+
+
+def check_files(lines):
+    """What a run of all arms and 4 draws must have written and printed."""
+    assert "160 reviews held out, 240 to draw from" in lines
+    assert lines[-1] == f"results: {OUT}/metrics.json and replicates.png"
+    names = ("metrics.json", "replicates.csv", "replicates.png")
+    assert sorted(path.name for path in OUT.iterdir()) == list(names)
+    metrics = json.loads((OUT / "metrics.json").read_text())
+    table = read_csv()
+    assert list(table) == list(metrics["arms"]) == ["frozen", "learned", "fine-tuned"]
+    for arm, columns in table.items():
+        np.testing.assert_array_equal(columns["draw"][:, 0], range(4))
+        np.testing.assert_array_equal(columns["epoch"][0], [1, 2])
+        best, last = columns["val_accuracy"].max(1), columns["val_accuracy"][:, -1]
+        found = metrics["arms"][arm]
+        assert found["val_accuracy_best"]["mean"] == train.mean_interval(best)._asdict()
+        assert found["val_accuracy_final"]["median"]["estimate"] == np.median(last)
+        mean = columns["accuracy"][:, -1].mean()
+        assert found["accuracy_final"]["mean"]["estimate"] == pytest.approx(mean)
+        assert metrics["chunk"][arm] == 2
+        assert {"compile", "run", "per_replicate"} == set(metrics["seconds"][arm])
+        mean = found["val_accuracy_best"]["mean"]["estimate"]
+        assert any(line.startswith(f"  {arm:<24}{mean:.3f} (") for line in lines)
+    first, second = (table[arm]["val_accuracy"][:, -1] for arm in ("frozen", "learned"))
+    difference = metrics["differences"]["frozen - learned"]["val_accuracy_final"]
+    assert difference["mean"] == train.paired_difference(first, second)._asdict()
+    assert difference["share_better"] == (first > second).mean()
+    # The same draws, heads and tables until one of the tables is trained.
+    frozen, tuned = table["frozen"]["val_loss"], table["fine-tuned"]["val_loss"]
+    np.testing.assert_allclose(frozen[:, 0], tuned[:, 0], rtol=1e-6)
+    assert (frozen[:, 1] != tuned[:, 1]).all() and len(set(frozen[:, 0])) == 4
+
+
+def test_one_draw_has_no_interval(run_main, reviews):
+    flags = ("--data", reviews, *SMALL, "--arms", "frozen", "--draws", 1)
+    lines = run_main(replicates, *flags, "--chunk", 1)
+    assert sum("(no interval: one draw)" in line for line in lines) == 3
+    metrics = json.loads((OUT / "metrics.json").read_text())
+    assert metrics["arms"]["frozen"]["val_accuracy_best"]["mean"]["low"] is None
+    assert metrics["differences"] == {}
+
+
+def test_more_side_by_side_than_memory_allows(run_main, reviews):
+    flags = ("--data", reviews, *SMALL, "--chunk", 4, "--arms", "learned")
+    flags += ("--hidden", 20_000, "--memory-gib", 0.05)
+    with pytest.raises(SystemExit, match=r"error: 4 replicates .* chunk=[1-3] fits"):
+        run_main(replicates, *flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--dim", 5), "error: --dim is 5, and the vectors of ppmi have 6 numbers"),
+        (("--n-train", 241), "241 reviews .* so the largest size is 240"),
+        (("--n-validation", 400), "error: --n-validation must leave some of the 400"),
+        (("--draws", 0), "error: --draws must be at least 1, got 0"),
+        (("--unfreeze-after", 2), "error: --unfreeze-after must be below --epochs 2"),
+        (("--arms", "frozen", "frozen"), "error: --arms must name each arm once"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_refused_before_training(
+    run_main, reviews, monkeypatch, flags, message
+):
+    monkeypatch.setattr(train, "replicate", None)
+    with pytest.raises(SystemExit, match=message):
+        run_main(replicates, "--data", reviews, *SMALL, *flags)
+
+
+def test_the_embedded_reviews_have_fewer_draws():
+    assert replicates.count_draws(replicates.Config(data="embedded")) == 64
+    assert replicates.count_draws(replicates.Config(data="aclImdb")) == 100
