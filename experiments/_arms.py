@@ -1,12 +1,10 @@
 """What the experiments of many draws share: three arms, and the reviews they draw."""
 
-import csv
+import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
-import os
-import shutil
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -23,7 +21,7 @@ EPOCHS = {
     "val_accuracy_final": "at the last epoch",
 }
 # Settings that change no number of a draw, or that its file is named after anyhow.
-ASIDE = ("out", "cache", "arms", "memory_gib", "n_validation")
+ASIDE = ("out", "cache", "arms", "memory_gib")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,10 +57,25 @@ class Config(_vectors.VectorOptions):
     memory_gib: float = 4.0
     """Memory that training may take."""
 
-    def folder(self) -> Path:
-        """Where finished draws are kept until all are finished."""
+    def list_sizes(self) -> list[int]:
+        """How many reviews draws have."""
+        raise NotImplementedError
+
+    def journal(self, arm: Arm, n_train: int) -> Path:
+        """Where the finished draws of an arm are kept until all is finished."""
         assert self.out is not None  # main fills it in
-        return self.out / "unfinished"
+        settings = _run.as_json(self)
+        shared = {field.name for field in dataclasses.fields(Config)} - {*ASIDE}
+        whole = json.dumps({name: settings[name] for name in sorted(shared)})
+        digest = hashlib.sha256(whole.encode()).hexdigest()[:12]
+        return self.out / "unfinished" / f"{arm}-{n_train}-{digest}.json"
+
+    def finish(self) -> None:
+        """Removes the finished draws, of which all results are written now."""
+        for arm, size in itertools.product(self.arms, self.list_sizes()):
+            self.journal(arm, size).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # those of other settings stay
+            self.journal(self.arms[0], 0).parent.rmdir()
 
 
 class Reviews(NamedTuple):
@@ -121,7 +134,15 @@ def load(config: Config, share: float, largest: int) -> Reviews:
 
 
 def check(config: Config) -> None:
-    """Refuses arms that are none, or that would be the same."""
+    """Refuses settings that nothing can be trained with."""
+    for name in ("epochs", "batch_size", "length", "hidden", "num_words"):
+        if getattr(config, name) < 1:
+            flag = name.replace("_", "-")
+            raise ValueError(
+                f"--{flag} must be at least 1, got {getattr(config, name)}."
+            )
+    if not 0 < config.memory_gib < 2**30:
+        raise ValueError(f"--memory-gib must be above 0, got {config.memory_gib}.")
     if not config.arms or len(set(config.arms)) < len(config.arms):
         raise ValueError(f"--arms must name each arm once, got {list(config.arms)}.")
     if "fine-tuned" in config.arms and config.unfreeze_after >= config.epochs > 0:
@@ -173,7 +194,7 @@ def run_arm(
     model = nn.TextClassifier(embed, nn.FlattenDense(hidden=(config.hidden,)))
     # Draws of their own for each size: the interval of a crossing takes them for that.
     key = jax.random.fold_in(jax.random.key(config.seed), n_train)
-    path = name_journal(config, reviews, f"{arm}-{n_train}")
+    path = config.journal(arm, n_train)
     n_done = min(count_finished(path), draws)
     if n_done:
         size = f"{arm}, {n_train:,} reviews"
@@ -204,27 +225,12 @@ def run_arm(
     return histories
 
 
-def name_journal(config: Config, reviews: Reviews, name: str) -> Path:
-    """Where the finished draws of some settings are kept."""
-    settings = _run.as_json(config)
-    shared = {field.name for field in dataclasses.fields(Config)} - {*ASIDE}
-    matter = {name: settings[name] for name in sorted(shared)}
-    whole = json.dumps([matter, len(reviews.held_out)])
-    digest = hashlib.sha256(whole.encode()).hexdigest()
-    return config.folder() / f"{name}-{digest[:12]}.json"
-
-
 def count_finished(path: Path) -> int:
     """How many draws were finished before."""
     try:
         return len(json.loads(path.read_text())["draws"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return 0  # replicate says what is wrong with it, if it is there
-
-
-def remove_journals(config: Config) -> None:
-    """Removes the finished draws once what was made of them is written."""
-    shutil.rmtree(config.folder(), ignore_errors=True)
 
 
 def as_dicts(tree: Any) -> Any:
@@ -234,16 +240,3 @@ def as_dicts(tree: Any) -> Any:
     if type(tree) is list:
         return [as_dicts(branch) for branch in tree]
     return tree.to_dict() if hasattr(tree, "to_dict") else tree
-
-
-def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Writes a header and rows beside, then renames."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(names)
-            writer.writerows(rows)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

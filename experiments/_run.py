@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from experiments import _files
 from jaxembed import nn, plot, train
 
 REVIEWS = ("aclImdb", "aclImdb_v1.tar.gz")  # looked for in $JAXEMBED_DATA
@@ -43,6 +44,9 @@ class Options:
         note = " (SYNTHETIC reviews, no real text)" if self.data == "embedded" else ""
         return self.data + note
 
+    def finish(self) -> None:
+        """Called when all results are written."""
+
     def title(self, description: str) -> str:
         """The line above a picture, from the description of the data."""
         return description
@@ -68,9 +72,10 @@ def main(config_type: type, run: Callable[[Any], dict[str, Any]]) -> None:
     config = dataclasses.replace(config.chosen(), out=out)
     print(f"{name} on {config.sources()}", flush=True)
     try:
-        check_writable(config.out)
+        _files.check_writable(config.out)
         result = {"experiment": name} | run(config) | environment()
-        write_json(config.out / "metrics.json", result)
+        _files.write_json(config.out / "metrics.json", result)
+        config.finish()
     except (OSError, TypeError, ValueError, KeyError, ArithmeticError) as error:
         if os.environ.get("JAXEMBED_TRACEBACK"):
             raise
@@ -91,23 +96,6 @@ def choose_data(data: str) -> str:
         if (Path(folder) / name).exists():
             return str(Path(folder) / name)
     sys.exit(f"error: JAXEMBED_DATA={folder} has neither {' nor '.join(REVIEWS)}.")
-
-
-def check_writable(folder: Path) -> None:
-    """Makes a folder, and fails now rather than after the training.
-
-    Raises:
-      OSError: names the folder.
-    """
-    probe = folder / f".probe.{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise OSError(
-            f"--out {folder} cannot be written: {error.strerror}. Name another folder."
-        ) from error
 
 
 def environment() -> dict[str, Any]:
@@ -131,16 +119,6 @@ def environment() -> dict[str, Any]:
 def as_json(config: Options) -> dict[str, Any]:
     """The settings of a run as JSON has them."""
     return json.loads(json.dumps(dataclasses.asdict(config), default=str))
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON beside, then renames."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(json.dumps(value, indent=2, default=str) + "\n")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def split(n: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

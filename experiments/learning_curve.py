@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import _arms, _run
+from experiments import _arms, _files, _run
 from jaxembed import plot, train
 
 SIZES = (50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 20_000)
@@ -61,11 +61,27 @@ class Config(_arms.Config):
     """Reviews that no draw trains on, the same for all; by default a fifth, which are
     5,000 of IMDB's 25,000."""
 
+    def list_sizes(self) -> list[int]:
+        """The sizes that are meant, in ascending order.
+
+        Raises:
+          ValueError: if there is none, or no number of draws.
+        """
+        default = SIZES_EMBEDDED if self.data == "embedded" else SIZES
+        sizes = sorted(set(default if self.sizes is None else self.sizes))
+        if not sizes or sizes[0] < 1:
+            raise ValueError(f"--sizes must name sizes of at least 1, got {sizes}.")
+        if min(draws := [count_draws(self, size) for size in sizes]) < 1:
+            raise ValueError(
+                f"--draws and --draws-large must be at least 1, got {min(draws)}."
+            )
+        return sizes
+
 
 def run(config: Config) -> dict[str, Any]:
     """Trains all arms on all sizes, and says where they cross."""
     assert config.out is not None  # main fills it in
-    sizes = list_sizes(config)
+    sizes = config.list_sizes()
     # reviews -> words -> ids of shared data, and a table
     start = time.perf_counter()
     reviews = _arms.load(config, SHARE, sizes[-1])
@@ -82,11 +98,10 @@ def run(config: Config) -> dict[str, Any]:
             print_line(arm, size, histories)
     # numbers -> means, crossings, pictures
     rows = list_rows(sizes, numbers)
-    _arms.write_csv(config.out / "learning_curve.csv", COLUMNS, rows)
+    _files.write_csv(config.out / "learning_curve.csv", COLUMNS, rows)
     arms, crossovers = summarize(numbers), find_crossovers(sizes, numbers)
     print_crossovers(crossovers)
     draw(config, reviews.description, sizes, arms, crossovers)
-    _arms.remove_journals(config)
     return {
         "data": reviews.description,
         "config": _run.as_json(config),
@@ -96,23 +111,6 @@ def run(config: Config) -> dict[str, Any]:
         "crossovers": _arms.as_dicts(crossovers),
         "seconds": seconds,
     } | reviews.facts
-
-
-def list_sizes(config: Config) -> list[int]:
-    """The sizes that are meant, in ascending order.
-
-    Raises:
-      ValueError: if there is none, or no number of draws.
-    """
-    default = SIZES_EMBEDDED if config.data == "embedded" else SIZES
-    sizes = sorted(set(default if config.sizes is None else config.sizes))
-    if not sizes or sizes[0] < 1:
-        raise ValueError(f"--sizes must name sizes of at least 1, got {sizes}.")
-    if min(draws := [count_draws(config, size) for size in sizes]) < 1:
-        raise ValueError(
-            f"--draws and --draws-large must be at least 1, got {min(draws)}."
-        )
-    return sizes
 
 
 def count_draws(config: Config, size: int) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import _arms, _run
+from experiments import _arms, _files, _run
 from jaxembed import plot, train
 
 DRAWS, DRAWS_EMBEDDED = 100, 64  # the latter takes two minutes on two CPU cores
@@ -44,6 +44,10 @@ class Config(_arms.Config):
     """Reviews that no draw trains on, the same for all; by default two fifths, which
     are 10,000 of IMDB's 25,000."""
 
+    def list_sizes(self) -> list[int]:
+        """The one size of all draws."""
+        return [self.n_train]
+
 
 def run(config: Config) -> dict[str, Any]:
     """Trains all arms on all draws, and says how they differ."""
@@ -62,15 +66,14 @@ def run(config: Config) -> dict[str, Any]:
             f"{arm}: {compiling:.1f} s to compile, {running:.1f} s to run", flush=True
         )
     # histories -> numbers, a table, a picture
-    _arms.write_csv(config.out / "replicates.csv", COLUMNS, list_rows(runs))
     numbers = pick_epochs(runs)
+    _files.write_csv(config.out / "replicates.csv", COLUMNS, list_rows(runs))
     arms, differences = summarize(numbers), compare(numbers)
     print_tables(arms, differences)
     curves = {arm: histories.val_accuracy for arm, histories in runs.items()}
     title = f"{config.title(reviews.description)}; {draws} x {config.n_train} reviews"
     path = config.out / "replicates.png"
     plot.replicates(curves, path, title, chance=_arms.CHANCE)
-    _arms.remove_journals(config)
     return {
         "data": reviews.description,
         "config": _run.as_json(config) | {"draws": draws},

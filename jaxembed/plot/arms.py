@@ -99,7 +99,12 @@ def draw_legend(figure: Any, handles: Sequence[Any], names: Sequence[str]) -> No
     """Writes the legend below all panels, where it covers nothing."""
     columns = _columns(figure.get_size_inches()[0], names)
     legend = figure.legend(
-        handles, names, loc="lower center", ncols=columns, frameon=False, handlelength=3
+        handles,
+        list(map(str, names)),
+        loc="lower center",
+        ncols=columns,
+        frameon=False,
+        handlelength=3,
     )
     for text in legend.get_texts():
         text.set_parse_math(False)  # $ starts no formula
@@ -107,5 +112,5 @@ def draw_legend(figure: Any, handles: Sequence[Any], names: Sequence[str]) -> No
 
 def _columns(width: float, names: Sequence[str]) -> int:
     """How many names stand side by side: a letter takes 0.09 inches, a line 0.8."""
-    longest = max(map(len, names))
+    longest = max(len(str(name)) for name in names)
     return max(1, min(len(names), int(width / (0.8 + 0.09 * longest))))

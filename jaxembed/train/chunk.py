@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
 from jaxembed.train.epoch import run_epoch
-from jaxembed.train.held_out import HeldOut, measure_held_out, read_sources
+from jaxembed.train.held_out import HeldOut, measure_held_out, read_known
 from jaxembed.train.plan import Plan
 from jaxembed.train.state import Params, TrainState, merge, split, start_state
 from jaxembed.train.step import Metrics
@@ -124,21 +124,22 @@ def _run_epochs(
     """Some epochs of all replicates; metrics of each ``[epochs, C]``."""
     data = shared.ids, shared.labels
     own, states = states.frozen, states.replace(frozen={})
+    masks, _ = split(shared.trainable_rows, plan.frozen)
     sizes: Any = {"batch_size": recipe.batch_size, "shuffle": recipe.shuffle}
-    held_out, sources = shared.held_out, None
+    held_out, known = shared.held_out, None
     if held_out is not None:
-        sources = read_sources(plan.model, common, held_out)
+        known = read_known(plan.model, common, held_out)
 
     def train(epoch: Any, state: Any, own: Any, rows: Any, key: Any) -> Any:
         frozen = merge(own, common)
-        arguments = frozen, shared.trainable_rows, data, rows, key, epoch
+        arguments = frozen, masks, data, rows, key, epoch
         return run_epoch(plan, state, *arguments, **sizes)
 
     def measure(state_and_own: tuple[TrainState, Params]) -> Metrics:
         state, own = state_and_own
         variables = state.variables_with(merge(own, common))
         assert held_out is not None
-        return measure_held_out(plan.model, variables, held_out, sources)
+        return measure_held_out(plan.model, variables, held_out, known)
 
     def body(states: TrainState, epoch: jax.Array) -> Any:
         run = jax.vmap(functools.partial(train, epoch))

@@ -17,6 +17,7 @@ from jaxembed.train.step import Metrics as Sums
 WIDTHS = {"cpu": 4}
 WIDTH = 64
 MIB = 2**20
+NOTE = " The checkpoint goes on with its own chunk only: or name another file."
 
 
 class Compiled(NamedTuple):
@@ -44,6 +45,7 @@ def compile_chunk(
     *,
     chunk: int | None,
     memory: int,
+    is_begun: bool = False,
 ) -> Compiled:
     """The program for as many replicates side by side as fit into a memory.
 
@@ -54,6 +56,7 @@ def compile_chunk(
       shared: what they read.
       chunk: how many it must be; None for any number.
       memory: in bytes.
+      is_begun: whether a checkpoint goes on, which keeps its chunk.
 
     Returns:
       :class:`Compiled`.
@@ -63,19 +66,23 @@ def compile_chunk(
         would.
     """
     start = time.perf_counter()
-    width = chunk or min(len(rows), WIDTHS.get(jax.default_backend(), WIDTH))
+    wanted = chunk or min(len(rows), WIDTHS.get(jax.default_backend(), WIDTH))
+    width, refused = wanted, 0
     while True:
         numbers = jax.ShapeDtypeStruct((width,), np.int32)
         shape = jax.ShapeDtypeStruct((width, rows.shape[1]), np.int32)
         traced = run_chunk.trace(recipe, key, numbers, shape, shared)
         compiled = traced.lower().compile()
         fitting, needed = _count_fitting(compiled, width, shared, memory)
-        if fitting >= width:
+        refused = refused or needed
+        if fitting >= width and chunk in (None, width):
             seconds = time.perf_counter() - start
             return Compiled(compiled, width, describe([traced.jaxpr]), seconds)
-        if chunk is not None or width == 1:
-            raise ValueError(_refusal(width, needed, fitting, memory))
-        width = max(fitting, 1)
+        if fitting >= width or width == 1:  # only now it is sure which one fits
+            n_fit = width if fitting >= width else 0
+            message = _refusal(wanted, refused, n_fit, memory)
+            raise ValueError(message + NOTE * is_begun)
+        width = min(max(fitting, 1), width - 1)
 
 
 def _count_fitting(
@@ -138,7 +145,10 @@ def _to_metrics(results: Results) -> Metrics:
     metrics = _means(results.training, "")
     if results.held_out is not None:
         metrics |= _means(results.held_out, "val_")
-    return {name: np.where(results.is_bad, np.nan, x) for name, x in metrics.items()}
+    return {
+        name: np.where(results.is_bad | ~np.isfinite(values), np.nan, values)
+        for name, values in metrics.items()
+    }
 
 
 def _means(sums: Sums, prefix: str) -> Metrics:

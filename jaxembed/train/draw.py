@@ -32,19 +32,29 @@ def draw_rows(
       ``int32[K, n]``.
 
     Raises:
-      TypeError: if the pool has other numbers than integers.
-      ValueError: if there are fewer than ``n_train`` examples, or nothing is drawn.
+      TypeError: if a number is no integer.
+      ValueError: if a number is none of an example, there are fewer than ``n_train``
+        examples, or nothing is drawn.
 
     Example:
       >>> small, large = (draw_rows(jax.random.key(0), 3, 10, n) for n in (2, 4))
       >>> small.shape, bool((large[:, :2] == small).all())
       ((3, 2), True)
     """
-    examples = np.arange(pool) if isinstance(pool, int) else np.asarray(pool)
+    for name, number in (("n_replicates", n_replicates), ("n_train", n_train)):
+        if not isinstance(number, int | np.integer) or isinstance(number, bool):
+            raise TypeError(f"{name} must be an int, got {number!r}.")
+    is_count = isinstance(pool, int | np.integer)
+    examples = np.arange(pool) if is_count else np.asarray(pool)  # type: ignore[arg-type]
     if examples.dtype.kind not in "iu" or examples.ndim != 1:
         raise TypeError(
             "pool must be a number of examples or their numbers, int[N], got "
             f"{examples.dtype}{list(examples.shape)}."
+        )
+    if ((examples < 0) | (examples >= 2**31)).any():
+        raise ValueError(
+            f"pool must be numbers of examples, from 0, got {examples.min()} to "
+            f"{examples.max()}."
         )
     if len(np.unique(examples)) < len(examples):
         raise ValueError("pool must name each example once: a draw has none twice.")

@@ -41,43 +41,51 @@ class ByPosition(NamedTuple):
 HeldOut = ByPosition | Batch
 
 
-def make_held_out(model: nn.Module, examples: Checked) -> HeldOut:
+def make_held_out(model: Any, examples: Checked, memory: int) -> HeldOut:
     """Examples in the form in which ``model`` is measured on them fastest.
 
     Args:
       model: that is to be measured.
       examples: ``int32[N, L]`` ids and ``int32[N]`` labels of NumPy, N > 0.
+      memory: in bytes, of which the faster form may take a quarter.
 
     Returns:
-      :class:`ByPosition` where the model allows it, else batches, stacked.
+      :class:`ByPosition` where the model allows it and the texts share enough of their
+      words, else batches, stacked.
     """
     chunks = make_chunks(examples)
     batches = jax.tree.map(lambda *leaves: jnp.stack(leaves), *chunks)
     if not _is_flat(model):
         return batches
     texts = np.concatenate([chunk.ids for chunk in chunks])
-    return ByPosition(jax.device_put(find_positions(texts)), batches)
+    positions = find_positions(texts)
+    length, n_words = np.shape(positions.words)
+    width = (model.head.hidden or (model.head.classes,))[0]
+    n_bytes = 4 * length * n_words * (model.embed.features + width)
+    if 2 * n_words > len(examples[0]) or n_bytes > memory // 4:
+        return batches
+    return ByPosition(jax.device_put(positions), batches)
 
 
-def read_sources(model: nn.Module, params: Params, held_out: HeldOut) -> Any:
-    """What :func:`measure_held_out` reads for each position; see there.
+def read_known(model: nn.Module, params: Params, held_out: HeldOut) -> Any:
+    """What :func:`measure_held_out` would read for each replicate anew.
 
     Args:
-      model: likewise.
-      params: those that all replicates share. If the table is among them, its rows are
-        read now, once.
+      model: that is to be measured.
+      params: frozen ones that all replicates share.
       held_out: of :func:`make_held_out`.
+
+    Returns:
+      The rows of the words of each position if the table is one of them, else None.
     """
-    if not isinstance(held_out, ByPosition):
+    is_known = ("embed", "embedding") in flatten_dict(params)
+    if not (is_known and isinstance(held_out, ByPosition)):
         return None
-    words = held_out.positions.words
-    if ("embed", "embedding") not in flatten_dict(params):
-        return words
-    return _read_rows(model, {"params": params}, words)
+    return _read_rows(model, {"params": params}, held_out.positions.words)
 
 
 def measure_held_out(
-    model: nn.Module, variables: Any, held_out: HeldOut, sources: Any
+    model: nn.Module, variables: Any, held_out: HeldOut, known: Any = None
 ) -> Metrics:
     """The sums of loss and right answers over all examples. Pure.
 
@@ -85,14 +93,14 @@ def measure_held_out(
       model: called as ``model(ids)``.
       variables: its parameters.
       held_out: of :func:`make_held_out`.
-      sources: of :func:`read_sources`.
+      known: of :func:`read_known`.
 
     Returns:
       :class:`Metrics`.
     """
     if isinstance(held_out, ByPosition):
         batches = held_out.batches
-        logits = _apply_by_position(model, variables, held_out, sources)
+        logits = _apply_by_position(model, variables, held_out, known)
         logits = logits.reshape(*batches.labels.shape, *logits.shape[1:])
         metrics = jax.vmap(measure)(logits, batches)
     else:
@@ -122,15 +130,17 @@ def _read_rows(model: Any, variables: Any, ids: Any) -> jax.Array:
 
 
 def _apply_by_position(
-    model: Any, variables: Any, held_out: ByPosition, sources: Any
+    model: Any, variables: Any, held_out: ByPosition, known: Any
 ) -> jax.Array:
     """``model.apply``, with its first layer by position."""
     name = "hidden_0" if model.head.hidden else "logits"
     layer = variables["params"]["head"][name]
-    is_read = jnp.issubdtype(sources.dtype, jnp.floating)
-    read = None if is_read else functools.partial(_read_rows, model, variables)
-    places = held_out.positions.places
-    sums = multiply_positions(sources, layer["kernel"], places, read)
+    words, places = held_out.positions
+    read = functools.partial(_read_rows, model, variables)
+    if known is None:
+        sums = multiply_positions(words, layer["kernel"], places, read)
+    else:
+        sums = multiply_positions(known, layer["kernel"], places)
 
     def intercept(run: Any, args: Any, kwargs: Any, context: Any) -> Any:
         module = context.module

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from jaxembed.train.history import MONITORS
 from jaxembed.train.leaves import hash_arrays
 
 Metrics = dict[str, np.ndarray]
@@ -62,8 +61,7 @@ class Journal:
         rows = {name: _to_json(array) for name, array in metrics.items()}
         draws = [hash_arrays(row) for row in self.rows[:n_done]]
         whole = {"run": self.identity, "draws": draws, "metrics": rows}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        beside = _beside(self.path)
         try:
             with beside.open("w") as file:
                 json.dump(whole, file, allow_nan=False)
@@ -85,6 +83,34 @@ def _to_json(array: np.ndarray) -> list[list[float | None]]:
     return [[x if math.isfinite(x) else None for x in row] for row in array.tolist()]
 
 
+def open_journal(checkpoint: str | Path | None) -> tuple[Path | None, dict[str, Any]]:
+    """The path of a journal, which can be written, and what it says of its run.
+
+    Raises:
+      OSError: if it cannot be written: now, rather than after hours.
+      ValueError: if it is damaged.
+    """
+    if checkpoint is None:
+        return None, {}
+    path = Path(checkpoint)
+    if path.is_dir():
+        raise IsADirectoryError(f"checkpoint={path} is a folder: name a file in it.")
+    beside = _beside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.touch()
+        beside.unlink()
+    except OSError as error:
+        raise OSError(
+            f"checkpoint={path} cannot be written: {error.strerror}. Name another file."
+        ) from error
+    return path, read(path)["run"] if path.exists() else {}
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
 def read(path: Path) -> dict[str, Any]:
     """What :meth:`Journal.save` wrote: "run", "draws" and "metrics".
 
@@ -92,23 +118,38 @@ def read(path: Path) -> dict[str, Any]:
       ValueError: if it is anything else.
     """
     try:
+        if (size := path.stat().st_size) > LARGEST:
+            raise ValueError(f"it has {size:,} bytes")
         saved = json.loads(path.read_text())
         draws, run = saved["draws"], saved["run"]
-        arrays = {n: np.array(x, np.float64) for n, x in saved["metrics"].items()}
+        arrays = {name: _from_json(rows) for name, rows in saved["metrics"].items()}
         shapes = {array.shape for array in arrays.values()}
         is_ours = (
             isinstance(run, dict)
             and type(run["chunk"]) is int
             and run["chunk"] > 0
             and all(isinstance(digest, str) for digest in draws)
-            and {"loss", "accuracy"} <= set(arrays) <= set(MONITORS)
+            and run["metrics"] == sorted(arrays)
             and shapes == {(len(draws), run["epochs"])}
         )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except ERRORS as error:
         raise ValueError(f"{path} cannot be read ({error}): {REMEDY}") from error
     if not is_ours:
         raise ValueError(f"{path} has no metrics of replicates: {REMEDY}")
     return {"run": run, "draws": draws, "metrics": arrays}
 
 
+def _from_json(rows: Any) -> np.ndarray:
+    for row in rows:
+        for value in row:
+            if value is not None and type(value) is not float:
+                raise ValueError(f"{value!r:.40} is no metric")
+    return np.array(rows, np.float64)
+
+
+LARGEST = 2**28  # bytes: a million epochs of all metrics
+ERRORS = (
+    *(OSError, ValueError, TypeError, KeyError),
+    *(AttributeError, RecursionError, OverflowError),
+)
 REMEDY = "give another file; if it is to be made anew, remove it."

@@ -20,7 +20,7 @@ from jaxembed.train.data import Examples, check_examples, check_ids
 from jaxembed.train.draw import check_draws
 from jaxembed.train.held_out import make_held_out
 from jaxembed.train.history import MONITORS, Histories
-from jaxembed.train.journal import Journal, read
+from jaxembed.train.journal import Journal, open_journal
 from jaxembed.train.layout import LAYOUTS, check_layout, choose_layout, make_dense
 from jaxembed.train.masks import make_masks
 from jaxembed.train.plan import Interface, Plan, make_plan
@@ -57,9 +57,11 @@ def replicate(
 
     One compiled program trains and measures a chunk of replicates side by side, all
     their epochs; the examples and what is frozen lie in memory once for all. Replicate
-    k is ``fit(..., key=jax.random.fold_in(key, k), rows=rows[k], params=params)``, its
-    losses to 1e-6: so each can be had again alone, with its weights, and the size of
-    the chunks, or the number of replicates, changes none of them.
+    k is ``fit(..., key=jax.random.fold_in(key, k), rows=rows[k], params=params)``: so
+    each can be had again alone, with its weights, and the size of the chunks, or the
+    number of replicates, changes none of them. The losses agree to 1e-6, and less
+    closely only where training itself makes rounding grow: at rates at which it jumps
+    about, over many epochs.
 
     Args:
       model: see :func:`fit`, as for all that is not named here.
@@ -71,7 +73,8 @@ def replicate(
       max_norm: likewise.
       epochs: how many times each example of a draw is seen.
       batch_size: B.
-      key: of all replicates; the number of each is folded in.
+      key: of all replicates; the number of each is folded in. A threefry key, which is
+        JAX's default: others have other bits under ``jax.vmap``.
       params: initial values of some parameters, such as a table of word vectors, which
         are the same in all; each replicate draws the others.
       validation: ids and labels to measure all replicates on after each epoch.
@@ -82,7 +85,8 @@ def replicate(
       chunk: how many replicates go side by side; by default as many as fit into
         ``memory`` and make it faster.
       checkpoint: a file of JSON. The metrics of finished chunks are kept there, and the
-        run goes on from there if it was interrupted, or is asked for more replicates.
+        run goes on from there, with the same chunk, if it was interrupted or is asked
+        for more replicates.
       progress: whether to show a bar on stderr; None for where that is a terminal.
 
     Returns:
@@ -106,24 +110,36 @@ def replicate(
       >>> histories.loss.shape
       (5, 3)
     """
-    first = check_ids(data[0])[:1]
+    epochs, batch_size, memory = (
+        _check_number(name, value)
+        for name, value in (
+            ("epochs", epochs),
+            ("batch_size", batch_size),
+            ("memory", memory),
+        )
+    )
     check_layout(layout, table_tx)
+    _check_key(key)
+    path, saved = open_journal(checkpoint)
+    first = check_ids(data[0])[:1]
     plan, interface = make_plan(model, tx, first, table_tx=table_tx, max_norm=max_norm)
     late = find_late(interface, unfreeze_after)
     plan = dataclasses.replace(plan, frozen=plan.frozen | late)
     check_params(plan, first, params)
-    shared = _share(interface, model, data, validation, params, trainable_rows)
+    given = validation, params, trainable_rows
+    shared = _share(interface, model, data, *given, memory)
     rows = check_draws(rows, len(shared.ids), batch_size)
-    _check_numbers(epochs=epochs, memory=memory, chunk=1 if chunk is None else chunk)
-    path, saved = _look_at(checkpoint)
     batch = np.asarray(data[0])[rows[0, :batch_size]]
     if layout == "auto" and saved.get("layout") in LAYOUTS:
         layout = saved["layout"]
     plan, layout = _apply_layout(plan, layout, batch)
     recipe = Recipe(plan, epochs, batch_size, shuffle, late, unfreeze_after)
-    chunk = saved.get("chunk") if chunk is None else chunk
-    program = compile_chunk(recipe, key, rows, shared, chunk=chunk, memory=memory)
-    identity = _identify(program, key, shared, {"layout": layout, "epochs": epochs})
+    chunk = saved.get("chunk") if chunk is None else _check_number("chunk", chunk)
+    limits: Any = {"chunk": chunk, "memory": memory, "is_begun": bool(saved)}
+    program = compile_chunk(recipe, key, rows, shared, **limits)
+    names = sorted(MONITORS if shared.held_out else MONITORS[:2])
+    settings = {"layout": layout, "epochs": epochs, "metrics": names}
+    identity = _identify(program, key, shared, settings)
     journal = Journal(path, rows, epochs, identity)
     start = time.perf_counter()
     metrics = run_chunks(program, key, rows, shared, journal, progress)
@@ -140,34 +156,42 @@ def _share(
     validation: Examples | None,
     params: Params | None,
     trainable_rows: ArrayLike | None,
+    memory: int,
 ) -> Shared:
     """What all replicates read, checked, on the device."""
     ids, labels = map(jnp.asarray, check_examples(interface, data))
     held_out = None
     if validation is not None:
         examples = check_examples(interface, validation, "validation ")
-        held_out = make_held_out(model, examples)
+        held_out = make_held_out(model, examples, memory)
     given = jax.tree.map(jnp.asarray, params or {})
     masks = make_masks(interface, trainable_rows)
     return jax.device_put(Shared(ids, labels, given, masks, held_out))
 
 
-def _check_numbers(**numbers: int) -> None:
-    for name, value in numbers.items():
-        if not isinstance(value, int | np.integer) or isinstance(value, bool):
-            raise TypeError(f"{name} must be an int, got {value!r}.")
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}.")
+def _check_number(name: str, value: Any) -> int:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, got {value!r}.")
+    if not 1 <= value < 2**63:
+        raise ValueError(f"{name} must be at least 1, got {value}.")
+    return int(value)
 
 
-def _look_at(checkpoint: str | Path | None) -> tuple[Path | None, dict[str, Any]]:
-    """The path of a journal, and what it says of its run, if there is one."""
-    if checkpoint is None:
-        return None, {}
-    path = Path(checkpoint)
-    if path.is_dir():
-        raise IsADirectoryError(f"checkpoint={path} is a folder: name a file in it.")
-    return path, read(path)["run"] if path.exists() else {}
+def _check_key(key: Any) -> None:
+    """Refuses a key whose bits are others in a vmap than alone."""
+    if not isinstance(key, jax.Array | np.ndarray):
+        raise TypeError(f"key must be a jax.random.key, got {key!r}.")
+    typed = jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+    wrapped = key if typed else jax.random.wrap_key_data(jnp.asarray(key))
+    if wrapped.shape:
+        raise ValueError(
+            f"key must be a single key, got {list(wrapped.shape)} of them."
+        )
+    if (kind := str(jax.random.key_impl(wrapped))) != "threefry2x32":
+        raise ValueError(
+            f"key is of the kind {kind}, whose numbers depend on how many replicates "
+            'go side by side: make it by jax.random.key(seed, impl="threefry2x32").'
+        )
 
 
 def _apply_layout(plan: Plan, layout: str, batch: np.ndarray) -> tuple[Plan, str]:

@@ -104,7 +104,7 @@ def test_the_answer_is_told_in_words(capsys):
 
 
 def test_sizes_double_up_to_all_reviews():
-    sizes = learning_curve.list_sizes(learning_curve.Config(data="aclImdb"))
+    sizes = learning_curve.Config(data="aclImdb").list_sizes()
     assert (sizes[0], sizes[-1], len(sizes)) == (50, 20_000, 10)
     config = learning_curve.Config(data="aclImdb")
     assert [learning_curve.count_draws(config, n) for n in (6_400, 12_800)] == [10, 3]

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from experiments import _run, imdb_learned
+from experiments import _files, _run, imdb_learned
 
 
 def test_data_is_what_the_flag_says_else_the_environment_else_embedded(
@@ -53,14 +53,14 @@ def test_bad_input_ends_with_one_line(run_main, reviews, tmp_path, flags, messag
 
 def test_json_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "metrics.json"
-    _run.write_json(path, {"a": 1})
+    _files.write_json(path, {"a": 1})
 
     def fail(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(KeyboardInterrupt):
-        _run.write_json(path, {"a": 2})
+        _files.write_json(path, {"a": 2})
     assert json.loads(path.read_text()) == {"a": 1}
     assert list(tmp_path.iterdir()) == [path]
 

@@ -7,10 +7,11 @@ import pytest
 
 from jaxembed import nn, optim, train
 from jaxembed.train import chunk as chunk_module
-from jaxembed.train import held_out as held_out_module
 from tests.train.conftest import V, bits
 
 KEY, K, N_TRAIN, POOL = jax.random.key(5), 5, 20, 50
+# So many that their positions share words, and more than one batch of them.
+HELD_OUT = 1_100
 SETTINGS = {"tx": optim.rmsprop(0.01), "epochs": 3, "batch_size": 8}
 
 
@@ -22,8 +23,7 @@ def rows():
 @pytest.fixture
 def replicate(model, examples, rows):
     """``train.replicate`` of the small problem; every argument can be another."""
-    held_out = tuple(array[POOL:] for array in examples)
-    settings = SETTINGS | {"rows": rows, "key": KEY, "validation": held_out}
+    settings = SETTINGS | {"rows": rows, "key": KEY, "validation": held_out()}
     settings["progress"] = False
 
     def call(model=model, data=examples, **changed):
@@ -32,9 +32,13 @@ def replicate(model, examples, rows):
     return call
 
 
+def held_out():
+    ids = np.random.default_rng(9).integers(0, V - 1, (HELD_OUT, 6)).astype(np.int32)
+    return ids, ((ids < V // 2).sum(1) > 3).astype(np.int32)
+
+
 def run_alone(model, examples, rows, k, **changed):
-    held_out = tuple(array[POOL:] for array in examples)
-    settings = SETTINGS | {"rows": rows[k], "validation": held_out, "progress": False}
+    settings = SETTINGS | {"rows": rows[k], "validation": held_out(), "progress": False}
     key = jax.random.fold_in(KEY, k)
     _, history = train.fit(model, examples, key=key, **(settings | changed))
     return history
@@ -54,9 +58,9 @@ ARMS = {
     ),
     "frozen": (FROZEN, GIVEN),
     "frozen, each its own": (FROZEN, {}),
-    "fine-tuned": (
-        nn.TextClassifier(nn.Embed(V, 4), HIDDEN),
-        GIVEN | {"unfreeze_after": 2},
+    "fine-tuned, padding, in order": (
+        nn.TextClassifier(nn.Embed(V, 4, padding_idx=0), HIDDEN),
+        GIVEN | {"unfreeze_after": 2, "shuffle": False},
     ),
     "pooled, row-sparse, clipped": (
         nn.TextClassifier(nn.Embed(V, 4), nn.PooledDense()),
@@ -118,11 +122,8 @@ def test_what_is_shared_is_not_copied():
     model = nn.TextClassifier(embed, nn.FlattenDense())
     plan, _ = train.make_plan(model, optim.rmsprop(), ids[:1])
     given = {"embed": {"embedding": jnp.zeros((n_rows, dim))}}
-    held_out = held_out_module.make_held_out(
-        model, (np.asarray(ids), np.zeros(n_texts, np.int32))
-    )
     labels = jnp.zeros(n_texts, jnp.int32)
-    shared = chunk_module.Shared(ids, labels, given, {}, held_out)
+    shared = chunk_module.Shared(ids, labels, given, {}, None)
     sizes = []
     for width in (2, 12):
         numbers = jax.ShapeDtypeStruct((width,), np.int32)
@@ -143,7 +144,6 @@ def test_a_replicate_that_diverges_is_nan_and_alone(replicate, examples, rows):
     found, expected = (
         replicate(
             data=(texts, examples[1]),
-            validation=(texts[POOL:], examples[1][POOL:]),
             params={"embed": {"embedding": np.vstack([table()[:-1], last])}},
             trainable_rows=np.arange(V) < V - 1,
         )

@@ -46,6 +46,15 @@ def replicate(**changed):
         ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
         ({"chunk": 0}, ValueError, "chunk must be at least 1, got 0"),
         ({"chunk": 2.0}, TypeError, "chunk must be an int, got 2.0"),
+        ({"batch_size": 5.0}, TypeError, "batch_size must be an int, got 5.0"),
+        ({"key": 5}, TypeError, "key must be a jax.random.key, got 5"),
+        (
+            {"key": jax.random.split(KEY)},
+            ValueError,
+            r"must be a single key, got \[2\]",
+        ),
+        ({"key": jax.random.key(0, impl="rbg")}, ValueError, 'impl="threefry2x32"'),
+        ({"checkpoint": "/proc/no/x.json"}, OSError, "cannot be written: .* another"),
         ({"memory": 0}, ValueError, "memory must be at least 1, got 0"),
         ({"validation": (IDS[:0], LABELS[:0])}, ValueError, "there is no text"),
         ({"validation": (IDS + V, LABELS)}, ValueError, r"validation ids\[0, 0\] is"),
@@ -96,6 +105,9 @@ def test_by_default_as_many_as_fit():
         ((2, 5, 6), ValueError, "n_train is 6, and there are 5 examples to draw from"),
         ((2, [1, 2, 2], 1), ValueError, "must name each example once"),
         ((2, [1.0, 2.0], 1), TypeError, r"got float64\[2\]"),
+        ((2, [3, 2**32], 1), ValueError, "from 0, got 3 to 4294967296"),
+        ((2, [3, -1], 1), ValueError, "from 0, got -1 to 3"),
+        ((2.5, 5, 2), TypeError, "n_replicates must be an int, got 2.5"),
     ],
 )
 def test_draws_refused(arguments, error, message):

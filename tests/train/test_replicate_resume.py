@@ -115,6 +115,10 @@ def saved(tmp_path_factory):
         lambda text: text.replace('"loss": [[', '"loss": [[1.0, '),
         lambda text: text.replace('"accuracy"', '"val_what"'),
         lambda text: text.replace('"chunk": 2', '"chunk": "2"'),
+        lambda text: text.replace('"loss": [[', '"loss": [[' + "9" * 400 + ", "),
+        lambda text: text.replace('"loss": [[', '"loss": [[true, '),
+        lambda text: "[" * 100_000,
+        lambda text: text.replace(', "metrics": {', ', "metrics": {"val_loss": [], '),
     ],
 )
 def test_a_damaged_file_is_refused_and_stays(change, saved, tmp_path):
@@ -126,6 +130,17 @@ def test_a_damaged_file_is_refused_and_stays(change, saved, tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_large_file_is_not_read(saved, tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxembed.train.journal.LARGEST", 10)
+    with pytest.raises(ValueError, match="it has .* bytes"):
+        replicate(checkpoint=saved)
+
+
+def test_numbers_of_numpy_can_be_saved(whole, tmp_path):
+    numbers = {"epochs": np.int64(2), "chunk": np.int64(2), "batch_size": np.int32(8)}
+    assert_same(whole, replicate(checkpoint=tmp_path / "run.json", **numbers))
+
+
 def test_a_folder_is_no_checkpoint(tmp_path):
     with pytest.raises(IsADirectoryError, match="name a file in it"):
         replicate(checkpoint=tmp_path)
@@ -133,7 +148,8 @@ def test_a_folder_is_no_checkpoint(tmp_path):
 
 def test_nan_comes_back_as_nan(tmp_path):
     rows = np.zeros((2, 3), np.int32)
-    journal = Journal(tmp_path / "run.json", rows, 2, {"epochs": 2, "chunk": 1})
+    identity = {"epochs": 2, "chunk": 1, "metrics": ["accuracy", "loss"]}
+    journal = Journal(tmp_path / "run.json", rows, 2, identity)
     loss = np.array([[0.1, np.nan], [1 / 3, np.inf]])
     journal.save({"loss": loss, "accuracy": loss})
     expected = np.where(np.isfinite(loss), loss, np.nan)
