@@ -3,7 +3,8 @@
 Notebook:  section 2 says that learned vectors win with more data; this says from where.
 Run:       python -m experiments.learning_curve --data aclImdb_v1.tar.gz
            --vectors glove.6B.zip/glove.6B.100d.txt
-Expect:    EXPECT_LEARNING
+Expect:    learned overtakes frozen at 802 reviews (671 to 864) at the best epochs; on
+           two CPU cores a quarter of an hour
 Writes:    runs/learning_curve/{metrics.json,learning_curve.csv,learning_curve.png,
            learning_curve_final.png}
 

@@ -3,7 +3,8 @@
 Notebook:  beyond section 2, which has one draw of 200 reviews and no interval.
 Run:       python -m experiments.replicates --data aclImdb_v1.tar.gz
            --vectors glove.6B.zip/glove.6B.100d.txt
-Expect:    EXPECT_REPLICATES
+Expect:    at the best epochs frozen 0.559, learned 0.527, fine-tuned 0.560; frozen -
+           learned 0.032 (0.030 to 0.035); on two CPU cores 3 minutes
 Writes:    runs/replicates/{metrics.json,replicates.csv,replicates.png}
 
 Word vectors that stay as they are (frozen), a table learned from nothing (learned) and
