@@ -110,42 +110,41 @@ def replicate(
       >>> histories.loss.shape
       (5, 3)
     """
-    epochs, batch_size, memory = (
-        _check_number(name, value)
-        for name, value in (
-            ("epochs", epochs),
-            ("batch_size", batch_size),
-            ("memory", memory),
-        )
-    )
-    check_layout(layout, table_tx)
     _check_key(key)
+    sizes = {"epochs": epochs, "batch_size": batch_size, "memory": memory}
+    epochs, batch_size, memory = (_check_number(*size) for size in sizes.items())
     path, saved = open_journal(checkpoint)
     first = check_ids(data[0])[:1]
     plan, interface = make_plan(model, tx, first, table_tx=table_tx, max_norm=max_norm)
     late = find_late(interface, unfreeze_after)
     plan = dataclasses.replace(plan, frozen=plan.frozen | late)
     check_params(plan, first, params)
-    given = validation, params, trainable_rows
-    shared = _share(interface, model, data, *given, memory)
+    shared = _share(interface, model, data, validation, params, trainable_rows, memory)
     rows = check_draws(rows, len(shared.ids), batch_size)
     batch = np.asarray(data[0])[rows[0, :batch_size]]
-    if layout == "auto" and saved.get("layout") in LAYOUTS:
-        layout = saved["layout"]
-    plan, layout = _apply_layout(plan, layout, batch)
+    plan, layout = _apply_layout(plan, layout, saved, batch)
     recipe = Recipe(plan, epochs, batch_size, shuffle, late, unfreeze_after)
-    chunk = saved.get("chunk") if chunk is None else _check_number("chunk", chunk)
-    limits: Any = {"chunk": chunk, "memory": memory, "is_begun": bool(saved)}
+    limits = _find_limits(chunk, saved) | {"memory": memory}
     program = compile_chunk(recipe, key, rows, shared, **limits)
-    names = sorted(MONITORS if shared.held_out else MONITORS[:2])
-    settings = {"layout": layout, "epochs": epochs, "metrics": names}
-    identity = _identify(program, key, shared, settings)
-    journal = Journal(path, rows, epochs, identity)
+    journal = _make_journal(path, program, key, shared, rows, epochs, layout)
+    return _run(program, key, rows, shared, journal, progress)
+
+
+def _run(
+    program: Compiled,
+    key: jax.Array,
+    rows: np.ndarray,
+    shared: Shared,
+    journal: Journal,
+    progress: bool | None,
+) -> Histories:
+    """All replicates, with the seconds that they took."""
     start = time.perf_counter()
     metrics = run_chunks(program, key, rows, shared, journal, progress)
     seconds = {"compile": program.seconds, "run": time.perf_counter() - start}
     none = np.zeros((len(rows), 0))
     arrays: Any = {name: metrics.get(name, none) for name in MONITORS}
+    layout = journal.identity["layout"]
     return Histories(**arrays, seconds=seconds, layout=layout, chunk=program.chunk)
 
 
@@ -194,19 +193,42 @@ def _check_key(key: Any) -> None:
         )
 
 
-def _apply_layout(plan: Plan, layout: str, batch: np.ndarray) -> tuple[Plan, str]:
-    """The plan of a layout, and which one it is."""
+def _apply_layout(
+    plan: Plan, layout: str, saved: dict[str, Any], batch: np.ndarray
+) -> tuple[Plan, str]:
+    """The plan of a layout, and which one it is: that of a run that goes on."""
+    check_layout(layout, plan.table_tx)
     if not plan.sparse:
         return plan, "dense"
+    if layout == "auto" and saved.get("layout") in LAYOUTS:
+        layout = saved["layout"]
     if layout == "auto":
         layout = choose_layout(plan, batch)
     return make_dense(plan) if layout == "dense" else plan, layout
 
 
-def _identify(
-    program: Compiled, key: jax.Array, shared: Shared, settings: dict[str, Any]
-) -> dict[str, Any]:
-    """What makes two runs the same, but for the draws."""
-    digest = hashlib.sha256(program.text.encode()).hexdigest()
-    settings |= {"program": digest, "chunk": program.chunk}
-    return fingerprint(key, {"examples": shared}, settings)
+def _find_limits(chunk: int | None, saved: dict[str, Any]) -> dict[str, Any]:
+    """How many replicates must go side by side: as many as before in a run that was."""
+    if chunk is not None:
+        chunk = _check_number("chunk", chunk)
+    chunk = saved.get("chunk") if chunk is None else chunk
+    return {"chunk": chunk, "is_begun": bool(saved)}
+
+
+def _make_journal(
+    path: Path | None,
+    program: Compiled,
+    key: jax.Array,
+    shared: Shared,
+    rows: np.ndarray,
+    epochs: int,
+    layout: str,
+) -> Journal:
+    """The journal, which knows what makes two runs the same."""
+    settings = {
+        "program": hashlib.sha256(program.text.encode()).hexdigest(),
+        "metrics": sorted(MONITORS if shared.held_out else MONITORS[:2]),
+        **{"chunk": program.chunk, "epochs": epochs, "layout": layout},
+    }
+    identity = fingerprint(key, {"examples": shared}, settings)
+    return Journal(path, rows, epochs, identity)

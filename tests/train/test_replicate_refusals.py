@@ -54,7 +54,6 @@ def replicate(**changed):
             r"must be a single key, got \[2\]",
         ),
         ({"key": jax.random.key(0, impl="rbg")}, ValueError, 'impl="threefry2x32"'),
-        ({"checkpoint": "/proc/no/x.json"}, OSError, "cannot be written: .* another"),
         ({"memory": 0}, ValueError, "memory must be at least 1, got 0"),
         ({"validation": (IDS[:0], LABELS[:0])}, ValueError, "there is no text"),
         ({"validation": (IDS + V, LABELS)}, ValueError, r"validation ids\[0, 0\] is"),
@@ -75,6 +74,12 @@ def replicate(**changed):
 def test_refused(changed, error, message):
     with pytest.raises(error, match=message):
         replicate(**changed)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"checkpoint=.* cannot be written: .* another"):
+        replicate(checkpoint=tmp_path / "file" / "run.json")
 
 
 def test_too_many_at_once_says_how_many_fit():
