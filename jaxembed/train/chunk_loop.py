@@ -99,7 +99,8 @@ def _count_fitting(
     common = sum(leaf.nbytes for leaf in jax.tree.leaves(shared))
     if needed <= memory:
         return width, needed
-    each = (needed - common) / width  # at most: some of it does not grow with them
+    # At most: some of it does not grow with them.
+    each = max(needed - common, 1) / width
     return max(int((memory - common) // each), 0), needed
 
 

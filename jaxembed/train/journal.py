@@ -12,8 +12,6 @@ import numpy as np
 from jaxembed.train.leaves import hash_arrays
 
 Metrics = dict[str, np.ndarray]
-# Of a file of ours: what a number takes, four times over, and all the rest.
-BYTES_A_NUMBER, BYTES_BESIDE = 160, 2**20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,13 +21,11 @@ class Journal:
     Attributes:
       path: a file of JSON, or None where nothing is kept.
       rows: ``int32[K, n]``, the examples of each replicate.
-      epochs: how many each has.
       identity: what else makes two runs the same, as JSON.
     """
 
     path: Path | None
     rows: np.ndarray
-    epochs: int
     identity: dict[str, Any]
 
     def load(self) -> Metrics:

@@ -231,4 +231,4 @@ def _make_journal(
         **{"chunk": program.chunk, "epochs": epochs, "layout": layout},
     }
     identity = fingerprint(key, {"examples": shared}, settings)
-    return Journal(path, rows, epochs, identity)
+    return Journal(path, rows, identity)

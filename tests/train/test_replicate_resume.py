@@ -149,7 +149,7 @@ def test_a_folder_is_no_checkpoint(tmp_path):
 def test_nan_comes_back_as_nan(tmp_path):
     rows = np.zeros((2, 3), np.int32)
     identity = {"epochs": 2, "chunk": 1, "metrics": ["accuracy", "loss"]}
-    journal = Journal(tmp_path / "run.json", rows, 2, identity)
+    journal = Journal(tmp_path / "run.json", rows, identity)
     loss = np.array([[0.1, np.nan], [1 / 3, np.inf]])
     journal.save({"loss": loss, "accuracy": loss})
     expected = np.where(np.isfinite(loss), loss, np.nan)
