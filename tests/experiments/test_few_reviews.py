@@ -175,21 +175,17 @@ def test_the_embedded_corpus_shows_what_vectors_are_good_for(run_main):
 
 @pytest.mark.real_data
 def test_the_notebooks_comparison(run_main, real_reviews):
-    """Frozen vectors against learned ones, on the same draws of 200 reviews."""
+    """One draw of 200 reviews; test_replicates.py has more of them."""
     glove = real_reviews.parent / "glove.6B.100d.imdb.txt.gz"
     flags = ("--data", real_reviews, "--n-validation", 4_000)
-    best: dict[str, list[float]] = {"imdb_glove": [], "imdb_scratch": []}
-    for seed in range(4):
-        run_main(imdb_glove, *flags, "--vectors", glove, "--seed", seed)
-        run_main(imdb_scratch, *flags, "--seed", seed)
-        for name in best:
-            best[name].append(read(name)["val_accuracy_best"])
+    run_main(imdb_glove, *flags, "--vectors", glove)
+    run_main(imdb_scratch, *flags)
     counts = {"total": 1_320_065, "trainable": 320_065, "frozen": 1_000_000}
-    assert read("imdb_glove")["n_params"] == counts
-    frozen, scratch = (np.mean(accuracies) for accuracies in best.values())
+    frozen, scratch = read("imdb_glove"), read("imdb_scratch")
+    assert frozen["n_params"] == counts
     # Of 40 draws: 0.564 and 0.527, with standard deviations of 0.012 and 0.008.
-    assert 0.54 < frozen < 0.60 and 0.51 < scratch < 0.545
-    assert frozen > scratch + 0.01
+    assert 0.52 < frozen["val_accuracy_best"] < 0.61
+    assert 0.50 < scratch["val_accuracy_best"] < 0.555
 
 
 def test_a_learned_table_says_where_its_ids_start(run_main, reviews):

@@ -25,7 +25,7 @@ def cost(monkeypatch):
             calls.append(cheap)
             return {"sparse": 2.0, "dense": 2.0} | {cheap: 1.0}
 
-        module = importlib.import_module("jaxembed.train.fit")
+        module = importlib.import_module("jaxembed.train.layout")
         monkeypatch.setattr(module, "measure_layouts", measure)
         return calls
 
