@@ -4,7 +4,7 @@ Notebook:  section 2 says that learned vectors win with more data; this says fro
 Run:       python -m experiments.learning_curve --data aclImdb_v1.tar.gz
            --vectors glove.6B.zip/glove.6B.100d.txt
 Expect:    learned overtakes frozen at 802 reviews (671 to 864) at the best epochs; on
-           two CPU cores a quarter of an hour
+           two CPU cores 17 minutes
 Writes:    runs/learning_curve/{metrics.json,learning_curve.csv,learning_curve.png,
            learning_curve_final.png}
 
