@@ -131,3 +131,18 @@ def test_a_table_of_numpy_is_read_too():
 def test_clip_takes_the_nearest_row_past_32_bits_too(far, nearest):
     rows = nn.lookup(TABLE, np.array([far]), mode="clip")
     np.testing.assert_array_equal(rows[0], TABLE[nearest])
+
+
+@pytest.mark.parametrize("dtype", [jnp.int8, jnp.uint8, jnp.int32, jnp.uint32], ids=str)
+def test_ids_of_few_bits_and_more_rows_than_they_can_count(dtype):
+    table = jnp.arange(600.0).reshape(300, 2)
+    ids = jnp.array([0, 1, 127], dtype)
+    np.testing.assert_array_equal(nn.lookup(table, ids), np.asarray(table)[[0, 1, 127]])
+    if jnp.issubdtype(dtype, jnp.signedinteger):
+        assert np.isnan(nn.lookup(table, jnp.array([-1, -128], dtype))).all()
+
+
+def test_a_negative_id_has_no_gradient():
+    ids = jnp.array([-1, 1, -300, 5], jnp.int32)
+    grads = jax.grad(lambda table: jnp.nansum(nn.lookup(table, ids)))(jnp.ones((5, 2)))
+    np.testing.assert_array_equal(grads, np.eye(5)[1][:, None] * np.ones(2))
