@@ -15,45 +15,68 @@ import jax.numpy as jnp
 from jaxembed.nn.bag_grid import Grid, read
 
 COLUMNS = 16  # unrolled in a body: more are not faster and compile longer
+FEW_ROWS = 64  # that one thread sums sooner than XLA's threads are woken for each body
 CHUNK = 1024  # ids whose rows a gradient holds at a time
 
-Value = Callable[[Any], jax.Array]  # of columns [S], or of all of them [S, W]
+# Of columns [S], or of all of them [S, W], and of what each row has of its own.
+Value = Callable[[Any, Any], jax.Array]
 
 
-def fold(value: Value, columns: Any, combine: Any, start: Any) -> jax.Array:
-    """``[S, D]``: ``combine`` over W of ``value(columns)``, which is ``[S, W, D]``.
+def fold(
+    value: Value, columns: Any, combine: Any, start: Any, rows: Any = None
+) -> jax.Array:
+    """``[S, D]``: ``combine`` over W of ``value(columns, rows)``, ``[S, W, D]``.
 
     Args:
       value: of a tree of ``[S]`` or of ``[S, W]``, gives one more axis, ``[D]``.
       columns: a tree of arrays ``[S, W]``.
       combine: ``jnp.add``, ``jnp.maximum`` or ``jnp.minimum``.
       start: what it gives for no columns.
+      rows: a tree of arrays ``[S, ...]``, which ``value`` gets as they are.
     """
+    arguments = value, columns, combine, start, rows
+    is_few = 1 < jax.tree.leaves(columns)[0].shape[0] <= FEW_ROWS
     return jax.lax.platform_dependent(
-        cpu=lambda: fold_by_column(value, columns, combine, start),
-        default=lambda: fold_at_once(value, columns, combine, start),
+        cpu=lambda: (fold_by_row if is_few else fold_by_column)(*arguments),
+        default=lambda: fold_at_once(*arguments),
     )
 
 
-def fold_at_once(value: Value, columns: Any, combine: Any, start: Any) -> jax.Array:
+def fold_at_once(
+    value: Value, columns: Any, combine: Any, start: Any, rows: Any
+) -> jax.Array:
     """:func:`fold` as one expression, which XLA fuses on a GPU or TPU."""
-    values = value(columns)
+    values = value(columns, rows)
     return combine.reduce(values, axis=1, initial=jnp.asarray(start, values.dtype))
 
 
-def fold_by_column(value: Value, columns: Any, combine: Any, start: Any) -> jax.Array:
+def fold_by_row(
+    value: Value, columns: Any, combine: Any, start: Any, rows: Any
+) -> jax.Array:
+    """:func:`fold` as a loop over rows, of which each is on one thread."""
+
+    def fold_one(one: Any) -> jax.Array:
+        columns, rows = jax.tree.map(lambda x: x[None], one)
+        return fold_by_column(value, columns, combine, start, rows)[0]
+
+    return jax.lax.map(fold_one, (columns, rows))
+
+
+def fold_by_column(
+    value: Value, columns: Any, combine: Any, start: Any, rows: Any
+) -> jax.Array:
     """:func:`fold` as a loop over columns, COLUMNS in a body."""
 
     def fold_some(total: jax.Array, first: Any, n_columns: int) -> jax.Array:
         cut = functools.partial(jax.lax.dynamic_slice_in_dim, axis=1)
         some = jax.tree.map(lambda x: cut(x, first, n_columns), columns)
         for column in range(n_columns):
-            total = combine(total, value(_column(some, column)))
+            total = combine(total, value(_column(some, column), rows))
         return total
 
     n_columns = jax.tree.leaves(columns)[0].shape[1]
     n_loops, n_rest = divmod(n_columns, COLUMNS)
-    result = jax.eval_shape(lambda: value(_column(columns, 0)))
+    result = jax.eval_shape(lambda: value(_column(columns, 0), rows))
     total = jnp.full(result.shape, start, result.dtype)
     if n_loops:
         total = jax.lax.fori_loop(

@@ -25,7 +25,7 @@ def sum_rows(table: jax.Array, weights: jax.Array | None, grid: Grid) -> jax.Arr
     """
     dtype = sum_dtype(table)
 
-    def value(columns):
+    def value(columns, _):
         ids, weights, is_read = columns
         rows = read(table, ids).astype(dtype)
         if weights is not None:
@@ -61,7 +61,7 @@ sum_rows.defvjp(_sum_rows_forward, _sum_rows_backward)
 def max_rows(table: jax.Array, grid: Grid) -> jax.Array:
     """``dtype[B, D]``: the largest number of each bag in each column, -inf if empty."""
 
-    def value(columns):
+    def value(columns, _):
         ids, is_read = columns
         return _where(is_read, read(table, ids), -jnp.inf)
 
@@ -100,14 +100,15 @@ def find_winners(table: jax.Array, grid: Grid, maxima: jax.Array) -> jax.Array:
     places = jnp.arange(n_rows * width, dtype=jnp.int32).reshape(n_rows, width)
     best = maxima if grid.bags is None else maxima.at[grid.bags].get(mode="clip")
 
-    def value(columns):
+    def value(columns, best):
         ids, is_read, places = columns
         rows = read(table, ids)
         has_won = rows == (best if ids.ndim == 1 else jnp.expand_dims(best, 1))
         has_won = _where(is_read, has_won | jnp.isnan(rows), False)
         return jnp.where(has_won, jnp.expand_dims(places, -1), n_places)
 
-    winners = fold(value, (grid.ids, grid.is_read, places), jnp.minimum, n_places)
+    columns = grid.ids, grid.is_read, places
+    winners = fold(value, columns, jnp.minimum, n_places, rows=best)
     if grid.bags is None:
         return winners
     none = jnp.full((grid.n_bags, table.shape[1]), n_places)

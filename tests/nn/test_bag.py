@@ -125,11 +125,11 @@ def test_a_scan_over_batches():
 def test_all_columns_at_once_as_on_a_gpu():
     mask, ids = jnp.asarray(MASK), jnp.asarray(IDS)
 
-    def value(columns):
+    def value(columns, rows):
         ids, mask = columns
-        return jnp.where(mask[..., None], jnp.asarray(TABLE)[ids], 0)
+        return jnp.where(mask[..., None], jnp.asarray(TABLE)[ids], 0) + rows
 
-    found = fold_at_once(value, (ids, mask), jnp.add, 0)
+    found = fold_at_once(value, (ids, mask), jnp.add, 0, rows=0)
     expected = bags_of(TABLE, IDS, None, MASK, "sum")
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
