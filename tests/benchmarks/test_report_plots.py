@@ -1,0 +1,93 @@
+"""The plots of stored lines."""
+
+from pathlib import Path
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from benchmarks import (
+    _report_lines,
+    _report_plots,
+    report,
+)
+from tests.benchmarks.conftest import a_line, read
+
+RESULTS = sorted(Path(report.__file__).parent.glob("results/*.jsonl"))
+PNG = b"\x89PNG"
+
+
+def test_plots_of_stored_lines(stored):
+    figures = _report_plots.draw_all(_report_lines.gather(stored))
+    assert list(figures) == ["500x8x5", "60x4x3"]
+    figure = figures["500x8x5"]
+    title = "500x8x5: 500 rows of 8, 5 ids a text, zipf ids"
+    assert figure.get_suptitle() == title
+    whats = ["lookup", "lookup with gradient", "lookup with gradient of rows"]
+    assert [axes.get_title() for axes in figure.axes[::2]] == whats
+    for axes in figure.axes:
+        assert axes.get_xscale() == axes.get_yscale() == "log"
+    upper, lower = figure.axes[:2]
+    assert upper.get_ylabel() == "time of a call"
+    assert lower.get_ylabel() == "share of a copy"
+    assert lower.get_xlabel() == "batch size"
+    assert [text.get_text() for text in lower.get_xticklabels()] == ["1", "4", "16"]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    peers = ["flax", "keras", "numpy", "torch"]
+    assert names == ["jaxembed", "jaxembed, ids checked", *peers]
+    curves = {line.get_label(): line for line in upper.lines}
+    # of the zipf ids, not of the equal ones
+    times = [12.218e-6, 7.753e-6, 10.263e-6]
+    assert curves["torch"].get_ydata() == pytest.approx(times)
+    assert all(
+        curves["jaxembed"].get_linewidth() > 2 * curves[name].get_linewidth()
+        for name in peers
+    )
+    assert lower.lines[0].get_ydata() == pytest.approx([0.0008788, 0.003835, 0.01487])
+
+
+def test_kinds_of_ids_and_panels(tmp_path):
+    def lines(what, ids, sizes=(1, 4), **facts):
+        facts |= {"what": what, "ids": ids}
+        return [a_line(batch_size=size, **facts) for size in sizes]
+
+    found = read(
+        tmp_path,
+        *lines("b", "equal"),
+        *lines("a", "uniform", copy_share=0.5),
+        *lines("a", "zipf", copy_share=0.5),
+        *lines("c", None),
+        *lines("d", "real", (1,)),
+        *lines("e", "zipf", workload="second", sizes=(4,)),
+        *lines("f", None, workload=None),
+    )
+    figures = _report_plots.draw_all(_report_lines.gather(found))
+    assert list(figures) == ["first"]
+    figure = figures["first"]
+    assert figure.get_suptitle().endswith(", zipf ids")
+    # a has a share of the copy bandwidth below, of b and c it is not known
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["b (equal ids)", "a", "", "c"]
+    assert figure.axes[-1].get_xlabel() == "batch size"
+
+
+def test_many_panels_wrap_and_overlap_nowhere(tmp_path):
+    whats = [f"a rather long question {number}" for number in range(10)]
+    found = read(
+        tmp_path,
+        *(
+            a_line(name, what=what, batch_size=4**power, copy_share=0.1 * 2**power)
+            for what in whats
+            for name in ("jaxembed", "jaxembed, in bounds", "torch, 1 thread", "other")
+            for power in range(8)
+        ),
+    )
+    figure = _report_plots.draw_all(_report_lines.gather(found))["first"]
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [axes.get_tightbbox(renderer) for axes in figure.axes]
+    assert len({round(axes.get_position().x0, 3) for axes in figure.axes}) == 3
+    boxes += [text.get_window_extent(renderer) for text in figure.texts]
+    boxes += [figure.legends[0].get_window_extent(renderer)]
+    for number, box in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
+        assert not any(box.overlaps(other) for other in boxes[:number])
