@@ -1,49 +1,61 @@
-"""How benchmarks time: in turns, in one process, and as JSON lines."""
+"""How benchmarks time: in turns, in one process."""
 
-import json
-import os
-import platform
 import threading
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import numpy as np
 
-PACKAGES = (
-    "jaxembed",
-    "jax",
-    "flax",
-    "optax",
-    "keras",
-    "gensim",
-    "numpy",
-    "pyarrow",
-    "torch",
-    "fasttext",
-)
+from benchmarks._lines import AGAIN
+
+LEAST, MOST = 5, 100  # turns
+BLOCK_S = 1e-3  # shorter calls are timed many together
+Call = Callable[[], object]
+Seconds = dict[str, list[float]]
 
 
-def quantiles(seconds: list[float]) -> dict[str, float]:
-    """10th, 50th and 90th percentile in seconds, and how many there are."""
-    p10, p50, p90 = np.quantile(seconds, [0.1, 0.5, 0.9]).round(6).tolist()
-    return {"p10_s": p10, "median_s": p50, "p90_s": p90, "repeats": len(seconds)}
+def measure(calls: dict[str, Call], budget_s: float) -> Seconds:
+    """Seconds of each call, in turns, and of the first once more, as ``AGAIN``.
+
+    As many turns as there is time for, and not fewer than ``LEAST``. Short calls are
+    made many times in a turn, of which the mean counts, and once before, untimed: the
+    first after another implementation finds the caches and the threads as that one
+    has left them.
+    """
+    calls = calls | {AGAIN: next(iter(calls.values()))}
+    for call in calls.values():
+        call()
+    blocks, turn_s = {}, 1e-6
+    for name, call in calls.items():
+        call_s = _time(call, 1)
+        blocks[name] = max(int(BLOCK_S / call_s), 1)
+        turn_s += call_s * (blocks[name] + (blocks[name] > 1))
+    seconds: Seconds = {name: [] for name in calls}
+    for turn in range(int(np.clip(budget_s / turn_s, LEAST, MOST))):
+        # Back and forth, so that none always comes after the same other one.
+        for name in list(calls)[:: 1 if turn % 2 == 0 else -1]:
+            if blocks[name] > 1:
+                calls[name]()
+            seconds[name].append(_time(calls[name], blocks[name]))
+    return seconds
 
 
-def alternate(
-    calls: dict[str, Callable[[], object]], repeats: int
-) -> dict[str, list[float]]:
+def alternate(calls: dict[str, Call], turns: int) -> Seconds:
     """Seconds of each call, in the order A B A B, after one call of each to warm up."""
     for call in calls.values():
         call()
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(repeats):
+    seconds: Seconds = {name: [] for name in calls}
+    for _ in range(turns):
         for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(_time(call, 1))
     return seconds
+
+
+def _time(call: Call, n: int) -> float:
+    start = time.perf_counter()
+    for _ in range(n):
+        call()
+    return (time.perf_counter() - start) / n
 
 
 def take_turns(
@@ -94,31 +106,3 @@ def take_turns(
     if errors:
         raise errors[0]
     return seconds
-
-
-def report(what: str, seconds: dict[str, list[float]], **facts: Any) -> None:
-    """Prints a JSON line for each implementation; the first is jaxembed's.
-
-    ``ratio`` says how many times as long as jaxembed's median its own is.
-    """
-    ours = np.median(next(iter(seconds.values())))
-    for name, samples in seconds.items():
-        ratio = round(float(np.median(samples) / ours), 3)
-        line = {"what": what, "implementation": name, **quantiles(samples)}
-        print(json.dumps(line | {"ratio": ratio} | facts | environment()), flush=True)
-
-
-def environment() -> dict[str, Any]:
-    """The machine and the versions behind a figure."""
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "missing"
-    return {
-        "cpus": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 2),
-        "python": platform.python_version(),
-        "versions": versions,
-    }

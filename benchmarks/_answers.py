@@ -1,0 +1,80 @@
+"""What the answers should be, by NumPy in float64, and how far float32 may be off."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+EPS = np.finfo(np.float32).eps
+
+
+class Answer(NamedTuple):
+    """What is right.
+
+    Attributes:
+      values: of any shape.
+      allowed: how far from them a result may be, the same shape or a number.
+    """
+
+    values: np.ndarray
+    allowed: np.ndarray | float
+
+    def accepts(self, found: np.ndarray) -> bool:
+        """Whether a result is right: of this shape, and near enough everywhere."""
+        if found.shape != self.values.shape:
+            return False
+        return bool(np.all(abs(found - self.values) <= self.allowed))  # False for NaN
+
+
+def answer_rows(table: np.ndarray, ids: np.ndarray) -> Answer:
+    """Rows, bit by bit."""
+    return Answer(table[ids], 0.0)
+
+
+def answer_rows_gradient(table: np.ndarray, ids: np.ndarray) -> Answer:
+    """The gradient of half the rows' squares: each row as often as it was read."""
+    counts = np.bincount(ids.ravel(), minlength=len(table))[:, None]
+    return Answer(counts * table, EPS * (counts + 8) * counts * abs(table))
+
+
+def answer_bags(table: np.ndarray, ids: np.ndarray) -> Answer:
+    """Means of rows; the error allowed is that of a naive sum of as many terms."""
+    length = ids.shape[1]
+    counts = count(ids, len(table))
+    return Answer(
+        counts @ table / length, EPS * (length + 8) * (counts @ abs(table)) / length
+    )
+
+
+def answer_bags_gradient(table: np.ndarray, ids: np.ndarray) -> Answer:
+    """The gradient of half the means' squares."""
+    length = ids.shape[1]
+    counts = count(ids, len(table))
+    values, sizes = (
+        counts.T @ (counts @ rows) / length**2 for rows in (table, abs(table))
+    )
+    n_terms = length + 8 + counts.sum(0)[:, None]
+    return Answer(values, EPS * n_terms * sizes)
+
+
+def answer_logits(
+    table: np.ndarray, ids: np.ndarray, kernel: np.ndarray, bias: np.ndarray
+) -> Answer:
+    """Logits ``[B]`` of the bags by a kernel ``[D, 1]`` and a bias ``[1]``."""
+    kernel64 = kernel[:, 0].astype(np.float64)
+    logits, sizes = table @ kernel64, abs(table) @ abs(kernel64)
+    shares = count(ids, len(table)) / ids.shape[1]
+    n_terms = ids.shape[1] + table.shape[1] + 8
+    allowed = EPS * n_terms * (shares @ sizes + abs(bias))
+    return Answer(shares @ logits + bias, allowed)
+
+
+def count(ids: np.ndarray, n_rows: int) -> csr_array:
+    """``float64[B, V]``: how often each bag has each id."""
+    ends = np.arange(0, ids.size + 1, ids.shape[1])
+    return csr_array((np.ones(ids.size), ids.ravel(), ends), (len(ids), n_rows))
+
+
+def count_distinct(ids: np.ndarray) -> int:
+    """How many different ids a batch has, on average over batches ``[n, B, L]``."""
+    return round(np.mean([len(np.unique(batch)) for batch in ids]))

@@ -1,0 +1,67 @@
+"""Peers: which there are, and how each looks rows up."""
+
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen
+import jax
+
+from benchmarks._lines import INSTALL, Lines
+from benchmarks._workloads import Workload
+
+Lookup = Callable[[Any, Any], Any]  # of a table and ids
+
+
+def find_peers(names: Sequence[str], what: str, lines: Lines) -> list[str]:
+    """Those of the peers that can be measured; the others get a line that says why."""
+    found = []
+    for name in names:
+        reason = find_reason(name)
+        if reason is None:
+            found.append(name)
+        else:
+            lines.leave_out(what, name, reason)
+    return found
+
+
+def find_reason(name: str) -> str | None:
+    """Why a peer cannot be measured here."""
+    if importlib.util.find_spec(name) is None:
+        return f"{name} {INSTALL}"
+    if name == "torch" and jax.default_backend() != "cpu":
+        import torch
+
+        if not torch.cuda.is_available():
+            return "torch is without a GPU here, and JAX has one"
+    return None
+
+
+def prepare_torch() -> tuple[str, Callable[[], None]]:
+    """The device on which torch works, and what waits until it has done so."""
+    # Threads that wait in a loop take the cores from JAX's; where the machine has other
+    # work they make torch itself 20 times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    import torch
+
+    if jax.default_backend() == "cpu":
+        torch.set_num_threads(os.cpu_count() or 1)
+        return "cpu", lambda: None
+    return "cuda", torch.cuda.synchronize
+
+
+def flax_lookup(workload: Workload) -> Lookup:
+    """``flax.linen.Embed``."""
+    embed = flax.linen.Embed(workload.rows, workload.dim)
+    return lambda table, ids: embed.apply({"params": {"embedding": table}}, ids)
+
+
+def keras_lookup(workload: Workload) -> Lookup:
+    """``keras.layers.Embedding``, as a pure function of its table."""
+    import keras
+
+    layer = keras.layers.Embedding(workload.rows, workload.dim, name="embedding")
+    with keras.StatelessScope():  # its table is an argument: none is made here
+        layer.build()
+    return lambda table, ids: layer.stateless_call([table], [], ids)[0]

@@ -1,0 +1,213 @@
+"""Questions that are asked of a table and of batches of ids, for all sizes of both."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks import _memory, _timing, _workloads
+from benchmarks._answers import Answer, count_distinct
+from benchmarks._lines import Lines
+from benchmarks._peers import find_peers, prepare_torch
+from benchmarks._programs import compile_program, rotate
+from benchmarks._workloads import Workload
+
+FEW = 2**26  # bytes of rows; above it one batch is checked in place of all
+Function = Callable[[Any, Any], Any]  # of a table and the ids of a batch
+
+
+class Bound(NamedTuple):
+    """A function that reads other weights than the table.
+
+    Attributes:
+      function: of them and the ids of a batch.
+      weights: that it reads.
+    """
+
+    function: Function
+    weights: Any
+
+
+Functions = Mapping[str, Function | Bound]
+
+
+class Question(NamedTuple):
+    """What is measured, and who answers.
+
+    Attributes:
+      what: a name.
+      make_functions: gives those that JAX compiles, for a workload and the peers that
+        there are; the first is jaxembed's.
+      on_host: those of NumPy arrays, by the peer that they need.
+      of_torch: those of torch tensors.
+      answer: what is right, for a table and the ids of a batch.
+      count_bytes: the fewest to move, for a workload, a batch size and the number of
+        distinct ids.
+      rows_held: how many times a row for each id is in memory.
+      tables_held: how many tables.
+    """
+
+    what: str
+    make_functions: Callable[[Workload, Sequence[str]], Functions]
+    on_host: dict[str, Function]
+    of_torch: dict[str, Function]
+    answer: Callable[[np.ndarray, np.ndarray], Answer]
+    count_bytes: Callable[[Workload, int, int], int]
+    rows_held: int = 2
+    tables_held: int = 2
+
+
+def ask(
+    questions: Sequence[Question], arguments: argparse.Namespace, lines: Lines
+) -> None:
+    """Checks each answer, then times it, for all workloads, sizes and kinds of ids."""
+    peers = find_peers(arguments.peers, questions[0].what, lines)
+    # Without it a GPU multiplies with 10 bits, which the check would refuse.
+    with jax.default_matmul_precision("highest"):
+        for workload in arguments.workload:
+            ask_of_table(questions, workload, peers, arguments, lines)
+
+
+def ask_of_table(
+    questions: Sequence[Question],
+    workload: Workload,
+    peers: Sequence[str],
+    arguments: argparse.Namespace,
+    lines: Lines,
+) -> None:
+    """All batch sizes of a workload."""
+    what = questions[0].what
+    lack = _memory.find_lack(3 * workload.table_bytes)
+    if lack is not None:
+        lines.leave_out(what, "all", lack, workload=workload.name)
+        return
+    kinds, texts = _workloads.find_texts(arguments, workload, what, lines)
+    if not kinds:
+        return
+    table = _workloads.make_table(workload)
+    tables = {"jax": jnp.asarray(table), "numpy": table}
+    if "torch" in peers:
+        tables["torch"] = _to_torch(table)
+    for batch_size in arguments.batch_sizes:
+        ids = {
+            kind: _workloads.make_ids(kind, workload, batch_size, texts)
+            for kind in kinds
+        }
+        for question in questions:
+            where = {"workload": workload.name, "batch_size": batch_size}
+            n_bytes = question.rows_held * workload.rows_bytes(batch_size)
+            n_bytes += question.tables_held * workload.table_bytes
+            lack = _memory.find_lack(n_bytes)
+            if lack is not None:
+                lines.leave_out(question.what, "all", lack, **where)
+                continue
+            time_question(question, workload, tables, ids, peers, arguments, lines)
+
+
+def time_question(
+    question: Question,
+    workload: Workload,
+    tables: dict[str, Any],
+    ids: dict[str, np.ndarray],
+    peers: Sequence[str],
+    arguments: argparse.Namespace,
+    lines: Lines,
+) -> None:
+    """One question for a batch size and all kinds of ids, by the same programs."""
+    batch_size = next(iter(ids.values())).shape[1]
+    shape = jax.ShapeDtypeStruct((batch_size, workload.length), jnp.int32)
+    functions = {
+        name: function
+        if isinstance(function, Bound)
+        else Bound(function, tables["jax"])
+        for name, function in question.make_functions(workload, peers).items()
+    }
+    programs = {
+        name: compile_program(function, weights, shape)
+        for name, (function, weights) in functions.items()
+    }
+    for kind, batches in ids.items():
+        on_device = list(jnp.asarray(batches))
+        runs: dict[str, Callable[[int], Any]] = {}
+        for name, program in programs.items():
+            runs[name] = _run_jax(program.call, functions[name].weights, on_device)
+        for name, function in question.on_host.items():
+            if name in peers:
+                runs[name] = _run_numpy(function, tables["numpy"], batches)
+        if "torch" in peers:
+            for name, function in question.of_torch.items():
+                runs[name] = _run_torch(function, tables["torch"], batches)
+        check(question, runs, tables["numpy"], batches)
+        calls = {name: rotate(run, len(batches)) for name, run in runs.items()}
+        seconds = _timing.measure(calls, arguments.seconds)
+        n_distinct = count_distinct(batches)
+        fewest = question.count_bytes(workload, batch_size, n_distinct)
+        details: dict[str, Any] = {name: {"fewest_bytes": fewest} for name in runs}
+        for name, program in programs.items():
+            details[name] |= program.details
+        lines.report(
+            question.what,
+            seconds,
+            details=details,
+            workload=workload.name,
+            batch_size=batch_size,
+            ids=kind,
+            distinct=n_distinct,
+        )
+
+
+def check(
+    question: Question,
+    runs: dict[str, Callable[[int], Any]],
+    table: np.ndarray,
+    batches: np.ndarray,
+) -> None:
+    """Refuses a wrong answer."""
+    is_few = batches[0].size * table.shape[1] * 4 <= FEW and table.nbytes <= FEW
+    for number in range(len(batches) if is_few else 1):
+        answer = question.answer(table, batches[number])
+        for name, run in runs.items():
+            if not answer.accepts(_to_numpy(run(number))):
+                raise SystemExit(
+                    f"{question.what}: {name} is wrong: there is nothing to time."
+                )
+
+
+def _to_numpy(found: Any) -> np.ndarray:
+    if hasattr(found, "detach"):
+        found = found.detach()
+        found = found.to_dense() if found.is_sparse else found
+        found = found.cpu()
+    return np.asarray(found)
+
+
+def _to_torch(table: np.ndarray) -> Any:
+    device, _ = prepare_torch()
+    import torch
+
+    return torch.tensor(table, device=device, requires_grad=True)
+
+
+def _run_jax(call: Function, table: Any, batches: list) -> Callable[[int], Any]:
+    return lambda number: call(table, batches[number]).block_until_ready()
+
+
+def _run_numpy(call: Function, table: Any, batches: Any) -> Callable[[int], Any]:
+    return lambda number: call(table, batches[number])
+
+
+def _run_torch(call: Function, table: Any, batches: Any) -> Callable[[int], Any]:
+    device, wait = prepare_torch()
+    import torch
+
+    tensors = [torch.tensor(batch, device=device) for batch in batches]
+
+    def run(number: int) -> Any:
+        found = call(table, tensors[number])
+        wait()
+        return found
+
+    return run
