@@ -1,0 +1,158 @@
+"""Rules: what some steps of training make of a linear model, in float64."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from benchmarks._answers import EPS
+
+RATE = 1e-3
+SGD_RATE = 0.1
+DECAY = 0.9  # of RMSprop
+RMSPROP_EPS = 1e-7
+BETAS, ADAM_EPS = (0.9, 0.999), 1e-8
+CLOSE = 2e-3  # of the longest way that a number has gone
+RARE = 1e-3  # the share of numbers that may be further off
+Update = Callable[[Any, Any, int], tuple[Any, Any]]
+
+
+class Weights(NamedTuple):
+    """Of a text classifier that flattens its rows.
+
+    Attributes:
+      table: ``float[V, D]``, or those of its rows that are looked at.
+      kernel: ``float[L * D, 1]``.
+      bias: ``float[1]``.
+    """
+
+    table: np.ndarray
+    kernel: np.ndarray
+    bias: np.ndarray
+
+
+def make_weights(n_rows: int, dim: int, length: int) -> Weights:
+    """Random ones, as they are before training."""
+    rng = np.random.default_rng(0)
+    table = rng.random((n_rows, dim), np.float32) * np.float32(0.1) - np.float32(0.05)
+    kernel = rng.standard_normal((length * dim, 1), np.float32)
+    return Weights(
+        table, kernel / np.float32(np.sqrt(length * dim)), np.zeros(1, np.float32)
+    )
+
+
+def train(
+    weights: Weights, ids: np.ndarray, labels: np.ndarray, rule: str, n_steps: int
+) -> tuple[np.ndarray, Weights]:
+    """The rows that some steps have read, and the weights after them, in float64.
+
+    Args:
+      weights: before.
+      ids: ``int32[n, B, L]``, the batches, which come again after the last.
+      labels: ``int32[n, B]``.
+      rule: one of ``RULES``.
+      n_steps: how many.
+
+    Returns:
+      ``int[U]``, the distinct ids; and the weights, of which the table has their rows.
+    """
+    batches = [number % len(ids) for number in range(n_steps)]
+    rows = np.unique(ids[sorted(set(batches))])
+    table = weights.table[rows].astype(np.float64)
+    now = Weights(table, *(part.astype(np.float64) for part in weights[1:]))
+    update_table, update_head = RULES[rule]
+    states: list[Any] = [None, None, None]
+    for step, batch in enumerate(batches):
+        places = np.searchsorted(rows, ids[batch])
+        grads, is_read = find_gradients(now, places, labels[batch])
+        moved = []
+        for part, (values, grad) in enumerate(zip(now, grads, strict=True)):
+            update = update_head if part else update_table
+            delta, new = update(grad, states[part], step)
+            if part == 0 and rule == "lazy Adam":  # only rows that were read go on
+                delta = np.where(is_read, delta, 0)
+                if states[0] is not None:
+                    pairs = zip(new, states[0], strict=True)
+                    new = tuple(np.where(is_read, a, b) for a, b in pairs)
+                else:
+                    new = tuple(np.where(is_read, a, 0) for a in new)
+            states[part] = new
+            moved.append(values - delta)
+        now = Weights(*moved)
+    return rows, now
+
+
+def find_gradients(
+    weights: Weights, ids: np.ndarray, labels: np.ndarray
+) -> tuple[Weights, np.ndarray]:
+    """The gradient of the mean loss of a batch, and ``bool[U, 1]``: the rows read."""
+    table, kernel, bias = weights
+    (batch_size, length), dim = ids.shape, table.shape[1]
+    by_place = kernel.reshape(length, dim)
+    products = table @ by_place.T  # [U, L]: what each word adds at each place
+    logits = products[ids, np.arange(length)].sum(1) + bias
+    errors = (1 / (1 + np.exp(-logits)) - labels) / batch_size
+    places = np.broadcast_to(np.arange(length), ids.shape)
+    entries = np.repeat(errors, length), (ids.ravel(), places.ravel())
+    sums = csr_array(entries, (len(table), length))  # [U, L]: equal ones are added
+    grad_kernel = (sums.T @ table).reshape(kernel.shape)
+    is_read = np.zeros((len(table), 1), bool)
+    is_read[ids.ravel()] = True
+    return Weights(sums @ by_place, grad_kernel, errors.sum(keepdims=True)), is_read
+
+
+def are_right(found: Weights, expected: Weights, before: Weights) -> bool:
+    """Whether weights are what they should be, by how far they have gone."""
+    for new, right, old in zip(found, expected, before, strict=True):
+        if new.shape != right.shape:
+            return False
+        way = float(np.max(abs(right - old), initial=0))
+        rounding = 8 * EPS * float(np.max(abs(right), initial=0))
+        is_near = abs(new - right) <= CLOSE * way + rounding  # False for NaN
+        # Adam goes a whole step by the sign of a gradient, which rounding may turn.
+        if not np.isfinite(new).all() or np.mean(~is_near) > RARE:
+            return False
+    return True
+
+
+def _rmsprop(eps_inside: bool) -> Update:
+    def update(grad: Any, state: Any, step: int) -> tuple[Any, Any]:
+        nu = (1 - DECAY) * grad**2 + (0 if state is None else DECAY * state)
+        eps = RMSPROP_EPS
+        root = np.sqrt(nu + eps) if eps_inside else np.sqrt(nu) + eps
+        return RATE * grad / root, nu
+
+    return update
+
+
+def _sgd(grad: Any, state: Any, step: int) -> tuple[Any, Any]:
+    return SGD_RATE * grad, None
+
+
+def _adam(grad: Any, state: Any, step: int) -> tuple[Any, Any]:
+    means = (0, 0) if state is None else state
+    values = (grad, grad**2)
+    new = tuple(
+        beta * mean + (1 - beta) * value
+        for beta, mean, value in zip(BETAS, means, values, strict=True)
+    )
+    mean, square = (
+        part / (1 - beta ** (step + 1)) for part, beta in zip(new, BETAS, strict=True)
+    )
+    return RATE * mean / (np.sqrt(square) + ADAM_EPS), new
+
+
+def _nothing(grad: Any, state: Any, step: int) -> tuple[Any, Any]:
+    return 0.0, None
+
+
+# Of a table, and of a head.
+RULES: dict[str, tuple[Update, Update]] = {
+    "RMSprop": (_rmsprop(True), _rmsprop(True)),
+    "torch's RMSprop": (_rmsprop(False), _rmsprop(False)),  # eps outside of the root
+    "SGD": (_sgd, _sgd),
+    "lazy Adam": (_adam, _adam),
+    "frozen": (_nothing, _rmsprop(True)),
+    "frozen, torch's": (_nothing, _rmsprop(False)),
+}

@@ -1,0 +1,232 @@
+"""A training step, one by one from Python and in a scan, against Flax, Keras and torch.
+
+Run:     python -m benchmarks.train_step
+         python -m benchmarks.train_step --workload first --batch-sizes 32 --ids zipf
+Prints:  JSON lines of seconds a step, for each workload, batch size and kind of ids, of
+         five trainings of a linear classifier of flattened rows: the table learned
+         by a dense RMSprop, by a row-sparse one, by SGD, by a lazy Adam; and frozen.
+
+``jaxembed`` is a jitted step that is called from Python, ``jaxembed, scan`` the same
+steps in one program, as ``train.fit`` has them. Flax and Optax have no row-sparse
+RMSprop: their step is the dense one, with the same numbers; torch's sparse steps are
+SGD and SparseAdam. A call makes ``steps`` steps, and the time is that of one of them.
+"""
+
+import argparse
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from benchmarks import _memory, _options, _rules, _timing, _workloads
+from benchmarks import _train_peers as peers_of
+from benchmarks import _trainers as ours
+from benchmarks._answers import count_distinct
+from benchmarks._lines import AGAIN, Lines
+from benchmarks._peers import find_peers
+from benchmarks._trainers import Task, Trainer
+from benchmarks._workloads import Workload
+
+PEERS = ("flax", "keras", "torch")
+NUMBERS = 2**23  # that a call reads, about; it makes as many steps
+MOST_STEPS = 512
+Make = Callable[[Task, int], Trainer]
+
+
+class Maker(NamedTuple):
+    """A way to train.
+
+    Attributes:
+      make: gives its trainer.
+      rule: by which it trains, of those of ``_rules``.
+      is_dense: whether a step reads the whole table.
+      tables: how many are in memory, with the optimizer's and the gradient's.
+    """
+
+    make: Make
+    rule: str
+    is_dense: bool = False
+    tables: int = 2
+
+
+def dense(make: Callable[..., Trainer]) -> Make:
+    """A trainer of the whole table."""
+    return lambda task, n_steps: make(task, n_steps, is_dense=True)
+
+
+TRAININGS: dict[str, dict[str, Maker]] = {
+    "train step, dense": {
+        "jaxembed": Maker(dense(ours.make_loop), "RMSprop", True, 4),
+        "jaxembed, scan": Maker(dense(ours.make_scan), "RMSprop", True, 4),
+        "flax": Maker(peers_of.make_flax, "RMSprop", True, 4),
+        "keras": Maker(peers_of.make_keras, "RMSprop", True, 5),
+        "torch": Maker(peers_of.make_torch, "torch's RMSprop", True, 4),
+    },
+    "train step, row-sparse": {
+        "jaxembed": Maker(ours.make_loop, "RMSprop"),
+        "jaxembed, scan": Maker(ours.make_scan, "RMSprop"),
+        "flax": Maker(peers_of.make_flax, "RMSprop", True, 4),
+    },
+    "train step, SGD": {
+        "jaxembed": Maker(ours.make_loop, "SGD"),
+        "jaxembed, scan": Maker(ours.make_scan, "SGD"),
+        "torch": Maker(peers_of.make_torch, "SGD"),
+    },
+    "train step, lazy Adam": {
+        "jaxembed": Maker(ours.make_loop, "lazy Adam", tables=3),
+        "jaxembed, scan": Maker(ours.make_scan, "lazy Adam", tables=3),
+        "torch": Maker(peers_of.make_torch, "lazy Adam", tables=3),
+    },
+    "train step, frozen": {
+        "jaxembed": Maker(ours.make_loop, "frozen", tables=1),
+        "jaxembed, scan": Maker(ours.make_scan, "frozen", tables=1),
+        "flax": Maker(peers_of.make_flax, "frozen", tables=1),
+        "keras": Maker(peers_of.make_keras, "frozen"),
+        "torch": Maker(peers_of.make_torch, "frozen, torch's", tables=1),
+    },
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Checks each training, then times it."""
+    parser = _options.make_parser(__doc__, peers=PEERS, ids=True)
+    names = [what.removeprefix("train step, ") for what in TRAININGS]
+    parser.add_argument("--trainings", nargs="+", choices=names, default=names)
+    arguments = parser.parse_args(argv)
+    lines = _options.open_lines(arguments)
+    peers = find_peers(arguments.peers, "train step", lines)
+    # Without it a GPU multiplies with 10 bits, which the check would refuse.
+    with jax.default_matmul_precision("highest"):
+        for workload in arguments.workload:
+            time_workload(workload, peers, arguments, lines)
+
+
+class Setting(NamedTuple):
+    """What a measurement is of.
+
+    Attributes:
+      workload: of the table.
+      weights: to begin with.
+      ids: ``int32[n, B, L]``.
+      labels: ``int32[n, B]``.
+      where: for its line.
+    """
+
+    workload: Workload
+    weights: _rules.Weights
+    ids: np.ndarray
+    labels: np.ndarray
+    where: dict[str, Any]
+
+
+def time_workload(
+    workload: Workload, peers: list[str], arguments: argparse.Namespace, lines: Lines
+) -> None:
+    """All batch sizes, kinds of ids and trainings of a workload."""
+    lack = _memory.find_lack(3 * workload.table_bytes)
+    if lack is not None:
+        lines.leave_out("train step", "all", lack, workload=workload.name)
+        return
+    weights = _rules.make_weights(workload.rows, workload.dim, workload.length)
+    kinds, texts = _workloads.find_texts(arguments, workload, "train step", lines)
+    rng = np.random.default_rng(3)
+    for batch_size, kind in itertools.product(arguments.batch_sizes, kinds):
+        ids = _workloads.make_ids(kind, workload, batch_size, texts)
+        labels = rng.integers(2, size=ids.shape[:2], dtype=np.int32)
+        where = {"workload": workload.name, "batch_size": batch_size, "ids": kind}
+        setting = Setting(workload, weights, ids, labels, where)
+        for name in arguments.trainings:
+            what = f"train step, {name}"
+            makers = {
+                implementation: maker
+                for implementation, maker in TRAININGS[what].items()
+                if implementation in peers or implementation.startswith("jaxembed")
+            }
+            for group in fit(makers, setting, what, lines):
+                time_group(what, group, setting, arguments.seconds, lines)
+
+
+def fit(
+    makers: dict[str, Maker], setting: Setting, what: str, lines: Lines
+) -> Iterator[dict[str, Maker]]:
+    """All side by side if memory allows; else each with jaxembed's, or none."""
+    workload, batch_size = setting.workload, setting.ids.shape[1]
+
+    def find_lack(group: dict[str, Maker]) -> str | None:
+        tables = sum(maker.tables for maker in group.values())
+        n_bytes = tables * workload.table_bytes + 4 * workload.rows_bytes(batch_size)
+        return _memory.find_lack(n_bytes)
+
+    if find_lack(makers) is None:
+        yield makers
+        return
+    first, *others = makers
+    for other in others:
+        pair = {name: makers[name] for name in (first, other)}
+        lack = find_lack(pair)
+        if lack is None:
+            yield pair
+        else:
+            lines.leave_out(what, other, f"beside jaxembed {lack}", **setting.where)
+
+
+def time_group(
+    what: str, makers: dict[str, Maker], setting: Setting, budget_s: float, lines: Lines
+) -> None:
+    """Trainings that take turns, each checked before."""
+    trainers = {}
+    for name, maker in makers.items():
+        task = Task(setting.weights, setting.ids, setting.labels, maker.rule)
+        batch_size = setting.ids.shape[1]
+        n_steps = count_steps(setting.workload, batch_size, maker.is_dense)
+        trainers[name] = maker.make(task, n_steps)
+        check(f"{what}: {name}", trainers[name], task)
+    calls = {name: trainer.call for name, trainer in trainers.items()}
+    found = _timing.measure(calls, budget_s)
+    n_steps_of = {name: trainer.n_steps for name, trainer in trainers.items()}
+    n_steps_of[AGAIN] = next(iter(n_steps_of.values()))
+    seconds = {name: [s / n_steps_of[name] for s in found[name]] for name in found}
+    n_distinct = count_distinct(setting.ids)
+    details: dict[str, Any] = {}
+    for name, trainer in trainers.items():
+        fewest = count_bytes(makers[name], setting.workload, setting.ids, n_distinct)
+        details[name] = {"steps": trainer.n_steps, "fewest_bytes": fewest}
+        details[name] |= trainer.details
+    lines.report(what, seconds, details=details, distinct=n_distinct, **setting.where)
+
+
+def count_steps(workload: Workload, batch_size: int, is_dense: bool) -> int:
+    """So many that a call is long enough to be timed, and not longer."""
+    numbers = batch_size * workload.length * workload.dim
+    numbers += workload.rows * workload.dim * is_dense
+    return int(np.clip(NUMBERS // numbers, 2, MOST_STEPS))
+
+
+def count_bytes(
+    maker: Maker, workload: Workload, ids: np.ndarray, n_distinct: int
+) -> int:
+    """The fewest of a step: ids, and rows and moments read and written once."""
+    n_bytes = 4 * ids[0].size
+    if maker.is_dense:
+        return n_bytes + 6 * workload.table_bytes
+    rows = n_distinct * workload.row_bytes
+    if maker.rule == "RMSprop":
+        return n_bytes + 4 * rows + 8 * n_distinct  # and when each was last read
+    return n_bytes + {"SGD": 2, "lazy Adam": 6}.get(maker.rule, 1) * rows
+
+
+def check(what: str, trainer: Trainer, task: Task) -> None:
+    """Refuses a training whose first call gives other weights than float64's."""
+    rows, expected = _rules.train(
+        task.weights, task.ids, task.labels, task.rule, trainer.n_steps
+    )
+    before = task.weights._replace(table=task.weights.table[rows])
+    trainer.call()
+    if not _rules.are_right(trainer.read(rows), expected, before):
+        raise SystemExit(f"{what} is wrong: there is nothing to time.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""The benchmark of training steps: weights checked against float64, then timed."""
+
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks import _rules, _train_peers, _trainers, _workloads, train_step
+
+SMALL = ["--workload", "40x3x5", "--batch-sizes", "4", "--seconds", "0"]
+WORKLOAD = _workloads.parse_workload("40x3x5")
+
+
+@pytest.fixture(autouse=True)
+def _few_steps(monkeypatch):
+    monkeypatch.setattr(train_step, "MOST_STEPS", 10)
+
+
+def make_task(rule):
+    ids = _workloads.make_ids("zipf", WORKLOAD, 4)
+    labels = np.random.default_rng(0).integers(2, size=ids.shape[:2], dtype=np.int32)
+    return _trainers.Task(_rules.make_weights(40, 3, 5), ids, labels, rule)
+
+
+def test_each_training_has_its_lines(monkeypatch, read_lines):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    names = ["dense", "lazy Adam", "frozen"]
+    train_step.main([*SMALL, "--ids", "zipf", "--trainings", *names])
+    missing, *lines = read_lines()
+    assert "torch is missing" in missing["left_out"]
+    found = {f"train step, {name}": [] for name in names}
+    for line in lines:
+        found[line["what"]].append(line["implementation"])
+        assert line["steps"] == 10 and line["workload"] == "40x3x5"
+        assert line["median_s"] * line["steps"] < 60
+    for what, names in found.items():
+        makers = train_step.TRAININGS[what]
+        assert names == [name for name in makers if name != "torch"]
+
+
+@pytest.mark.parametrize(
+    "rule", ["torch's RMSprop", "SGD", "lazy Adam", "frozen, torch's"]
+)
+def test_torch_learns_what_float64_does(rule):
+    pytest.importorskip("torch", reason="torch is in the extra bench")
+    task = make_task(rule)
+    rows, expected = _rules.train(task.weights, task.ids, task.labels, rule, 10)
+    before = task.weights._replace(table=task.weights.table[rows])
+    trainer = _train_peers.make_torch(task, 10)
+    trainer.call()
+    assert _rules.are_right(trainer.read(rows), expected, before)
+
+
+@pytest.mark.parametrize("rule", ["RMSprop", "SGD", "lazy Adam", "frozen"])
+def test_scan_and_loop_learn_what_float64_does(rule):
+    task = make_task(rule)
+    rows, expected = _rules.train(task.weights, task.ids, task.labels, rule, 10)
+    before = task.weights._replace(table=task.weights.table[rows])
+    for make in (_trainers.make_loop, _trainers.make_scan):
+        trainer = make(task, 10)
+        assert rule == "frozen" or not _rules.are_right(
+            trainer.read(rows), expected, before
+        )
+        trainer.call()
+        assert _rules.are_right(trainer.read(rows), expected, before)
+        trainer.call()
+        assert not _rules.are_right(trainer.read(rows), expected, before)
+
+
+def test_the_gradients_of_float64_are_those_of_jax():
+    task = make_task("SGD")
+    weights = _rules.Weights(*(part.astype(np.float32) for part in task.weights))
+
+    def mean_loss(weights):
+        rows = weights.table[task.ids[0]].reshape(4, -1)
+        logits = (rows @ weights.kernel)[:, 0] + weights.bias
+        return (jax.nn.softplus(logits) - logits * task.labels[0]).mean()
+
+    expected = jax.grad(mean_loss)(jax.tree.map(jax.numpy.asarray, weights))
+    found, is_read = _rules.find_gradients(weights, task.ids[0], task.labels[0])
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-7)
+    np.testing.assert_array_equal(np.flatnonzero(is_read), np.unique(task.ids[0]))
+
+
+def test_a_wrong_update_is_refused_before_it_is_timed(monkeypatch, read_lines):
+    sparse_sgd = train_step.ours.optim.sparse_sgd
+
+    def wrongly(rate):
+        right = sparse_sgd(rate)
+
+        def update(row_grads, *rest, **options):
+            return right.update(row_grads * 0.9, *rest, **options)
+
+        return right._replace(update=update)
+
+    monkeypatch.setattr(train_step.ours.optim, "sparse_sgd", wrongly)
+    flags = ["--ids", "zipf", "--trainings", "SGD", "--peers"]
+    with pytest.raises(SystemExit, match="train step, SGD: jaxembed is wrong"):
+        train_step.main([*SMALL, *flags])
+    assert read_lines() == []
+
+
+def test_weights_that_are_no_numbers_are_wrong():
+    before = _rules.make_weights(40, 3, 5)
+    after = _rules.Weights(*(part + np.float32(0.1) for part in before))
+    assert _rules.are_right(after, after, before)
+    bad = after._replace(table=np.where(np.arange(40)[:, None] == 3, np.nan, 1.0))
+    assert not _rules.are_right(bad, after, before)
+    assert not _rules.are_right(before, after, before)
+    assert not _rules.are_right(after._replace(bias=np.zeros(2)), after, before)
+
+
+def test_those_that_do_not_fit_side_by_side_go_in_pairs(monkeypatch, read_lines):
+    # four tables of 480 bytes and four times the rows of a batch fit, eight do not
+    free = (5 * 480 + 4 * 4 * 5 * 12) / 0.9
+    monkeypatch.setattr("benchmarks._memory.find_free", lambda: free)
+    flags = ["--ids", "zipf", "--trainings", "row-sparse", "--peers", "flax"]
+    train_step.main([*SMALL, *flags])
+    *lines, left_out = read_lines()
+    names = [line["implementation"] for line in lines]
+    assert names == ["jaxembed", "jaxembed, scan"]
+    assert left_out["implementation"] == "flax" and "GiB" in left_out["left_out"]
+    assert left_out["batch_size"] == 4
+
+
+def test_the_fewest_bytes_of_a_step():
+    ids = np.zeros((8, 4, 5), np.int32)
+    dense, sparse, sgd, adam, frozen = (
+        train_step.count_bytes(
+            next(iter(train_step.TRAININGS[f"train step, {name}"].values())),
+            WORKLOAD,
+            ids,
+            7,
+        )
+        for name in ("dense", "row-sparse", "SGD", "lazy Adam", "frozen")
+    )
+    assert dense == 80 + 6 * 40 * 12
+    assert sparse == 80 + 4 * 7 * 12 + 8 * 7
+    assert (sgd, adam, frozen) == (80 + 2 * 84, 80 + 6 * 84, 80 + 84)
