@@ -33,13 +33,13 @@ def tokenise(data: str) -> dict[str, Any]:
     return arrays
 
 
-def make_model() -> Any:
-    """The notebook's first model."""
+def make_model(num_words: int = NUM_WORDS, dim: int = DIM) -> Any:
+    """The notebook's first model, or one with another table."""
     import keras
 
     model = keras.Sequential(
         [
-            keras.layers.Embedding(NUM_WORDS, DIM),
+            keras.layers.Embedding(num_words, dim),
             keras.layers.Flatten(),
             keras.layers.Dense(1, activation="sigmoid"),
         ]

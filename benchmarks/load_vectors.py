@@ -2,73 +2,179 @@
 
 Run:     python -m benchmarks.load_vectors
          python -m benchmarks.load_vectors --vectors glove.6B.100d.txt
-Prints:  a JSON line for each way: jaxembed, its cache, jaxembed with a vocabulary
-         of 10,000 words, and gensim.
+         python -m benchmarks.load_vectors --workload large --peers
+Prints:  JSON lines: of all vectors of the file, by jaxembed, from its cache, and by
+         gensim; and, for each batch size, of as many of them, by jaxembed.
+
+A workload is a table of made-up vectors, which is written to a temporary file first;
+the large one takes 1 GB there. A batch is a vocabulary, the words that are kept. gensim
+has none: it reads all vectors, whatever is wanted of them, and each of its loads stands
+in both lines. It takes minutes for the large one.
 """
 
 import argparse
+import functools
+import gzip
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks import _timing
+from benchmarks import _memory, _options, _peers, _timing, _workloads
+from benchmarks._lines import AGAIN, Lines
+from benchmarks._workloads import Workload
 from jaxembed import vectors
 
-N_KEPT = 10_000
+BATCH_SIZES = (1_000, 10_000)
+N_DIFFERENT = 5_000  # made-up vectors; then they come again, with other words
+CHECKED_BYTES = 2**26  # of the file, about, are read by plain Python
+WHAT = "load vectors"
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Checks that both give the same, then times them in turns."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--vectors", type=Path, help="a text file without a header")
-    parser.add_argument("--words", type=int, default=100_000)
-    parser.add_argument("--dim", type=int, default=100)
-    parser.add_argument("--repeats", type=int, default=5)
+    """Times files of the workloads' sizes, or a given one."""
+    parser = _options.make_parser(
+        __doc__, peers=("gensim",), workloads=("second",), batch_sizes=BATCH_SIZES
+    )
+    parser.add_argument(
+        "--vectors", type=Path, help="text without a header, plain or .gz"
+    )
     arguments = parser.parse_args(argv)
-    try:
-        from gensim.models import KeyedVectors
-    except ImportError:
-        raise SystemExit("gensim is missing: pip install jaxembed[bench]") from None
-    with tempfile.TemporaryDirectory() as folder:
-        path = arguments.vectors or write(Path(folder), arguments.words, arguments.dim)
-        cache = Path(folder) / "cache"
-
-        def gensim_load() -> KeyedVectors:
-            return KeyedVectors.load_word2vec_format(str(path), no_header=True)
-
-        theirs, ours = gensim_load(), vectors.load(path)
-        rng = np.random.default_rng(0)
-        kept = rng.choice(len(ours), min(N_KEPT, len(ours)), replace=False)
-        vocabulary = [ours.words[i] for i in kept]
-        ways: dict[str, Callable[[], vectors.WordVectors]] = {
-            "jaxembed": lambda: vectors.load(path),
-            "jaxembed, cached": lambda: vectors.load(path, cache_dir=cache),
-            "jaxembed, vocabulary": lambda: vectors.load(path, vocabulary=vocabulary),
-        }
-        for name, load in ways.items():
-            check(name, load(), theirs)
-        seconds = _timing.alternate(ways | {"gensim": gensim_load}, arguments.repeats)
-        facts = {"words": len(ours), "dim": ours.dim, "bytes": path.stat().st_size}
-        _timing.report("load vectors from text", seconds, **facts)
+    lines = _options.open_lines(arguments)
+    peers = _peers.find_peers(arguments.peers, WHAT, lines)
+    if arguments.vectors is not None:
+        path = arguments.vectors
+        time_file(path, path.name, "gensim" in peers, arguments, lines)
+        return
+    for workload in arguments.workload:
+        with tempfile.TemporaryDirectory() as folder:
+            lack = find_lack(workload, Path(folder))
+            if lack is not None:
+                lines.leave_out(WHAT, "all", lack, workload=workload.name)
+                continue
+            path = write(Path(folder), workload)
+            time_file(path, workload.name, "gensim" in peers, arguments, lines)
 
 
-def write(folder: Path, n_words: int, dim: int) -> Path:
+def find_lack(workload: Workload, folder: Path) -> str | None:
+    """Why vectors of this size cannot be written, or not be held; None if they can."""
+    n_bytes, free = 4 * workload.table_bytes, shutil.disk_usage(folder).free
+    if n_bytes > free:
+        return f"needs {n_bytes / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free"
+    return _memory.find_lack(5 * workload.table_bytes)
+
+
+def write(folder: Path, workload: Workload) -> Path:
     """A file of made-up vectors with five digits, as GloVe's have."""
-    matrix = np.random.default_rng(0).normal(0, 0.4, (n_words, dim))
+    n_different = min(N_DIFFERENT, workload.rows)  # to write all would take minutes
+    matrix = 0.4 * _workloads.make_table(workload._replace(rows=n_different))
+    numbers = [" ".join([f"{x:.5g}" for x in row]) + "\n" for row in matrix.tolist()]
     path = folder / "made.txt"
     with path.open("w") as file:
-        for i, row in enumerate(matrix):
-            file.write(f"word{i} " + " ".join(f"{x:.5g}" for x in row) + "\n")
+        for row in range(workload.rows):
+            file.write(f"word{row} {numbers[row % n_different]}")
     return path
 
 
-def check(name: str, ours: vectors.WordVectors, theirs: object) -> None:
-    """Fails if a number differs by a bit."""
-    rows = theirs[list(ours.words)]  # type: ignore[index]
-    if not np.array_equal(ours.matrix, rows):
-        raise SystemExit(f"{name} and gensim differ: there is nothing to time.")
+def time_file(
+    path: Path,
+    name: str,
+    with_gensim: bool,
+    arguments: argparse.Namespace,
+    lines: Lines,
+) -> None:
+    """Checks that all ways give the same, then times them in turns."""
+    words, rows = read_plainly(path)
+    order = np.random.default_rng(0).permutation(len(words)).tolist()
+    sizes = dict.fromkeys(min(size, len(words)) for size in arguments.batch_sizes)
+    with tempfile.TemporaryDirectory() as cache:
+        ways: dict[str, _timing.Call] = {
+            "jaxembed": lambda: vectors.load(path),
+            "jaxembed, cached": lambda: vectors.load(path, cache_dir=cache),
+        }
+        if with_gensim:
+            ways["gensim"] = lambda: load_gensim(path)
+            rows = check("gensim", ways["gensim"](), words, rows)
+        for way in ("jaxembed", "jaxembed, cached"):
+            check(way, ways[way](), words, rows)
+        for size in sizes:
+            kept = [words[row] for row in order[:size]]
+            load = functools.partial(vectors.load, path, vocabulary=kept)
+            check(f"jaxembed, of {size} words,", load(), kept, rows)
+            ways |= {f"{size} words": load, f"{size} words, again": load}
+        seconds = _timing.measure(ways, arguments.seconds)
+    report(name, path, seconds, len(words), list(sizes), lines)
+
+
+def report(
+    name: str,
+    path: Path,
+    seconds: _timing.Seconds,
+    n_words: int,
+    sizes: Sequence[int],
+    lines: Lines,
+) -> None:
+    """Lines of the whole file, and of each vocabulary."""
+    facts: Any = {"words": n_words, "bytes": path.stat().st_size}
+    of_all = ("jaxembed", "jaxembed, cached", "gensim", AGAIN)
+    found = {way: seconds[way] for way in of_all if way in seconds}
+    lines.report(WHAT, found, workload=name, batch_size=n_words, **facts)
+    for size in sizes:
+        found = {"jaxembed": seconds[f"{size} words"]}
+        if "gensim" in seconds:
+            found["gensim"] = seconds["gensim"]
+        found[AGAIN] = seconds[f"{size} words, again"]
+        what = f"{WHAT} of a vocabulary"
+        lines.report(what, found, workload=name, batch_size=size, **facts)
+
+
+def load_gensim(path: Path) -> Any:
+    """All vectors, by gensim."""
+    from gensim.models import KeyedVectors
+
+    return KeyedVectors.load_word2vec_format(str(path), no_header=True)
+
+
+def read_plainly(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
+    """All words, and all vectors or some, in a few lines of Python."""
+    step = 1 + path.stat().st_size // CHECKED_BYTES
+    opened: Any = gzip.open if path.suffix == ".gz" else open
+    words: dict[str, int] = {}
+    rows = {}
+    with opened(path, "rt", encoding="utf-8", newline="\n") as file:
+        dim = file.readline().count(" ")
+        file.seek(0)
+        for line in file:
+            word, *numbers = line.rstrip("\n").rsplit(" ", dim)
+            if word not in words and len(words) % step == 0:
+                rows[word] = np.array(numbers, np.float32)
+            words.setdefault(word, len(words))  # the first of two counts
+    return list(words), rows
+
+
+def check(name: str, found: Any, words: Sequence[str], rows: Any) -> Any:
+    """Refuses vectors of other words, or that differ from known rows by a bit.
+
+    Args:
+      name: of who has loaded them.
+      found: vectors by word.
+      words: that there should be.
+      rows: vectors by word, of all words or of some.
+
+    Returns:
+      ``found``.
+    """
+    known = [word for word in words if word in rows]
+    is_right = len(getattr(found, "index_to_key", found)) == len(words)
+    is_right = is_right and all(word in found for word in words)
+    if not is_right or not np.array_equal(
+        [found[word] for word in known], [rows[word] for word in known]
+    ):
+        raise SystemExit(f"{name} is wrong: there is nothing to time.")
+    return found
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """The notebook's first half against Keras 3 on JAX: a steady epoch, a whole process.
 
 Run:     python -m benchmarks.notebook --data aclImdb_v1.tar.gz
-Prints:  JSON lines: the epochs of one process, in turns; whole processes, in turns,
-         from raw reviews with nothing cached, and from ids made before.
+         python -m benchmarks.notebook --processes 0 --batch-sizes 32 256
+Prints:  JSON lines: the epochs of one process, in turns, for each workload and batch
+         size; whole processes of the notebook's own sizes, in turns, from raw reviews
+         with nothing cached, and from ids made before.
+
+A workload is the table and the length of a text, and a batch is of reviews in a step.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -13,92 +16,148 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from benchmarks import _keras_notebook as keras_notebook
-from benchmarks import _timing
+from benchmarks import _options, _peers, _timing
+from benchmarks._lines import AGAIN, Lines
+from benchmarks._workloads import WORKLOADS, Workload
 from jaxembed import nn, optim, text, train
 
-ACCURACY = (0.72, 0.86)  # of both; outside of it nothing is reported
+ACCURACY = (0.72, 0.86)  # of all; outside of it nothing is reported
+FIRST = WORKLOADS["first"]  # the notebook's
 Arrays = dict[str, np.ndarray]
+Turn = Callable[[], None]  # called at the end of each epoch
 
 
 def main(argv: list[str] | None = None) -> None:
     """Times epochs, then processes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _options.make_parser(
+        __doc__, peers=("keras",), workloads=("first",), batch_sizes=(32,)
+    )
     parser.add_argument("--data", default="embedded")
     parser.add_argument("--epochs", type=int, default=31)
     parser.add_argument("--processes", type=int, default=5)
     arguments = parser.parse_args(argv)
-    try:
-        import keras  # noqa: F401
-    except ImportError:
-        raise SystemExit("keras is missing: pip install jaxembed[bench]") from None
+    lines = _options.open_lines(arguments)
+    with_keras = "keras" in _peers.find_peers(arguments.peers, "notebook", lines)
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder) / "cache"
-        arrays = make_ids(arguments.data, cache)
-        time_epochs(arrays, arguments.epochs)
-        np.savez(Path(folder) / "ids.npz", **arrays)  # type: ignore[arg-type]
+        tokens = text.load_imdb_tokens(arguments.data, cache_dir=cache)
+        for workload in arguments.workload:
+            arrays = make_ids(tokens, workload)
+            for batch_size in arguments.batch_sizes:
+                task = split(arrays, workload, batch_size, arguments.epochs)
+                time_epochs(task, with_keras, lines)
         if arguments.processes:
-            time_processes(arguments.data, Path(folder), arguments.processes)
+            ids = make_ids(tokens, FIRST)
+            np.savez(Path(folder) / "ids.npz", **ids)  # type: ignore[arg-type]
+            time_processes(
+                arguments.data, Path(folder), arguments.processes, with_keras, lines
+            )
 
 
-def make_ids(data: str, cache: Path) -> Arrays:
-    """The padded ids that both train on."""
-    tokens = text.load_imdb_tokens(data, cache_dir=cache)
+def make_ids(tokens: text.TokenizedCorpus, workload: Workload) -> Arrays:
+    """The padded ids that all train on."""
     arrays = {"train_labels": tokens.train_labels, "test_labels": tokens.test_labels}
     for part, ranks in (("train", tokens.train), ("test", tokens.test)):
-        ids = text.encode_imdb(ranks, keras_notebook.NUM_WORDS)
-        arrays[part] = text.pad_sequences(ids, maxlen=keras_notebook.LENGTH)
+        ids = text.encode_imdb(ranks, workload.rows)
+        arrays[part] = text.pad_sequences(ids, maxlen=workload.length)
     return arrays
 
 
-def time_epochs(arrays: Arrays, epochs: int) -> None:
-    """Epochs with validation in one process, in turns, the first left out."""
+class Task(NamedTuple):
+    """A training with validation.
+
+    Attributes:
+      workload: sizes of the table and of the texts.
+      batch_size: of a step.
+      epochs: how many.
+      ids: ``int32[N, L]``.
+      labels: ``int[N]``.
+      n_train: examples to train on; the rest is to validate on.
+    """
+
+    workload: Workload
+    batch_size: int
+    epochs: int
+    ids: np.ndarray
+    labels: np.ndarray
+    n_train: int
+
+
+def split(arrays: Arrays, workload: Workload, batch_size: int, epochs: int) -> Task:
+    """Four fifths of the training reviews to train on."""
     order = np.random.default_rng(0).permutation(len(arrays["train"]))
     ids, labels = arrays["train"][order], arrays["train_labels"][order]
-    n = int(0.8 * len(ids))
+    return Task(workload, batch_size, epochs, ids, labels, int(0.8 * len(ids)))
+
+
+def fit_ours(task: Task, turn: Turn) -> float:
+    """The best validation accuracy."""
+    embed = nn.Embed(task.workload.rows, task.workload.dim)
+    n = task.n_train
+    _, history = train.fit(
+        nn.TextClassifier(embed, nn.FlattenDense()),
+        (task.ids, task.labels),
+        rows=np.arange(n),
+        validation=(task.ids[n:], task.labels[n:]),
+        tx=optim.rmsprop(),
+        epochs=task.epochs,
+        batch_size=task.batch_size,
+        key=jax.random.key(0),
+        on_epoch=lambda _: turn(),
+    )
+    return max(history.val_accuracy)
+
+
+def fit_keras(task: Task, turn: Turn) -> float:
+    """Likewise of Keras."""
+    import keras
+
+    watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: turn())
+    n = task.n_train
+    model = keras_notebook.make_model(task.workload.rows, task.workload.dim)
+    history = model.fit(
+        task.ids[:n],
+        task.labels[:n],
+        epochs=task.epochs,
+        batch_size=task.batch_size,
+        validation_data=(task.ids[n:], task.labels[n:]),
+        verbose=0,
+        callbacks=[watch],
+    )
+    return max(history.history["val_acc"])
+
+
+def time_epochs(task: Task, with_keras: bool, lines: Lines) -> None:
+    """Epochs with validation in one process, in turns, the first left out."""
     best: dict[str, float] = {}
 
-    def ours(turn: Callable[[], None]) -> None:
-        embed = nn.Embed(keras_notebook.NUM_WORDS, keras_notebook.DIM)
-        _, history = train.fit(
-            nn.TextClassifier(embed, nn.FlattenDense()),
-            (ids, labels),
-            rows=np.arange(n),
-            validation=(ids[n:], labels[n:]),
-            tx=optim.rmsprop(),
-            epochs=epochs,
-            batch_size=keras_notebook.BATCH_SIZE,
-            key=jax.random.key(0),
-            on_epoch=lambda _: turn(),
-        )
-        best["jaxembed"] = max(history.val_accuracy)
+    def loop(name: str, fit: Callable[[Task, Turn], float]) -> Callable[[Turn], object]:
+        return lambda turn: best.update({name: fit(task, turn)})
 
-    def theirs(turn: Callable[[], None]) -> None:
-        import keras
-
-        watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: turn())
-        history = keras_notebook.make_model().fit(
-            ids[:n],
-            labels[:n],
-            epochs=epochs,
-            batch_size=keras_notebook.BATCH_SIZE,
-            validation_data=(ids[n:], labels[n:]),
-            verbose=0,
-            callbacks=[watch],
-        )
-        best["keras"] = max(history.history["val_acc"])
-
-    seconds = _timing.take_turns({"jaxembed": ours, "keras": theirs})
+    loops = {"jaxembed": loop("jaxembed", fit_ours)}
+    if with_keras:
+        loops["keras"] = loop("keras", fit_keras)
+    seconds = _timing.take_turns(loops | {AGAIN: loop(AGAIN, fit_ours)})
     check(best)
-    steady = {name: samples[1:] for name, samples in seconds.items()}
-    _timing.report("epoch with validation", steady, examples=n, best=best)
+    lines.report(
+        "epoch with validation",
+        {name: samples[1:] for name, samples in seconds.items()},
+        details={name: {"val_accuracy_best": best[name]} for name in loops},
+        workload=task.workload.name,
+        batch_size=task.batch_size,
+        examples=task.n_train,
+    )
 
 
-def time_processes(data: str, folder: Path, repeats: int) -> None:
+def time_processes(
+    data: str, folder: Path, repeats: int, with_keras: bool, lines: Lines
+) -> None:
     """Whole processes of 10 epochs, imports and compilation included, in turns."""
     python = [sys.executable, "-m"]
     for what, keras_data, is_cached in (
@@ -108,22 +167,26 @@ def time_processes(data: str, folder: Path, repeats: int) -> None:
         ours = [*python, "experiments.imdb_learned", "--data", data]
         ours += ["--out", str(folder / "ours"), "--cache"]
         theirs = [*python, "benchmarks._keras_notebook", keras_data, str(folder), "0"]
-        seconds: dict[str, list[float]] = {"jaxembed": [], "keras": []}
+        seconds: dict[str, list[float]] = {"jaxembed": []}
+        if with_keras:
+            seconds["keras"] = []
         for repeat in range(repeats):
             cache = "cache" if is_cached else f"cold{repeat}"
             start = time.perf_counter()
             run([*ours, str(folder / cache)])
-            middle = time.perf_counter()
-            line = run(theirs).splitlines()[-1]
-            seconds["keras"].append(time.perf_counter() - middle)
-            seconds["jaxembed"].append(middle - start)
+            seconds["jaxembed"].append(time.perf_counter() - start)
+            if with_keras:
+                start = time.perf_counter()
+                line = run(theirs).splitlines()[-1]
+                seconds["keras"].append(time.perf_counter() - start)
         metrics = json.loads((folder / "ours" / "metrics.json").read_text())
-        best = {
-            "jaxembed": metrics["val_accuracy_best"],
-            "keras": json.loads(line)["val_accuracy_best"],
-        }
+        best = {"jaxembed": metrics["val_accuracy_best"]}
+        if with_keras:
+            best["keras"] = json.loads(line)["val_accuracy_best"]
         check(best)
-        _timing.report(what, seconds, best=best)
+        details = {name: {"val_accuracy_best": best[name]} for name in best}
+        where = {"workload": FIRST.name, "batch_size": keras_notebook.BATCH_SIZE}
+        lines.report(what, seconds, details=details, **where)
 
 
 def run(command: list[str]) -> str:
@@ -135,7 +198,7 @@ def run(command: list[str]) -> str:
 
 
 def check(best: dict[str, float]) -> None:
-    """Fails if one of the two has not learned what it should."""
+    """Refuses to report where one of them has not learned what it should."""
     low, high = ACCURACY
     if not all(low < accuracy < high for accuracy in best.values()):
         raise SystemExit(f"validation accuracies outside of {ACCURACY}: {best}")

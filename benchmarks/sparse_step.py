@@ -1,13 +1,19 @@
-"""Whether a training step grows with the vocabulary: row-sparse against dense.
+"""Whether a row-sparse training step grows with the vocabulary.
 
 Run:     python -m benchmarks.sparse_step
-Prints:  JSON lines: an RMSprop step of tables of two sizes, with the same ids and with
-         ids from all of each; a step of a large table against Optax's dense one; a step
-         of the notebook's first model against its dense form and against Keras.
+         python -m benchmarks.sparse_step --workload 50000x64x100 10000000x64x100
+Prints:  JSON lines of seconds a step of RMSprop, of tables of different numbers of
+         rows, in turns, for each batch size: with the same ids in all, which are those
+         of the smallest by Zipf's law (``zipf``), and with ids from all of each
+         (``uniform``).
+
+The workloads are the tables, and differ in their rows only; a step moves the rows of
+B x L ids. The lines are of the smallest workload, to which the others are compared, and
+``rows`` says what each has. There are no peers here: benchmarks.train_step has theirs.
 """
 
-import argparse
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -15,36 +21,60 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks import _notebook_step, _timing
+from benchmarks import _memory, _options, _timing, _workloads
+from benchmarks._lines import Lines
+from benchmarks._programs import Program, compile_program
+from benchmarks._workloads import Workload
 from jaxembed import optim
 
+WHAT = "sparse step by table"
+WORKLOADS = ("50000x64x100", "4000000x64x100")
+KINDS = ("zipf", "uniform")
 STEPS = 20  # in a scan, which is what is timed
+START = 0.01  # all numbers of the table
 TOLERANCE = 1e-6
-Carry = tuple[jax.Array, Any]
+RMSPROP = optim.sparse_rmsprop()
+Carry = tuple[jax.Array, Any]  # table and state
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Times each of the questions, its answer checked before."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, nargs=2, default=[50_000, 4_000_000])
-    parser.add_argument("--dim", type=int, default=64)
-    parser.add_argument("--ids", type=int, default=3_200, help="of a step")
-    parser.add_argument("--dense", type=int, nargs=2, default=[400_000, 300])
-    parser.add_argument("--repeats", type=int, default=30)
-    parser.add_argument("--epochs", type=int, default=31, help="of the first model")
-    parser.add_argument("--examples", type=int, default=20_000, help="of an epoch")
+    """Times the tables, checked before, for all batch sizes."""
+    parser = _options.make_parser(
+        __doc__, peers=(), workloads=WORKLOADS, batch_sizes=(32,)
+    )
     arguments = parser.parse_args(argv)
-    for kind in ("same ids", "uniform ids"):
-        time_sizes(arguments, kind)
-    n_rows, dim = arguments.dense
-    time_dense(n_rows, dim, arguments.ids, arguments.repeats)
-    _notebook_step.main(arguments.examples, arguments.epochs)
+    workloads = sorted(arguments.workload, key=lambda workload: workload.rows)
+    if len({workload.rows for workload in workloads}) < max(len(workloads), 2):
+        parser.error("--workload must be two or more tables, of different rows.")
+    if len({(workload.dim, workload.length) for workload in workloads}) > 1:
+        parser.error("the tables of --workload must differ in nothing but their rows.")
+    lines = _options.open_lines(arguments)
+    workloads = leave_out(workloads, lines)
+    for batch_size in arguments.batch_sizes if workloads else ():
+        programs = [compile_steps(workload, batch_size) for workload in workloads]
+        for kind in KINDS:
+            loops = make_loops(programs, workloads, batch_size, kind)
+            check(loops, workloads[0].rows, kind)
+            report(loops, workloads, batch_size, kind, arguments.seconds, lines)
 
 
-def zipf(rng: np.random.Generator, n_rows: int, shape: tuple[int, ...]) -> np.ndarray:
-    """``int32`` ids of words by Zipf's law."""
-    weights = 1 / np.arange(1, n_rows + 1)
-    return rng.choice(n_rows, shape, p=weights / weights.sum()).astype(np.int32)
+def leave_out(workloads: Sequence[Workload], lines: Lines) -> list[Workload]:
+    """Those that fit into memory together; the others get a line."""
+    kept: list[Workload] = []
+    for workload in workloads:
+        # Each with its moments; and a dense step of the smallest, with its gradient.
+        n_bytes = sum(2 * one.table_bytes for one in [*kept, workload])
+        lack = _memory.find_lack(n_bytes + 4 * workloads[0].table_bytes)
+        if lack is None:
+            kept.append(workload)
+        else:
+            lines.leave_out(WHAT, name(workload), lack, workload=workloads[0].name)
+    return kept
+
+
+def name(workload: Workload) -> str:
+    """Of a table, in the lines."""
+    return f"jaxembed, {workload.rows} rows"
 
 
 def gradients(rows: jax.Array) -> jax.Array:
@@ -68,32 +98,6 @@ def dense_step(carry: Carry, ids: jax.Array) -> tuple[Carry, None]:
     return (optax.apply_updates(table, updates), state), None
 
 
-RMSPROP = optim.sparse_rmsprop()
-
-
-class Loop:
-    """A donated program that is called again and again with what it gave.
-
-    Attributes:
-      carry: table and state after the last call.
-      temp_bytes: temporary memory of the program; None where XLA does not say.
-    """
-
-    def __init__(self, run: Callable, carry: Carry, ids: np.ndarray):
-        self.carry, self._ids, self._calls = carry, jax.device_put(ids), 0
-        shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), carry)
-        lowered = jax.jit(run, donate_argnums=0).lower(shapes, self._ids[0])
-        self._run = lowered.compile()
-        memory = self._run.memory_analysis()
-        self.temp_bytes = None if memory is None else memory.temp_size_in_bytes
-
-    def __call__(self) -> None:
-        """One call, with the next of the ids."""
-        ids = self._ids[self._calls % len(self._ids)]
-        self.carry, self._calls = self._run(self.carry, ids), self._calls + 1
-        jax.block_until_ready(self.carry)
-
-
 def scan(step: Callable) -> Callable[[Carry, jax.Array], Carry]:
     """STEPS of a step."""
     return lambda carry, ids: jax.lax.scan(step, carry, ids)[0]
@@ -101,76 +105,105 @@ def scan(step: Callable) -> Callable[[Carry, jax.Array], Carry]:
 
 def start(n_rows: int, dim: int, tx: Any) -> Carry:
     """A table and the state of its optimizer."""
-    table = jnp.full((n_rows, dim), 0.01)
+    table = jnp.full((n_rows, dim), START)
     return table, tx.init(table)
 
 
-def time_sizes(arguments: argparse.Namespace, kind: str) -> None:
-    """Steps of two tables, of which the first is the smaller one."""
-    rng = np.random.default_rng(0)
-    small = min(arguments.rows)
-    loops = {}
-    for n_rows in arguments.rows:
-        shape = (8, STEPS, arguments.ids)
-        if kind == "same ids":
-            ids = zipf(np.random.default_rng(0), small, shape)
-        else:
-            ids = rng.integers(0, n_rows, shape, dtype=np.int32)
-        carry = start(n_rows, arguments.dim, RMSPROP)
-        loops[f"{n_rows} rows"] = Loop(scan(sparse_step), carry, ids)
-    if kind == "same ids":
-        check_equal_rows(list(loops.values()), small)
-    seconds = _timing.alternate(dict(loops), arguments.repeats)
-    _timing.report(
-        f"{STEPS} row-sparse RMSprop steps, {kind}",
-        seconds,
-        dim=arguments.dim,
-        ids=arguments.ids,
-        temp_bytes={name: loop.temp_bytes for name, loop in loops.items()},
-    )
+def compile_steps(workload: Workload, batch_size: int) -> Program:
+    """The program for a table; nothing of its size is made."""
+    carry = jax.eval_shape(lambda: start(workload.rows, workload.dim, RMSPROP))
+    ids = jax.ShapeDtypeStruct((STEPS, batch_size * workload.length), jnp.int32)
+    return compile_program(scan(sparse_step), carry, ids, donate=(0,))
 
 
-def check_equal_rows(loops: list[Loop], n_rows: int) -> None:
-    """Refuses tables whose first rows differ in a bit after the same steps."""
+class Loop:
+    """A donated program that is called again and again with what it gave.
+
+    Attributes:
+      carry: table and state after the last call.
+      ids: ``int32[n, STEPS, B * L]``, of n calls; then they come again.
+      program: what is called.
+    """
+
+    def __init__(self, program: Program, carry: Carry, ids: np.ndarray):
+        self.carry, self.ids, self._calls = carry, list(jax.device_put(ids)), 0
+        self.program = program
+
+    def __call__(self) -> None:
+        """One call, with the next of the ids."""
+        ids = self.ids[self._calls % len(self.ids)]
+        self.carry, self._calls = self.program.call(self.carry, ids), self._calls + 1
+        jax.block_until_ready(self.carry)
+
+
+def make_loops(
+    programs: Sequence[Program],
+    workloads: Sequence[Workload],
+    batch_size: int,
+    kind: str,
+) -> list[Loop]:
+    """The loops of all tables, not yet called."""
+    loops = []
+    for program, workload in zip(programs, workloads, strict=True):
+        words_of = workloads[0] if kind == "zipf" else workload
+        ids = _workloads.make_ids(kind, words_of, STEPS * batch_size)
+        ids = ids.reshape(len(ids), STEPS, batch_size * workload.length)
+        carry = start(workload.rows, workload.dim, RMSPROP)
+        loops.append(Loop(program, carry, ids))
+    return loops
+
+
+def check(loops: Sequence[Loop], n_rows: int, kind: str) -> None:
+    """Refuses wrong tables, after a call of each.
+
+    The first must be what Optax makes of it. The others must be the same in a bit where
+    the ids are the same, and be as they were below.
+    """
+    first, *others = loops
+    table, state = start(n_rows, first.carry[0].shape[1], RMSPROP.dense)
+    dense, _ = jax.jit(scan(dense_step))((table, state), first.ids[0])
     for loop in loops:
         loop()
-    one, other = (np.asarray(loop.carry[0][:n_rows]) for loop in loops)
-    if not np.array_equal(one, other) or np.all(one == one[0]):
-        raise SystemExit("the tables differ: there is nothing to time.")
+    found = np.asarray(first.carry[0])
+    is_right = np.allclose(found, dense, rtol=0, atol=TOLERANCE)
+    is_right &= not np.all(found == START)
+    for loop in others if kind == "zipf" else ():
+        is_right &= np.array_equal(loop.carry[0][:n_rows], found)
+        is_right &= bool(is_as_it_was(loop.carry[0], n_rows))
+    if not is_right:
+        raise SystemExit(f"{WHAT}: a table is wrong: there is nothing to time.")
 
 
-def time_dense(n_rows: int, dim: int, n_ids: int, repeats: int) -> None:
-    """Single steps from Python, donated, of one large table."""
-    ids = zipf(np.random.default_rng(0), n_rows, (8, n_ids))
-    loops = {
-        "jaxembed": Loop(
-            lambda carry, ids: sparse_step(carry, ids)[0],
-            start(n_rows, dim, RMSPROP),
-            ids,
-        ),
-        "optax dense": Loop(
-            lambda carry, ids: dense_step(carry, ids)[0],
-            start(n_rows, dim, RMSPROP.dense),
-            ids,
-        ),
-    }
-    for _ in range(8):
-        for loop in loops.values():
-            loop()
-    sparse, dense = (np.asarray(loop.carry[0]) for loop in loops.values())
-    difference = float(np.abs(sparse - dense).max())
-    if difference > TOLERANCE:
-        raise SystemExit(f"the weights differ by {difference}: nothing is timed.")
-    seconds = _timing.alternate(dict(loops), repeats)
-    _timing.report(
-        "RMSprop step, row-sparse and dense",
-        seconds,
-        rows=n_rows,
-        dim=dim,
-        ids=n_ids,
-        distinct=int(np.mean([np.unique(batch).size for batch in ids])),
-        difference=difference,
-        temp_bytes={name: loop.temp_bytes for name, loop in loops.items()},
+@functools.partial(jax.jit, static_argnums=1)  # else the rows would be copied
+def is_as_it_was(table: jax.Array, n_rows: int) -> jax.Array:
+    """Whether the rows from ``n_rows`` on are those of the beginning."""
+    return jnp.all(table[n_rows:] == START)
+
+
+def report(
+    loops: Sequence[Loop],
+    workloads: Sequence[Workload],
+    batch_size: int,
+    kind: str,
+    budget_s: float,
+    lines: Lines,
+) -> None:
+    """Times the tables in turns, and prints their lines."""
+    calls: dict[str, _timing.Call] = {}
+    details = {}
+    for loop, workload in zip(loops, workloads, strict=True):
+        calls[name(workload)] = loop
+        details[name(workload)] = {"rows": workload.rows} | loop.program.details
+    seconds = _timing.measure(calls, budget_s)
+    steps = {name: [s / STEPS for s in found] for name, found in seconds.items()}
+    lines.report(
+        WHAT,
+        steps,
+        details=details,
+        workload=workloads[0].name,
+        batch_size=batch_size,
+        ids=kind,
+        ids_in_step=loops[0].ids[0].shape[1],
     )
 
 

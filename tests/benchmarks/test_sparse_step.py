@@ -1,62 +1,68 @@
 """The benchmark of row-sparse steps: checked, then timed."""
 
-import json
-
-import jax
-import numpy as np
 import pytest
 
-from benchmarks import _notebook_step, sparse_step
+from benchmarks import _memory, sparse_step
 
-SMALL = ["--rows", "60", "300", "--dim", "4", "--ids", "20", "--dense", "80", "3"]
-FLAGS = [*SMALL, "--repeats", "1", "--epochs", "1", "--examples", "64"]
-
-
-@pytest.fixture(autouse=True)
-def _rank_promotion():
-    with jax.numpy_rank_promotion("allow"):  # Keras's Dense needs it
-        yield
+SIZES = ["300x4x5", "60x4x5"]
+SMALL = ["--workload", *SIZES, "--batch-sizes", "2", "4", "--seconds", "0"]
 
 
-def test_each_question_has_its_lines(capsys):
-    sparse_step.main(FLAGS)
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    found = [(line["what"], line["implementation"]) for line in lines]
+def run(read_lines, *arguments):
+    sparse_step.main([*SMALL, *arguments])
+    return read_lines()
+
+
+def test_each_kind_of_ids_has_its_lines(read_lines):
+    lines = run(read_lines)
+    found = [(line["batch_size"], line["ids"], line["rows"]) for line in lines]
     assert found == [
-        ("20 row-sparse RMSprop steps, same ids", "60 rows"),
-        ("20 row-sparse RMSprop steps, same ids", "300 rows"),
-        ("20 row-sparse RMSprop steps, uniform ids", "60 rows"),
-        ("20 row-sparse RMSprop steps, uniform ids", "300 rows"),
-        ("RMSprop step, row-sparse and dense", "jaxembed"),
-        ("RMSprop step, row-sparse and dense", "optax dense"),
-        ("step of the first model", "jaxembed"),
-        ("step of the first model", "jaxembed, dense scan"),
-        ("step of the first model", "dense step in a loop"),
-        ("step of the first model", "keras"),
+        (batch_size, ids, rows)
+        for batch_size in (2, 4)
+        for ids in ("zipf", "uniform")
+        for rows in (60, 300)
     ]
-    assert len(set(lines[0]["temp_bytes"].values())) == 1
+    names = ["jaxembed, 60 rows", "jaxembed, 300 rows"]
+    assert [line["implementation"] for line in lines] == names * 4
+    assert {line["workload"] for line in lines} == {"60x4x5"}
+    assert {line["ids_in_step"] for line in lines} == {10, 20}
+    # No memory is taken that grows with the vocabulary.
+    assert lines[0]["temp_bytes"] == lines[1]["temp_bytes"] > 0
 
 
-def test_wrong_weights_are_not_timed(monkeypatch, capsys):
+@pytest.mark.parametrize("wrong", ["all", "first", "last", "none moved"])
+def test_wrong_tables_are_not_timed(monkeypatch, capsys, wrong):
+    right = sparse_step.sparse_step
+
     def wrongly(carry, ids):
-        table, state = carry
-        return (table * (1 + 1e-3 * len(table)), state), None
+        (table, state), _ = right(carry, ids)
+        is_large = len(table) == 300
+        table = {
+            "all": table + 1e-5,
+            "first": table.at[0].add(1e-6 * is_large),  # of the large one, as the next
+            "last": table.at[-1].add(1e-6 * is_large),
+            "none moved": carry[0],
+        }[wrong]
+        return (table, state), None
 
     monkeypatch.setattr(sparse_step, "sparse_step", wrongly)
-    with pytest.raises(SystemExit, match="tables differ"):
-        sparse_step.main(FLAGS)
-    with pytest.raises(SystemExit, match="weights differ by"):
-        sparse_step.time_dense(80, 3, 20, 1)
+    with pytest.raises(SystemExit, match="a table is wrong"):
+        sparse_step.main(SMALL)
     assert not capsys.readouterr().out
 
 
-def test_wrong_losses_are_not_timed(monkeypatch):
-    start = _notebook_step.loop_epoch
+def test_a_table_without_room_is_left_out(monkeypatch, read_lines):
+    monkeypatch.setattr(_memory, "find_free", lambda: 15_000)
+    missing, *lines = run(read_lines, "--batch-sizes", "2")
+    assert missing["implementation"] == "jaxembed, 300 rows"
+    assert "GiB are free" in missing["left_out"]
+    assert [line["rows"] for line in lines] == [60, 60]
 
-    def other(model, params, examples):
-        moved = jax.tree.map(lambda leaf: np.asarray(leaf) + 1e-2, params)
-        return start(model, moved, examples)
 
-    monkeypatch.setattr(_notebook_step, "loop_epoch", other)
-    with pytest.raises(SystemExit, match="losses differ"):
-        _notebook_step.main(64, 1)
+@pytest.mark.parametrize(
+    "sizes", [["60x4x5"], ["60x4x5", "60x4x5"], ["6x4x5", "9x3x5"]]
+)
+def test_tables_that_cannot_be_compared_are_refused(sizes, capsys):
+    with pytest.raises(SystemExit):
+        sparse_step.main(["--workload", *sizes])
+    assert "--workload must" in capsys.readouterr().err

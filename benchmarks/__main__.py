@@ -1,0 +1,140 @@
+"""All benchmarks, each in a process of its own, and the report.
+
+Run:     python -m benchmarks
+         python -m benchmarks --long --data aclImdb_v1.tar.gz --vectors FILE
+Writes:  lines.jsonl, report.md and plots to --out. The lines of an earlier run there
+         are kept as lines-1.jsonl and so on, and the report compares with the last.
+
+The short form, under 5 minutes on two cores, takes few sizes; the long one takes all,
+and hours. A benchmark that fails does not stop the others; the exit status says so.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import report
+
+LINES = "lines.jsonl"
+
+# Of what takes ids: name, workloads, batch sizes, kinds of ids, seconds for each.
+SHORT = """
+lookup     first,second  1,64,1024  zipf        0.25
+lookup     large         64         zipf,equal  0.25
+bag        first,second  1,64,1024  zipf        0.25
+bag        large         64         zipf,equal  0.25
+folded     second        64         zipf        0.25
+train_step first         1,32,1024  zipf        0.25
+train_step second,large  32         zipf        0.25
+"""
+LONG = """
+lookup     first,second,large  1,4,16,64,256,1024,4096,16384  real,zipf      1
+lookup     first,second,large  16,1024                        uniform,equal  1
+lookup     huge                1,16,256,4096                  zipf,uniform   1
+bag        first,second,large  1,4,16,64,256,1024,4096,16384  real,zipf      1
+bag        first,second,large  16,1024                        uniform,equal  1
+bag        huge                1,16,256,4096                  zipf,uniform   1
+folded     second,large        1,16,256,4096                  zipf           1
+train_step first,second        1,4,16,64,256,1024,4096,16384  zipf           1
+train_step large               1,16,64,256,1024,4096          zipf           1
+train_step first,second,large  32                             real,uniform,equal 1
+train_step huge                16,256                         zipf           1
+"""
+SMALL_REPLICATES = "--workload first --batch-sizes 4 --repeats 1 --epochs 2".split()
+SMALL_REPLICATES += ["--n-validation", "1000"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs them one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
+    parser.add_argument("--long", action="store_true", help="all sizes: hours")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="of these benchmarks")
+    parser.add_argument("--data", default="embedded", help="reviews, as experiments do")
+    parser.add_argument("--vectors", type=Path, help="word vectors, as of GloVe")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
+    arguments = parser.parse_args(argv)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    out = arguments.out / LINES
+    earlier = put_aside(out)
+    commands = make_commands(arguments)
+    if arguments.only is not None:
+        commands = [words for words in commands if words[0] in arguments.only]
+    if not commands:
+        parser.error(f"--only: there is none of {arguments.only}.")
+    failed = []
+    for number, words in enumerate(commands):
+        print(f"[{number + 1}/{len(commands)}] {' '.join(words)}", flush=True)
+        if not run([*words, "--out", str(out)]):
+            failed.append(words[0])
+    options = [] if earlier is None else ["--earlier", str(earlier)]
+    report.main([str(out), "--out", str(arguments.out), *options])
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}; the report is of the others.")
+
+
+def make_commands(arguments: argparse.Namespace) -> list[list[str]]:
+    """What to call, as words after ``python -m benchmarks.``."""
+    commands = []
+    data = ["--data", arguments.data, "--cache", str(arguments.cache)]
+    for line in (LONG if arguments.long else SHORT).split("\n")[1:-1]:
+        name, *lists, seconds = line.split()
+        workloads, sizes, ids = (words.split(",") for words in lists)
+        command = [name, "--workload", *workloads, "--batch-sizes", *sizes]
+        command += ["--ids", *ids, "--seconds", seconds]
+        commands.append(command + (data if "real" in ids else []))
+    return commands + _make_others(arguments, data)
+
+
+def _make_others(arguments: argparse.Namespace, data: list[str]) -> list[list[str]]:
+    """Those of files and of whole runs."""
+    vectors = [] if arguments.vectors is None else ["--vectors", str(arguments.vectors)]
+    reviews = ["--data", arguments.data]
+    if arguments.long:
+        return [
+            ["first_step", "--processes", "9"],
+            ["sparse_step"],
+            ["tokenizer", *reviews],
+            ["load_vectors", *vectors],
+            ["geometry"],
+            ["replicates", *data, *vectors],
+            ["notebook", *reviews],
+            ["bigrams", *data],
+        ]
+    return [
+        ["first_step", "--processes", "2"],
+        ["tokenizer", *reviews, "--batch-sizes", "1000", "--seconds", "1"],
+        ["load_vectors", "--workload", "20000x100x1", "--seconds", "1"],
+        ["geometry", "--workload", "10000x100x1", "--seconds", "1"],
+        ["sparse_step", "--seconds", "1"],
+        ["replicates", *reviews, *SMALL_REPLICATES],
+    ]
+
+
+def run(words: list[str]) -> bool:
+    """Runs a benchmark, whose lines go to its file; prints its errors."""
+    start = time.perf_counter()
+    name, *flags = words
+    command = [sys.executable, "-m", f"benchmarks.{name}", *flags]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL)
+    print(f"    {time.perf_counter() - start:.0f} s", flush=True)
+    if done.returncode:
+        print(f"    {name} failed: exit status {done.returncode}", flush=True)
+    return not done.returncode
+
+
+def put_aside(path: Path) -> Path | None:
+    """Renames a file that is there to the first free name, which is returned."""
+    if not path.exists():
+        return None
+    number = 1
+    while (new := path.with_stem(f"{path.stem}-{number}")).exists():
+        number += 1
+    path.rename(new)
+    return new
+
+
+if __name__ == "__main__":
+    main()

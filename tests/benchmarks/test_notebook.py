@@ -1,0 +1,119 @@
+"""The benchmark of the notebook: epochs, processes, and what has not learned."""
+
+import json
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks import _workloads, notebook
+from benchmarks._lines import Lines
+from jaxembed import text
+
+WORKLOAD = _workloads.parse_workload("50x4x6")
+
+
+@pytest.fixture
+def _task(monkeypatch):
+    monkeypatch.setattr(notebook, "ACCURACY", (-1, 2))  # too little to learn from
+    rng = np.random.default_rng(0)
+    ids = rng.integers(50, size=(40, 6), dtype=np.int32)
+    arrays = {"train": ids, "train_labels": rng.integers(2, size=40)}
+    return notebook.split(arrays, WORKLOAD, batch_size=8, epochs=3)
+
+
+@pytest.fixture
+def _rank_promotion():
+    """Keras's layers need it, and a context would not hold in another thread."""
+    jax.config.update("jax_numpy_rank_promotion", "allow")
+    yield
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.mark.usefixtures("_rank_promotion")
+def test_epochs_take_turns(_task, read_lines):
+    pytest.importorskip("keras")
+    notebook.time_epochs(_task, True, Lines())
+    lines = read_lines()
+    assert [line["implementation"] for line in lines] == ["jaxembed", "keras"]
+    for line in lines:
+        assert (line["workload"], line["batch_size"]) == ("50x4x6", 8)
+        assert line["repeats"] == 2  # the first epoch compiles
+        assert line["examples"] == 32 and line["a_a"] > 0
+        assert 0 <= line["val_accuracy_best"] <= 1
+
+
+def test_ids_have_the_sizes_of_the_workload(make_folder):
+    arrays = notebook.make_ids(text.load_imdb_tokens(make_folder()), WORKLOAD)
+    assert arrays["train"].shape == (5, 6) and arrays["test"].shape == (2, 6)
+    few = notebook.make_ids(
+        text.load_imdb_tokens(make_folder()), WORKLOAD._replace(rows=5)
+    )
+    assert few["train"].max() < 5 <= arrays["train"].max()
+
+
+@pytest.mark.parametrize("peers", [["--peers", "keras"], ["--peers"]], ids=len)
+def test_processes_take_turns(make_folder, monkeypatch, read_lines, peers):
+    commands = []
+
+    def run(command):
+        commands.append(command)
+        if "experiments.imdb_learned" in command:
+            out = Path(command[command.index("--out") + 1])
+            out.mkdir(exist_ok=True)
+            metrics = json.dumps({"val_accuracy_best": 0.75})
+            (out / "metrics.json").write_text(metrics)
+        return json.dumps({"val_accuracy_best": 0.76})
+
+    monkeypatch.setattr(notebook, "run", run)
+    monkeypatch.setattr(notebook, "time_epochs", lambda *_: None)
+    notebook.main(["--data", str(make_folder()), "--processes", "2", *peers])
+    lines = read_lines()
+    names = ["jaxembed", "keras"][: len(peers)]
+    found = [(line["what"], line["implementation"]) for line in lines]
+    whats = ["process from raw reviews", "process from ids"]
+    assert found == [(what, name) for what in whats for name in names]
+    assert [line["val_accuracy_best"] for line in lines] == [0.75, 0.76][
+        : len(peers)
+    ] * 2
+    assert {(line["workload"], line["batch_size"]) for line in lines} == {("first", 32)}
+    modules = [command[2] for command in commands]
+    order = ["experiments.imdb_learned", "benchmarks._keras_notebook"][: len(peers)]
+    assert modules == order * 4
+    caches = [command[-1] for command in commands[:: len(peers)]]
+    assert len(set(caches)) == 3 and caches[2] == caches[3]  # two of them are new
+
+
+def test_without_keras_it_says_so(make_folder, monkeypatch, read_lines):
+    monkeypatch.setitem(sys.modules, "keras", None)
+    called = []
+    monkeypatch.setattr(notebook, "time_epochs", lambda *call: called.append(call))
+    sizes = ["--processes", "0", "--batch-sizes", "4", "8", "--workload", "9x2x3"]
+    notebook.main(["--data", str(make_folder()), *sizes])
+    (line,) = read_lines()
+    assert line["implementation"] == "keras" and "is missing" in line["left_out"]
+    tasks = [task for task, *_ in called]
+    assert [task.batch_size for task in tasks] == [4, 8]
+    assert [with_keras for _, with_keras, _ in called] == [False, False]
+    assert tasks[0].ids.shape == (5, 3) and tasks[0].n_train == 4
+
+
+@pytest.mark.parametrize("wrong", [0.5, 0.9])
+def test_what_has_not_learned_is_not_reported(_task, monkeypatch, capsys, wrong):
+    def fit(task, turn):
+        for _ in range(task.epochs):
+            turn()
+        return wrong
+
+    monkeypatch.setattr(notebook, "ACCURACY", (0.72, 0.86))
+    monkeypatch.setattr(notebook, "fit_ours", fit)
+    with pytest.raises(SystemExit, match="validation accuracies outside of"):
+        notebook.time_epochs(_task, False, Lines())
+    assert capsys.readouterr().out == ""
+
+
+def test_a_failed_process_ends_it_with_its_words():
+    with pytest.raises(SystemExit, match="failed:\nnowhere"):
+        notebook.run([sys.executable, "-c", "raise SystemExit('nowhere')"])
