@@ -1,4 +1,5 @@
 # make demo: sets up, then trains on the embedded corpus.   make test: sets up, then tests.
+# make bench: sets up with the peers, then times all and writes runs/benchmarks/report.md.
 # Another Python: make test PYTHON=python3.13
 
 PYTHON ?= python3
@@ -7,7 +8,10 @@ VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint clean
+# What the benchmarks compare with; one that cannot be installed is left out of them.
+PEERS := keras gensim torch fasttext
+
+.PHONY: demo test lint bench clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m experiments.imdb_learned --data embedded
@@ -21,6 +25,9 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+bench: $(VENV)/bench.stamp
+	$(BIN)/python -m benchmarks
+
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "jaxembed needs Python 3.11 or newer, this is %s: make PYTHON=python3.11" % sys.version.split()[0])'
@@ -30,6 +37,12 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp
 	$(PIP) -e '.[dev]'
+	touch $@
+
+$(VENV)/bench.stamp: $(VENV)/demo.stamp
+	for peer in $(PEERS); do \
+	  $(PIP) $$peer || echo "$$peer is left out: it cannot be installed here"; \
+	done
 	touch $@
 
 clean:
