@@ -21,26 +21,28 @@ LINES = "lines.jsonl"
 
 # Of what takes ids: name, workloads, batch sizes, kinds of ids, seconds for each.
 SHORT = """
-lookup     first,second  1,64,1024  zipf        0.25
-lookup     large         64         zipf,equal  0.25
-bag        first,second  1,64,1024  zipf        0.25
-bag        large         64         zipf,equal  0.25
-folded     second        64         zipf        0.25
-train_step first         1,32,1024  zipf        0.25
-train_step second,large  32         zipf        0.25
-"""
+lookup     first,second  1,32,512  zipf        0.25
+lookup     MIDDLE        64        zipf,equal  0.25
+bag        first,second  1,32,512  zipf        0.25
+bag        MIDDLE        64        zipf,equal  0.25
+folded     second        64        zipf        0.25
+train_step first         1,32,512  zipf        0.25
+train_step second,MIDDLE 32        zipf        0.25
+""".replace("MIDDLE", "40000x300x100")
 LONG = """
-lookup     first,second,large  1,4,16,64,256,1024,4096,16384  real,zipf      1
-lookup     first,second,large  16,1024                        uniform,equal  1
-lookup     huge                1,16,256,4096                  zipf,uniform   1
-bag        first,second,large  1,4,16,64,256,1024,4096,16384  real,zipf      1
-bag        first,second,large  16,1024                        uniform,equal  1
-bag        huge                1,16,256,4096                  zipf,uniform   1
-folded     second,large        1,16,256,4096                  zipf           1
-train_step first,second        1,4,16,64,256,1024,4096,16384  zipf           1
-train_step large               1,16,64,256,1024,4096          zipf           1
-train_step first,second,large  32                             real,uniform,equal 1
-train_step huge                16,256                         zipf           1
+lookup     first,second       1,4,16,64,256,1024,4096,16384  zipf               0.5
+lookup     large              1,16,64,256,1024,4096          zipf               0.5
+lookup     first,second,large 64,1024                        real,uniform,equal 0.5
+lookup     huge               64,1024                        zipf               0.5
+bag        first,second       1,4,16,64,256,1024,4096,16384  zipf               0.5
+bag        large              1,16,64,256,1024,4096          zipf               0.5
+bag        first,second,large 64,1024                        real,uniform,equal 0.5
+bag        huge               64,1024                        zipf               0.5
+folded     second,large       1,16,256,4096                  zipf               0.5
+train_step first,second       1,4,16,64,256,1024,4096,16384  zipf               0.5
+train_step large              1,16,64,256,1024               zipf               0.5
+train_step first,second       32                             real,uniform,equal 0.5
+train_step huge               16,256                         zipf               0.5
 """
 SMALL_REPLICATES = "--workload first --batch-sizes 4 --repeats 1 --epochs 2".split()
 SMALL_REPLICATES += ["--n-validation", "1000"]
@@ -96,7 +98,7 @@ def _make_others(arguments: argparse.Namespace, data: list[str]) -> list[list[st
         return [
             ["first_step", "--processes", "9"],
             ["sparse_step"],
-            ["tokenizer", *reviews],
+            ["tokenizer", *reviews, "--seconds", "10"],
             ["load_vectors", *vectors],
             ["geometry"],
             ["replicates", *data, *vectors],
@@ -106,7 +108,7 @@ def _make_others(arguments: argparse.Namespace, data: list[str]) -> list[list[st
     return [
         ["first_step", "--processes", "2"],
         ["tokenizer", *reviews, "--batch-sizes", "1000", "--seconds", "1"],
-        ["load_vectors", "--workload", "20000x100x1", "--seconds", "1"],
+        ["load_vectors", "--workload", "10000x100x1", "--seconds", "1"],
         ["geometry", "--workload", "10000x100x1", "--seconds", "1"],
         ["sparse_step", "--seconds", "1"],
         ["replicates", *reviews, *SMALL_REPLICATES],

@@ -14,13 +14,25 @@ class Answer(NamedTuple):
     Attributes:
       values: of any shape.
       allowed: how far from them a result may be, the same shape or a number.
+      rows: where they are among ``n_rows``, of which the others are zeros; None if they
+        are all there is.
+      n_rows: of a result.
     """
 
     values: np.ndarray
     allowed: np.ndarray | float
+    rows: np.ndarray | None = None
+    n_rows: int = 0
 
     def accepts(self, found: np.ndarray) -> bool:
         """Whether a result is right: of this shape, and near enough everywhere."""
+        if self.rows is not None:
+            if found.shape != (self.n_rows, *self.values.shape[1:]):
+                return False
+            n_others = np.count_nonzero(found)
+            found = found[self.rows]
+            if n_others != np.count_nonzero(found):
+                return False
         if found.shape != self.values.shape:
             return False
         return bool(np.all(abs(found - self.values) <= self.allowed))  # False for NaN
@@ -33,8 +45,9 @@ def answer_rows(table: np.ndarray, ids: np.ndarray) -> Answer:
 
 def answer_rows_gradient(table: np.ndarray, ids: np.ndarray) -> Answer:
     """The gradient of half the rows' squares: each row as often as it was read."""
-    counts = np.bincount(ids.ravel(), minlength=len(table))[:, None]
-    return Answer(counts * table, EPS * (counts + 8) * counts * abs(table))
+    rows, counts = np.unique(ids, return_counts=True)
+    values = counts[:, None] * table[rows].astype(np.float64)
+    return Answer(values, EPS * (counts[:, None] + 8) * abs(values), rows, len(table))
 
 
 def answer_bags(table: np.ndarray, ids: np.ndarray) -> Answer:
@@ -49,12 +62,14 @@ def answer_bags(table: np.ndarray, ids: np.ndarray) -> Answer:
 def answer_bags_gradient(table: np.ndarray, ids: np.ndarray) -> Answer:
     """The gradient of half the means' squares."""
     length = ids.shape[1]
-    counts = count(ids, len(table))
+    rows, places = np.unique(ids, return_inverse=True)
+    counts = count(places.reshape(ids.shape), len(rows))
     values, sizes = (
-        counts.T @ (counts @ rows) / length**2 for rows in (table, abs(table))
+        counts.T @ (counts @ read) / length**2
+        for read in (table[rows], abs(table[rows]))
     )
     n_terms = length + 8 + counts.sum(0)[:, None]
-    return Answer(values, EPS * n_terms * sizes)
+    return Answer(values, EPS * n_terms * sizes, rows, len(table))
 
 
 def answer_logits(

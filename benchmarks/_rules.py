@@ -70,7 +70,7 @@ def train(
         for part, (values, grad) in enumerate(zip(now, grads, strict=True)):
             update = update_head if part else update_table
             delta, new = update(grad, states[part], step)
-            if part == 0 and rule == "lazy Adam":  # only rows that were read go on
+            if part == 0 and rule.startswith("lazy"):  # only rows that were read go on
                 delta = np.where(is_read, delta, 0)
                 if states[0] is not None:
                     pairs = zip(new, states[0], strict=True)
@@ -130,17 +130,20 @@ def _sgd(grad: Any, state: Any, step: int) -> tuple[Any, Any]:
     return SGD_RATE * grad, None
 
 
-def _adam(grad: Any, state: Any, step: int) -> tuple[Any, Any]:
-    means = (0, 0) if state is None else state
-    values = (grad, grad**2)
-    new = tuple(
-        beta * mean + (1 - beta) * value
-        for beta, mean, value in zip(BETAS, means, values, strict=True)
-    )
-    mean, square = (
-        part / (1 - beta ** (step + 1)) for part, beta in zip(new, BETAS, strict=True)
-    )
-    return RATE * mean / (np.sqrt(square) + ADAM_EPS), new
+def _adam(eps_unbiased: bool) -> Update:
+    def update(grad: Any, state: Any, step: int) -> tuple[Any, Any]:
+        means = (0, 0) if state is None else state
+        values = (grad, grad**2)
+        new = tuple(
+            beta * mean + (1 - beta) * value
+            for beta, mean, value in zip(BETAS, means, values, strict=True)
+        )
+        mean_bias, square_bias = (1 - beta ** (step + 1) for beta in BETAS)
+        root = np.sqrt(new[1] / square_bias)
+        eps = ADAM_EPS if eps_unbiased else ADAM_EPS / np.sqrt(square_bias)
+        return RATE * new[0] / mean_bias / (root + eps), new
+
+    return update
 
 
 def _nothing(grad: Any, state: Any, step: int) -> tuple[Any, Any]:
@@ -152,7 +155,8 @@ RULES: dict[str, tuple[Update, Update]] = {
     "RMSprop": (_rmsprop(True), _rmsprop(True)),
     "torch's RMSprop": (_rmsprop(False), _rmsprop(False)),  # eps outside of the root
     "SGD": (_sgd, _sgd),
-    "lazy Adam": (_adam, _adam),
+    "lazy Adam": (_adam(True), _adam(True)),
+    "lazy Adam, torch's": (_adam(False), _adam(True)),  # eps as if it were biased too
     "frozen": (_nothing, _rmsprop(True)),
     "frozen, torch's": (_nothing, _rmsprop(False)),
 }

@@ -99,7 +99,7 @@ def make_torch(task: Task, n_steps: int) -> Trainer:
     device, wait = prepare_torch()
     import torch
 
-    is_sparse = task.rule in ("SGD", "lazy Adam")
+    is_sparse = task.rule.startswith(("SGD", "lazy"))
     rule = task.rule.removesuffix(", torch's").removeprefix("torch's ")
     table, kernel, bias = (torch.tensor(part, device=device) for part in task.weights)
     trained = [kernel, bias] if rule == "frozen" else [table, kernel, bias]
