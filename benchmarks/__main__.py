@@ -26,7 +26,7 @@ lookup     MIDDLE        64        zipf,equal  0.25
 bag        first,second  1,32,512  zipf        0.25
 bag        MIDDLE        64        zipf,equal  0.25
 folded     second        64        zipf        0.25
-train_step first         1,32,512  zipf        0.25
+train_step first         1,512     zipf        0.25
 train_step second,MIDDLE 32        zipf        0.25
 """.replace("MIDDLE", "40000x300x100")
 LONG = """

