@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks import _memory, _timing, _workloads
 from benchmarks._answers import Answer, count_distinct
 from benchmarks._lines import Lines
-from benchmarks._peers import find_peers, prepare_torch
+from benchmarks._peers import find_peers, prepare_torch, set_apart
 from benchmarks._programs import compile_program, rotate
 from benchmarks._workloads import Workload
 
@@ -141,22 +141,17 @@ def time_question(
             for name, function in question.of_torch.items():
                 runs[name] = _run_torch(function, tables["torch"], batches)
         check(question, runs, tables["numpy"], batches)
-        calls = {name: rotate(run, len(batches)) for name, run in runs.items()}
-        seconds = _timing.measure(calls, arguments.seconds)
         n_distinct = count_distinct(batches)
         fewest = question.count_bytes(workload, batch_size, n_distinct)
         details: dict[str, Any] = {name: {"fewest_bytes": fewest} for name in runs}
         for name, program in programs.items():
             details[name] |= program.details
-        lines.report(
-            question.what,
-            seconds,
-            details=details,
-            workload=workload.name,
-            batch_size=batch_size,
-            ids=kind,
-            distinct=n_distinct,
-        )
+        where = {"workload": workload.name, "batch_size": batch_size, "ids": kind}
+        calls = {name: rotate(run, len(batches)) for name, run in runs.items()}
+        for group in set_apart(calls):
+            seconds = _timing.measure(group, arguments.seconds)
+            facts = where | {"distinct": n_distinct}
+            lines.report(question.what, seconds, details=details, **facts)
 
 
 def check(

@@ -25,7 +25,7 @@ from benchmarks import _train_peers as peers_of
 from benchmarks import _trainers as ours
 from benchmarks._answers import count_distinct
 from benchmarks._lines import AGAIN, Lines
-from benchmarks._peers import find_peers
+from benchmarks._peers import find_peers, set_apart
 from benchmarks._trainers import Task, Trainer
 from benchmarks._workloads import Workload
 
@@ -149,8 +149,9 @@ def time_workload(
                 for implementation, maker in TRAININGS[what].items()
                 if implementation in peers or implementation.startswith("jaxembed")
             }
-            for group in fit(makers, setting, what, lines):
-                time_group(what, group, setting, arguments.seconds, lines)
+            for some in set_apart(makers):
+                for group in fit(some, setting, what, lines):
+                    time_group(what, group, setting, arguments.seconds, lines)
 
 
 def fit(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import _answers, _workloads, bag, folded, lookup
+from benchmarks import _answers, _peers, _workloads, bag, folded, lookup
 
 SMALL = ["--workload", "30x5x6", "--batch-sizes", "4", "--seconds", "0"]
 PEERS = {
@@ -177,6 +177,13 @@ def test_kinds_of_ids():
     assert 0.2 < shares["zipf"][0] < 0.25 and shares["uniform"].max() < 0.05
     assert all(len(np.unique(batch)) == 1 for batch in ids["equal"])
     assert len(np.unique(ids["equal"])) > 1
+
+
+def test_torch_takes_its_turns_with_jaxembed_alone():
+    names = ["jaxembed", "flax", "torch", "torch, 1 thread"]
+    apart = _peers.set_apart(dict.fromkeys(names))
+    assert list(map(list, apart)) == [["jaxembed", *names[2:]], names[:2]]
+    assert list(map(list, _peers.set_apart({"jaxembed": 0}))) == [["jaxembed"]]
 
 
 @pytest.mark.parametrize("bad", ["10x5", "0x5x5", "second-ish", "10x5x-1"])
