@@ -67,6 +67,11 @@ class Line(NamedTuple):
         low, high = self.find_number("p10_s"), self.find_number("p90_s")
         return low or self.median_s, high or self.median_s
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is jaxembed in another form, such as with ids checked before."""
+        return self.implementation.startswith("jaxembed")
+
     def find_turn_noise(self) -> float:
         """How far two medians of one thing may be apart in the same turns."""
         again = self.find_number("a_a")
@@ -103,7 +108,9 @@ class Measurement(NamedTuple):
         return ratio if ratio else peer.median_s / self.ours.median_s
 
     def is_behind(self, peer: Line) -> bool:
-        """Whether the peer is faster beyond what the turns vary by."""
+        """Whether a peer, not another form of ours, is faster beyond the noise."""
+        if peer.is_ours:
+            return False
         noise = max(self.ours.find_turn_noise(), peer.find_turn_noise())
         return self.find_ratio(peer) < 1 / (1 + noise)
 

@@ -110,7 +110,8 @@ def summarize(measurements: Sequence[Measurement]) -> str:
             where = place.words()
             row.append(digits(ratios[place]) + (f" ({where})" if where else ""))
         n_faster = sum(ratio > 1 for ratio in ratios.values())
-        rows.append([*row, f"{n_faster} of {len(ratios)}", str(n_behind)])
+        counts = [f"{n_faster} of {len(ratios)}", str(n_behind)]
+        rows.append([*row, *(["", ""] if pairs[0][1].is_ours else counts)])
     headers = ["measured", "implementation", "geometric mean", "least", "greatest"]
     return make_table([*headers, "jaxembed faster", "behind beyond noise"], rows)
 

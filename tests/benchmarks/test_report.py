@@ -83,6 +83,14 @@ def test_summary(tmp_path):
     assert row["behind beyond noise"] == "2"
 
 
+def test_another_form_of_ours_is_no_peer(tmp_path):
+    lines = read(tmp_path, a_line(ratio=1.0), a_line("jaxembed, scan", ratio=0.5))
+    markdown = _report_tables.render(lines)
+    row = find_row(markdown, "Summary", "lookup", "jaxembed, scan")
+    assert row["behind beyond noise"] == row["jaxembed faster"] == ""
+    assert find_row(markdown, "lookup", "first", "4")["jaxembed, scan"] == "0.500"
+
+
 def test_a_ratio_that_is_missing_or_rounded_to_0_comes_from_the_medians(tmp_path):
     lines = read(
         tmp_path,
