@@ -12,7 +12,7 @@ from benchmarks import _memory, _timing, _workloads
 from benchmarks._answers import Answer, count_distinct
 from benchmarks._lines import Lines
 from benchmarks._peers import find_peers, prepare_torch, set_apart
-from benchmarks._programs import compile_program, rotate
+from benchmarks._programs import Program, compile_program, rotate
 from benchmarks._workloads import Workload
 
 FEW = 2**26  # bytes of rows; above it one batch is checked in place of all
@@ -130,16 +130,7 @@ def time_question(
         for name, (function, weights) in functions.items()
     }
     for kind, batches in ids.items():
-        on_device = list(jnp.asarray(batches))
-        runs: dict[str, Callable[[int], Any]] = {}
-        for name, program in programs.items():
-            runs[name] = _run_jax(program.call, functions[name].weights, on_device)
-        for name, function in question.on_host.items():
-            if name in peers:
-                runs[name] = _run_numpy(function, tables["numpy"], batches)
-        if "torch" in peers:
-            for name, function in question.of_torch.items():
-                runs[name] = _run_torch(function, tables["torch"], batches)
+        runs = make_runs(question, programs, functions, tables, batches, peers)
         check(question, runs, tables["numpy"], batches)
         n_distinct = count_distinct(batches)
         fewest = question.count_bytes(workload, batch_size, n_distinct)
@@ -152,6 +143,28 @@ def time_question(
             seconds = _timing.measure(group, arguments.seconds)
             facts = where | {"distinct": n_distinct}
             lines.report(question.what, seconds, details=details, **facts)
+
+
+def make_runs(
+    question: Question,
+    programs: dict[str, Program],
+    functions: dict[str, Bound],
+    tables: dict[str, Any],
+    batches: np.ndarray,
+    peers: Sequence[str],
+) -> dict[str, Callable[[int], Any]]:
+    """What answers for a batch by its number, by implementation."""
+    on_device = list(jnp.asarray(batches))
+    runs: dict[str, Callable[[int], Any]] = {}
+    for name, program in programs.items():
+        runs[name] = _run_jax(program.call, functions[name].weights, on_device)
+    for name, function in question.on_host.items():
+        if name in peers:
+            runs[name] = _run_numpy(function, tables["numpy"], batches)
+    if "torch" in peers:
+        for name, function in question.of_torch.items():
+            runs[name] = _run_torch(function, tables["torch"], batches)
+    return runs
 
 
 def check(

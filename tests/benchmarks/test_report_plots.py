@@ -1,19 +1,13 @@
 """The plots of stored lines."""
 
-from pathlib import Path
-
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from benchmarks import (
     _report_lines,
     _report_plots,
-    report,
 )
 from tests.benchmarks.conftest import a_line, read
-
-RESULTS = sorted(Path(report.__file__).parent.glob("results/*.jsonl"))
-PNG = b"\x89PNG"
 
 
 def test_plots_of_stored_lines(stored):
