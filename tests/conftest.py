@@ -3,6 +3,7 @@
 import io
 import os
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,12 @@ import jax
 # Labels [B] against logits [B, 1] would broadcast to [B, B] without a word.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 2)
+# What a process has compiled before is read again, where another test builds the same
+# program anew: most of the time here is XLA's. Each worker has a folder of its own, as
+# half an entry of another would be a warning, and no run sees that of an earlier one.
+_compiled = tempfile.TemporaryDirectory(prefix="jaxembed-compiled-")
+jax.config.update("jax_compilation_cache_dir", _compiled.name)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 settings.register_profile("jaxembed", deadline=None, derandomize=True)
 settings.load_profile("jaxembed")
 
