@@ -1,6 +1,7 @@
 """State: what a training run carries from step to step."""
 
 import functools
+import math
 from typing import Any
 
 import flax.struct
@@ -15,6 +16,9 @@ from jaxembed.train.tables import init_states
 Params = dict[str, Any]
 # Folded into the key for the initial weights; no epoch has this number.
 INIT = 2**32 - 1
+# Fewer numbers are drawn by code that compiles in half the time, and is four times as
+# slow: it runs once.
+MANY = 5_000_000
 
 
 class TrainState(flax.struct.PyTreeNode):
@@ -99,11 +103,11 @@ def create_state(
     check_params(plan, ids, params)
     # A copy: training donates its buffers.
     params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params or {})
-    # It runs once: what counts is how fast it compiles, here in half the time.
-    on_cpu = jax.default_backend() == "cpu"
-    options = {"xla_backend_optimization_level": 0} if on_cpu else None
-    start = functools.partial(start_state, plan, ids)
-    return jax.jit(start, compiler_options=options)(key, params)
+    start = jax.jit(functools.partial(start_state, plan, ids)).trace(key, params)
+    n_numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(start.out_info))
+    is_small = jax.default_backend() == "cpu" and n_numbers < MANY
+    options = {"xla_backend_optimization_level": 0} if is_small else None
+    return start.lower().compile(options)(key, params)
 
 
 def start_state(
