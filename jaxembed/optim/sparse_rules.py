@@ -149,8 +149,9 @@ def lazy_adam(
     """Adam that leaves alone, moments too, the rows whose gradient is zero.
 
     This is not Adam, whose momentum goes on moving such rows, and no exact form of it
-    can be sparse. It is torch's ``SparseAdam`` and TensorFlow's ``LazyAdam``; the bias
-    is corrected by the number of all steps. Its ``dense`` does the same, densely.
+    can be sparse. It is TensorFlow's ``LazyAdam`` and torch's ``SparseAdam``, but for
+    ``eps``, which torch adds before the bias is corrected. That is by the number of all
+    steps. Its ``dense`` does the same, densely.
 
     Args:
       learning_rate: a number, or a schedule of the step.

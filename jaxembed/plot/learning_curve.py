@@ -14,7 +14,8 @@ from jaxembed.plot.arms import (
     make_figure,
 )
 from jaxembed.plot.files import write
-from jaxembed.train.statistics import Crossover, Interval
+from jaxembed.train.crossover import Crossover
+from jaxembed.train.statistics import Interval
 
 WIDTH = 9.0
 
@@ -38,7 +39,7 @@ def learning_curve(
       path: of the picture; its folder is made if need be.
       title: a line above it.
       ylabel: what the numbers are.
-      crossover: of :func:`jaxembed.train.statistics.crossover`: a vertical line in its
+      crossover: of :func:`jaxembed.train.crossover`: a vertical line in its
         shaded interval, which goes on to the edge where the end was not seen.
       chance: what guessing gives, as a dotted line, or None.
 

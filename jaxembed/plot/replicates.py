@@ -17,7 +17,8 @@ from jaxembed.plot.arms import (
     make_figure,
 )
 from jaxembed.plot.files import write
-from jaxembed.train.statistics import best_epoch, final_epoch, mean_interval
+from jaxembed.train.samples import best_epoch, final_epoch
+from jaxembed.train.statistics import mean_interval
 
 
 def replicates(

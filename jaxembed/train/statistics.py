@@ -7,11 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxembed.train.crossover import Crossover as Crossover
-from jaxembed.train.crossover import crossover as crossover
-from jaxembed.train.samples import best_epoch as best_epoch
 from jaxembed.train.samples import check_confidence, finite
-from jaxembed.train.samples import final_epoch as final_epoch
 
 
 class Interval(NamedTuple):

@@ -20,6 +20,27 @@ def both_of(words, matrix):
     return vectors.WordVectors(words, matrix), theirs
 
 
+def as_of_gensim(ours):
+    """Our answers in gensim's form, without its total."""
+    return [
+        {
+            "section": name,
+            "correct": list(section.correct),
+            "incorrect": list(section.incorrect),
+        }
+        for name, section in ours.sections.items()
+    ]
+
+
+def assert_equal(ours, theirs):
+    """Asserts that analogies were answered as gensim answers them."""
+    accuracy, sections = theirs
+    assert as_of_gensim(ours) == sections[:-1]
+    assert ours.accuracy == accuracy
+    total = sections[-1]
+    assert ours.n_questions == len(total["correct"]) + len(total["incorrect"])
+
+
 @pytest.fixture(scope="session")
 def both():
     """Random ones, of different lengths."""

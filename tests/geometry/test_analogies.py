@@ -7,29 +7,9 @@ import pytest
 
 from jaxembed import geometry
 from jaxembed.geometry import analogies, search
-from tests.geometry.conftest import both_of
+from tests.geometry.conftest import as_of_gensim, assert_equal, both_of
 
 FORMS = (str.lower, str.title, str.upper)
-
-
-def as_of_gensim(ours):
-    """Our answers in gensim's form, without its total."""
-    return [
-        {
-            "section": name,
-            "correct": list(section.correct),
-            "incorrect": list(section.incorrect),
-        }
-        for name, section in ours.sections.items()
-    ]
-
-
-def assert_equal(ours, theirs):
-    accuracy, sections = theirs
-    assert as_of_gensim(ours) == sections[:-1]
-    assert ours.accuracy == accuracy
-    total = sections[-1]
-    assert ours.n_questions == len(total["correct"]) + len(total["incorrect"])
 
 
 @pytest.fixture(scope="module")
@@ -90,74 +70,6 @@ def test_lines_of_windows_and_a_mark_of_the_byte_order(forms, write):
     found = geometry.evaluate_analogies(forms[0], write(text))
     assert_equal(found, forms[1].evaluate_word_analogies(str(write(text))))
     assert geometry.evaluate_analogies(forms[0], write("\ufeff" + text)) == found
-
-
-def evaluate_one(words, matrix, question, write, **settings):
-    ours, theirs = both_of(words, matrix)
-    path = str(write(f": one\n{question}\n"))
-    found = geometry.evaluate_analogies(ours, path, **settings)
-    assert_equal(found, theirs.evaluate_word_analogies(path, **settings))
-    return found.accuracy
-
-
-@pytest.mark.parametrize(("answer", "accuracy"), [("d", 1), ("e", 0)])
-def test_a_form_of_a_word_that_was_asked_is_passed_over(write, answer, accuracy):
-    # b - a + c is near the second "C", which is no answer; "d" follows.
-    words = ["a", "b", "c", "C", "d", "e"]
-    matrix = [[1, 0], [1, 0.1], [0, 1], [0.01, 1], [0.1, 1], [0.6, 1]]
-    assert evaluate_one(words, matrix, f"a b c {answer}", write) == accuracy
-    cased = {"case_insensitive": False}
-    assert evaluate_one(words, matrix, f"a b c {answer}", write, **cased) == 0
-    assert evaluate_one(words, matrix, "a b c C", write, **cased) == 1
-
-
-def test_only_five_words_are_looked_at(write):
-    # Five words that were asked, in another form, lie nearer than "d".
-    words = ["x", "y", "abc", "aBc", "abC", "aBC", "Abc", "Y", "d"]
-    matrix = [[0, 1, 0], [0, 1, 0.01], [1, 0, 0]]
-    matrix += [[1, 0.01 * i, 0] for i in range(1, 6)] + [[0.5, 0.5, 0.5]]
-    assert evaluate_one(words, matrix, "x y abc d", write) == 0
-    assert evaluate_one(words, matrix, "x y abc y", write) == 1  # the last it saw
-    assert evaluate_one(words, matrix, "x y abc abc", write) == 0
-    del words[3], matrix[3]
-    assert evaluate_one(words, matrix, "x y abc d", write) == 1
-
-
-def test_where_only_forms_are_left_the_last_is_taken(write):
-    matrix = [[1, 0], [0, 1], [1, 1], [1, 2]]
-    assert evaluate_one(["a", "b", "c", "C"], matrix, "a b c c", write) == 1
-    assert evaluate_one(["a", "b", "c", "C"], matrix, "a b c b", write) == 0
-
-
-@pytest.mark.parametrize("first", ["good", "bad"])
-def test_of_words_of_one_form_the_first_has_the_vector(write, first):
-    words = ["King", "king", "man", "woman", "queen", "duke"]
-    kings = [[1, 0, 1], [-1, 1, 0]][:: 1 if first == "good" else -1]
-    matrix = [*kings, [1, 0, 0], [0, 1, 0], [0, 1, 1], [-2, 2, 0]]
-    accuracy = evaluate_one(words, matrix, "man king woman queen", write)
-    assert accuracy == (first == "good")
-
-
-@pytest.mark.parametrize("n_words", [1, 2, 3, 4, 5])
-def test_few_words_leave_few_answers_or_none(write, n_words):
-    words, matrix = "abcde"[:n_words], np.eye(5)[:n_words] + 0.1
-    matrix[4:] *= -1
-    question = [words[i % n_words] for i in range(4)]
-    accuracy = evaluate_one(words, matrix, " ".join(question), write)
-    assert accuracy == (n_words >= 4)
-
-
-@pytest.mark.parametrize(("words", "accuracy"), [("abcdz", 0), ("abcz", 1)])
-def test_words_of_zeros_are_answers_for_lack_of_others_only(write, words, accuracy):
-    rows = {"a": [1, 0], "b": [1, 1], "c": [-1, 0.2], "d": [0.3, -1], "z": [0, 0]}
-    ours, _ = both_of(words, [rows[word] for word in words])
-    found = geometry.evaluate_analogies(ours, write(": one\na b c z\n"))
-    assert found.accuracy == accuracy
-
-
-def test_words_of_zeros_in_a_question_add_nothing(write):
-    ours, _ = both_of("zbcde", [[0, 0], [1, 0], [0, 1], [1, 1.1], [1, -2]])
-    assert geometry.evaluate_analogies(ours, write(": one\nz b c d\n")).accuracy == 1
 
 
 def test_products_are_those_of_gensims_cosmul(forms, write):

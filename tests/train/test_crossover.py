@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxembed.train import statistics
-from jaxembed.train.statistics import Crossover
+from jaxembed import train
+from jaxembed.train import Crossover
 
 SIZES = [100, 200, 400, 800]
 
@@ -32,7 +32,7 @@ def steady(*means):
     ],
 )
 def test_lines_cross_where_they_were_made_to(means, size):
-    found = statistics.crossover(SIZES, steady(*means), n_resamples=50)
+    found = train.crossover(SIZES, steady(*means), n_resamples=50)
     ends = [found.size, found.low, found.high]
     assert ends == [size if size is None else pytest.approx(size)] * 3
     assert found.missing == (1.0 if size is None else 0.0)
@@ -48,7 +48,7 @@ def test_the_interval_of_a_crossover_holds_it_as_often_as_it_says():
     rng = np.random.default_rng(5)
     held = []
     for _ in range(120):
-        found = statistics.crossover(SIZES, line(rng, 0.2), n_resamples=400)
+        found = train.crossover(SIZES, line(rng, 0.2), n_resamples=400)
         high = np.inf if found.high is None else found.high
         held.append(found.low is not None and found.low <= 300 <= high)
     assert 0.88 < np.mean(held) <= 1
@@ -57,7 +57,7 @@ def test_the_interval_of_a_crossover_holds_it_as_often_as_it_says():
 def test_the_interval_of_a_crossover_grows_with_the_noise_and_the_confidence():
     def width(spread, confidence=0.95):
         differences = line(np.random.default_rng(6), spread)
-        found = statistics.crossover(SIZES, differences, confidence)
+        found = train.crossover(SIZES, differences, confidence)
         return found.high - found.low
 
     assert width(0.02) < width(0.08) / 2
@@ -70,30 +70,30 @@ def test_resamples_that_do_not_cross_are_beyond_the_largest_size():
     noise = rng.normal(size=100)
     noise = (noise - noise.mean()) / noise.std()
     differences = [-np.ones(100), 0.1 + noise]
-    found = statistics.crossover([100, 200], differences)
+    found = train.crossover([100, 200], differences)
     assert found.missing == pytest.approx(stats.norm.sf(1), abs=0.02)
     assert found.size is not None and found.low is not None and found.high is None
     assert str(found).endswith(" to beyond 200)")
-    wide = statistics.crossover([100, 200], differences, confidence=0.5)
+    wide = train.crossover([100, 200], differences, confidence=0.5)
     assert wide.high is not None and wide.missing == found.missing
 
 
 def test_the_order_of_draws_does_not_matter_and_the_seed_does():
     rng = np.random.default_rng(8)
     differences = line(rng, 0.2, n=30)
-    first = statistics.crossover(SIZES, differences, seed=1)
+    first = train.crossover(SIZES, differences, seed=1)
     shuffled = [rng.permutation(values) for values in differences]
-    assert first == statistics.crossover(SIZES, shuffled, seed=1)
-    assert first != statistics.crossover(SIZES, differences, seed=2)
+    assert first == train.crossover(SIZES, shuffled, seed=1)
+    assert first != train.crossover(SIZES, differences, seed=2)
 
 
 def test_a_size_with_one_draw_has_no_spread():
     rng = np.random.default_rng(9)
     noisy, sure = line(rng, 0.05), [[-1.0], [-0.5], [0.5], [1.0]]
     mixed = [sure[0], noisy[1], noisy[2], sure[3]]
-    found = statistics.crossover(SIZES, mixed)
+    found = train.crossover(SIZES, mixed)
     assert found.low < found.size < found.high and found.missing == 0
-    single = statistics.crossover(SIZES, sure)
+    single = train.crossover(SIZES, sure)
     assert single == (pytest.approx(200 * 2**0.5), None, None, None, 100, 800)
     assert str(single) == "283 (no interval: one draw)"
     assert json.loads(json.dumps(single.to_dict())) == single._asdict()

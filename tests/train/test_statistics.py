@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxembed.train import statistics
-from jaxembed.train.statistics import Interval
+from jaxembed import train
+from jaxembed.train import Interval
 
 
 def test_the_mean_is_that_of_a_printed_table():
     # t(0.975, 4) = 2.776, t(0.95, 4) = 2.132; the spread is sqrt(2.5), of 5 draws.
     values = [1.0, 2.0, 3.0, 4.0, 5.0]
     for confidence, t in ((0.95, 2.776), (0.90, 2.132)):
-        found = statistics.mean_interval(values, confidence)
+        found = train.mean_interval(values, confidence)
         half = t * np.sqrt(2.5 / 5)
         assert found[:3] == pytest.approx((3, 3 - half, 3 + half), abs=1e-3)
         assert found.n == 5
@@ -25,7 +25,7 @@ def test_the_interval_holds_the_mean_as_often_as_it_says():
     rng = np.random.default_rng(0)
     for confidence, low, high in ((0.95, 0.93, 0.97), (0.8, 0.77, 0.83)):
         samples = rng.normal(0.5, 0.1, (2000, 6))
-        found = [statistics.mean_interval(s, confidence) for s in samples]
+        found = [train.mean_interval(s, confidence) for s in samples]
         held = [x.low <= 0.5 <= x.high for x in found]
         assert low < np.mean(held) < high
 
@@ -33,15 +33,15 @@ def test_the_interval_holds_the_mean_as_often_as_it_says():
 def test_the_median_interval_holds_the_median_mostly():
     rng = np.random.default_rng(1)
     samples = rng.lognormal(0, 0.5, (120, 25))
-    found = [statistics.median_interval(s) for s in samples]
+    found = [train.median_interval(s) for s in samples]
     assert 0.87 < np.mean([x.low <= 1 <= x.high for x in found]) <= 1.0
-    narrow = [statistics.median_interval(s, 0.5) for s in samples]
+    narrow = [train.median_interval(s, 0.5) for s in samples]
     assert 0.35 < np.mean([x.low <= 1 <= x.high for x in narrow]) < 0.68
 
 
 def test_the_median_interval_is_near_the_order_statistics():
     values = np.random.default_rng(2).normal(size=101)
-    found = statistics.median_interval(values)
+    found = train.median_interval(values)
     # The binomial interval: 95 % of medians lie between these two draws.
     ranks = stats.binom.ppf([0.025, 0.975], 101, 0.5).astype(int)
     low, high = np.sort(values)[ranks]
@@ -52,29 +52,29 @@ def test_the_median_interval_is_near_the_order_statistics():
 
 def test_the_seed_is_all_the_chance_there_is():
     values = np.random.default_rng(3).normal(size=30)
-    first = statistics.median_interval(values, seed=1)
-    assert first == statistics.median_interval(values, seed=1)
-    assert first == statistics.median_interval(values[::-1], seed=1)
-    seeds = {statistics.median_interval(values, seed=seed) for seed in range(9)}
+    first = train.median_interval(values, seed=1)
+    assert first == train.median_interval(values, seed=1)
+    assert first == train.median_interval(values[::-1], seed=1)
+    seeds = {train.median_interval(values, seed=seed) for seed in range(9)}
     assert len(seeds) > 1
 
 
 @pytest.mark.parametrize("interval", ["mean_interval", "median_interval"])
 @pytest.mark.parametrize("values", [[0.1] * 3, [0.7] * 100, [0.0, 0.0]])
 def test_equal_draws_have_an_interval_of_no_width(interval, values):
-    found = getattr(statistics, interval)(values)
+    found = getattr(train, interval)(values)
     assert found == (values[0], values[0], values[0], len(values))
 
 
 def test_a_median_among_equal_draws_is_no_nan():
-    found = statistics.median_interval([0.1, 0.5, 0.5, 0.5, 0.5, 0.9])
+    found = train.median_interval([0.1, 0.5, 0.5, 0.5, 0.5, 0.9])
     assert found.low <= found.estimate == 0.5 <= found.high
     assert 0.1 <= found.low and found.high <= 0.9
 
 
 @pytest.mark.parametrize("interval", ["mean_interval", "median_interval"])
 def test_one_draw_has_no_interval(interval):
-    found = getattr(statistics, interval)(jnp.array([0.5], jnp.float32))
+    found = getattr(train, interval)(jnp.array([0.5], jnp.float32))
     assert found == (0.5, None, None, 1)
     assert str(found) == "0.500 (no interval: one draw)"
     assert json.loads(json.dumps(found.to_dict())) == found._asdict()
@@ -84,22 +84,22 @@ def test_a_paired_difference_is_that_of_the_pairs():
     rng = np.random.default_rng(4)
     draws = rng.normal(0.5, 0.1, 40)  # shared: it cancels
     a, b = draws + rng.normal(0.02, 0.01, 40), draws
-    found = statistics.paired_difference(a, b)
+    found = train.paired_difference(a, b)
     expected = stats.ttest_rel(a, b).confidence_interval(0.95)
     assert found[1:3] == pytest.approx(tuple(expected))
     assert found.estimate == pytest.approx(a.mean() - b.mean())
     assert found.low > 0.01
-    back = statistics.paired_difference(b, a)
+    back = train.paired_difference(b, a)
     assert back[:3] == pytest.approx((-found[0], -found[2], -found[1]))
 
 
 def test_best_and_final_epochs():
     metric = np.array([[0.5, 0.9, 0.9], [0.7, 0.6, 0.6]])
-    values, epochs = statistics.best_epoch(metric)
+    values, epochs = train.best_epoch(metric)
     assert values.tolist() == [0.9, 0.7] and epochs.tolist() == [1, 0]
-    values, epochs = statistics.best_epoch(metric, is_loss=True)
+    values, epochs = train.best_epoch(metric, is_loss=True)
     assert values.tolist() == [0.5, 0.6] and epochs.tolist() == [0, 1]
-    final = statistics.final_epoch(metric)
+    final = train.final_epoch(metric)
     assert final.tolist() == [0.9, 0.6]
     final[0] = 0
     assert metric[0, 2] == 0.9
@@ -116,13 +116,13 @@ BAD = [np.nan, np.inf, -np.inf]
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda x: statistics.mean_interval(x),
-        lambda x: statistics.median_interval(x),
-        lambda x: statistics.paired_difference(x, [1, 2, 3]),
-        lambda x: statistics.paired_difference([1, 2, 3], x),
-        lambda x: statistics.best_epoch(np.array(x)[:, None]),
-        lambda x: statistics.final_epoch(np.array(x)[:, None]),
-        lambda x: statistics.crossover([5], [x]),
+        lambda x: train.mean_interval(x),
+        lambda x: train.median_interval(x),
+        lambda x: train.paired_difference(x, [1, 2, 3]),
+        lambda x: train.paired_difference([1, 2, 3], x),
+        lambda x: train.best_epoch(np.array(x)[:, None]),
+        lambda x: train.final_epoch(np.array(x)[:, None]),
+        lambda x: train.crossover([5], [x]),
     ],
 )
 def test_what_is_not_finite_is_refused_by_its_replicate(ask, bad):
@@ -135,20 +135,20 @@ def test_what_is_not_finite_is_refused_by_its_replicate(ask, bad):
 @pytest.mark.parametrize(
     ("ask", "says"),
     [
-        (lambda: statistics.mean_interval([]), r"values must be float\[K\].*\[0\]"),
-        (lambda: statistics.mean_interval([[1.0]]), r"values must be .*\[1, 1\]"),
-        (lambda: statistics.median_interval(0.5), r"values must be .*shape \[\]"),
-        (lambda: statistics.best_epoch([1.0]), r"metric must be float\[K, E\].*\[1\]"),
-        (lambda: statistics.final_epoch(np.ones((2, 0))), r"metric must be .*\[2, 0\]"),
-        (lambda: statistics.paired_difference([1], [1, 2]), "got 1 and 2: what a draw"),
-        (lambda: statistics.crossover([1, 2], [[1]]), r"shape \[2\] and 1 arrays"),
-        (lambda: statistics.crossover([], []), r"shape \[0\] and 0 arrays"),
-        (lambda: statistics.crossover([2, 2], [[1], [1]]), "got 2.0 at place 1: sort"),
-        (lambda: statistics.crossover([0, 2], [[1], [1]]), "got 0.0 at place 0"),
-        (lambda: statistics.crossover([1, np.nan], [[1], [1]]), "got nan at place 1"),
-        (lambda: statistics.crossover([1, np.inf], [[1], [1]]), "got inf at place 1"),
-        (lambda: statistics.crossover([9], [[]]), r"differences of size 9 must be"),
-        (lambda: statistics.crossover([9], [[1]], n_resamples=0), "at least 1, got 0"),
+        (lambda: train.mean_interval([]), r"values must be float\[K\].*\[0\]"),
+        (lambda: train.mean_interval([[1.0]]), r"values must be .*\[1, 1\]"),
+        (lambda: train.median_interval(0.5), r"values must be .*shape \[\]"),
+        (lambda: train.best_epoch([1.0]), r"metric must be float\[K, E\].*\[1\]"),
+        (lambda: train.final_epoch(np.ones((2, 0))), r"metric must be .*\[2, 0\]"),
+        (lambda: train.paired_difference([1], [1, 2]), "got 1 and 2: what a draw"),
+        (lambda: train.crossover([1, 2], [[1]]), r"shape \[2\] and 1 arrays"),
+        (lambda: train.crossover([], []), r"shape \[0\] and 0 arrays"),
+        (lambda: train.crossover([2, 2], [[1], [1]]), "got 2.0 at place 1: sort"),
+        (lambda: train.crossover([0, 2], [[1], [1]]), "got 0.0 at place 0"),
+        (lambda: train.crossover([1, np.nan], [[1], [1]]), "got nan at place 1"),
+        (lambda: train.crossover([1, np.inf], [[1], [1]]), "got inf at place 1"),
+        (lambda: train.crossover([9], [[]]), r"differences of size 9 must be"),
+        (lambda: train.crossover([9], [[1]], n_resamples=0), "at least 1, got 0"),
     ],
 )
 def test_wrong_shapes_and_sizes_are_refused(ask, says):
@@ -159,10 +159,10 @@ def test_wrong_shapes_and_sizes_are_refused(ask, says):
 @pytest.mark.parametrize("confidence", [0, 1, 95, -0.1, np.nan])
 def test_a_confidence_that_is_no_share_is_refused(confidence):
     for ask in (
-        lambda: statistics.mean_interval([1, 2], confidence),
-        lambda: statistics.median_interval([1, 2], confidence),
-        lambda: statistics.paired_difference([1, 2], [1, 3], confidence),
-        lambda: statistics.crossover([5], [[1, 2]], confidence),
+        lambda: train.mean_interval([1, 2], confidence),
+        lambda: train.median_interval([1, 2], confidence),
+        lambda: train.paired_difference([1, 2], [1, 3], confidence),
+        lambda: train.crossover([5], [[1, 2]], confidence),
     ):
         with pytest.raises(ValueError, match="confidence must be between 0 and 1"):
             ask()
