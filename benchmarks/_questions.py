@@ -1,6 +1,8 @@
 """Questions that are asked of a table and of batches of ids, for all sizes of both."""
 
 import argparse
+import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -34,6 +36,18 @@ class Bound(NamedTuple):
 Functions = Mapping[str, Function | Bound]
 
 
+class OfTorch(NamedTuple):
+    """A function of torch tensors.
+
+    Attributes:
+      function: of the table and the ids of a batch.
+      n_threads: on which it works, on a CPU; None for all cores.
+    """
+
+    function: Function
+    n_threads: int | None = None
+
+
 class Question(NamedTuple):
     """What is measured, and who answers.
 
@@ -53,7 +67,7 @@ class Question(NamedTuple):
     what: str
     make_functions: Callable[[Workload, Sequence[str]], Functions]
     on_host: dict[str, Function]
-    of_torch: dict[str, Function]
+    of_torch: dict[str, OfTorch]
     answer: Callable[[np.ndarray, np.ndarray], Answer]
     count_bytes: Callable[[Workload, int, int], int]
     rows_held: int = 2
@@ -140,7 +154,7 @@ def time_question(
         where = {"workload": workload.name, "batch_size": batch_size, "ids": kind}
         calls = {name: rotate(run, len(batches)) for name, run in runs.items()}
         for group in set_apart(calls):
-            seconds = _timing.measure(group, arguments.seconds)
+            seconds = _timing.measure(group, arguments.seconds, _prepare(question))
             facts = where | {"distinct": n_distinct}
             lines.report(question.what, seconds, details=details, **facts)
 
@@ -162,8 +176,8 @@ def make_runs(
         if name in peers:
             runs[name] = _run_numpy(function, tables["numpy"], batches)
     if "torch" in peers:
-        for name, function in question.of_torch.items():
-            runs[name] = _run_torch(function, tables["torch"], batches)
+        for name, of_torch in question.of_torch.items():
+            runs[name] = _run_torch(of_torch.function, tables["torch"], batches)
     return runs
 
 
@@ -190,6 +204,21 @@ def _to_numpy(found: Any) -> np.ndarray:
         found = found.to_dense() if found.is_sparse else found
         found = found.cpu()
     return np.asarray(found)
+
+
+def _prepare(question: Question) -> dict[str, Callable[[], None]]:
+    """What is done before a turn of torch's, outside of its clock."""
+    return {
+        name: functools.partial(set_threads, of_torch.n_threads)
+        for name, of_torch in question.of_torch.items()
+    }
+
+
+def set_threads(n_threads: int | None) -> None:
+    """On how many torch works from now on; it takes too long to be within a clock."""
+    import torch
+
+    torch.set_num_threads(n_threads or os.cpu_count() or 1)
 
 
 def _to_torch(table: np.ndarray) -> Any:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -10,34 +10,54 @@ from benchmarks._lines import AGAIN
 
 LEAST, MOST = 5, 100  # turns
 BLOCK_S = 1e-3  # shorter calls are timed many together
+WARM_S = 0.02  # shorter calls are made once, untimed, at the beginning of each turn
 Call = Callable[[], object]
 Seconds = dict[str, list[float]]
 
 
-def measure(calls: dict[str, Call], budget_s: float) -> Seconds:
+def measure(
+    calls: dict[str, Call],
+    budget_s: float,
+    prepare: Mapping[str, Call] | None = None,
+) -> Seconds:
     """Seconds of each call, in turns, and of the first once more, as ``AGAIN``.
 
     As many turns as there is time for, and not fewer than ``LEAST``. Short calls are
     made many times in a turn, of which the mean counts, and once before, untimed: the
     first after another implementation finds the caches and the threads as that one
-    has left them.
+    has left them. ``prepare`` has what is to be done, untimed, before a call's turn.
     """
     calls = calls | {AGAIN: next(iter(calls.values()))}
-    for call in calls.values():
-        call()
-    blocks, turn_s = {}, 1e-6
+    prepared = {name: (prepare or {}).get(name, _nothing) for name in calls}
+    call_s = {}
     for name, call in calls.items():
-        call_s = _time(call, 1)
-        blocks[name] = max(int(BLOCK_S / call_s), 1)
-        turn_s += call_s * (blocks[name] + (blocks[name] > 1))
+        prepared[name]()
+        call_s[name] = _estimate(call)
+    blocks = {name: max(int(BLOCK_S / call_s[name]), 1) for name in calls}
+    n_warm = {name: int(call_s[name] < WARM_S) for name in calls}
+    turn_s = sum(call_s[name] * (blocks[name] + n_warm[name]) for name in calls)
     seconds: Seconds = {name: [] for name in calls}
     for turn in range(int(np.clip(budget_s / turn_s, LEAST, MOST))):
         # Back and forth, so that none always comes after the same other one.
         for name in list(calls)[:: 1 if turn % 2 == 0 else -1]:
-            if blocks[name] > 1:
+            prepared[name]()
+            for _ in range(n_warm[name]):
                 calls[name]()
             seconds[name].append(_time(calls[name], blocks[name]))
     return seconds
+
+
+def _estimate(call: Call) -> float:
+    """About how long a call takes: the least of three, for one may be disturbed."""
+    call()
+    first = _time(call, 1)
+    return max(
+        first if first > WARM_S else min(first, _time(call, 1), _time(call, 1)), 1e-9
+    )
+
+
+def _nothing() -> None:
+    pass
 
 
 def alternate(calls: dict[str, Call], turns: int) -> Seconds:

@@ -6,12 +6,12 @@ Prints:  JSON lines for each workload, batch size and kind of ids: bags; and bag
          the gradient of half their squares by the table.
 
 ``flax`` and ``keras`` look the rows up and take their mean; torch has an EmbeddingBag,
-on all cores and on one thread. ``copy_share`` may be over 1: a small table stays in the
+on all cores and on one thread, and with the gradient one that is sparse: the rows of
+the ids, equal ones not summed. ``copy_share`` may be over 1: a small table stays in the
 cache, and the array that is copied does not.
 """
 
 import functools
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from benchmarks import _answers, _options, _peers
-from benchmarks._questions import Function, Functions, Question, ask
+from benchmarks._questions import Function, Functions, OfTorch, Question, ask
 from benchmarks._workloads import Workload
 from jaxembed import nn
 
@@ -64,22 +64,21 @@ def numpy_bag(table: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return np.take(table, ids, axis=0).mean(1)
 
 
-def torch_bag(table: Any, ids: Any, n_threads: int | None = None) -> Any:
-    """``nn.EmbeddingBag``, on so many threads."""
+def torch_bag(table: Any, ids: Any) -> Any:
+    """``nn.EmbeddingBag``."""
     import torch
 
-    torch.set_num_threads(n_threads or os.cpu_count() or 1)
     with torch.no_grad():
         return torch.nn.functional.embedding_bag(ids, table, mode="mean")
 
 
-def torch_backward(table: Any, ids: Any, n_threads: int | None = None) -> Any:
-    """Its dense gradient."""
+def torch_backward(table: Any, ids: Any, sparse: bool = False) -> Any:
+    """Its gradient: dense, or as rows with their ids, of which some are equal."""
     import torch
 
-    torch.set_num_threads(n_threads or os.cpu_count() or 1)
-    bags = torch.nn.functional.embedding_bag(ids, table, mode="mean")
-    return torch.autograd.grad((bags**2).sum() / 2, table)[0]
+    bags = torch.nn.functional.embedding_bag(ids, table, mode="mean", sparse=sparse)
+    # That of half the squares is the bags; XLA does not make the squares either.
+    return torch.autograd.grad(bags, table, bags.detach())[0]
 
 
 def _keras_bag(workload: Workload) -> Function:
@@ -88,11 +87,6 @@ def _keras_bag(workload: Workload) -> Function:
     lookup = _peers.keras_lookup(workload)
     pool = keras.layers.GlobalAveragePooling1D()
     return lambda table, ids: pool(lookup(table, ids))
-
-
-def _of_torch(bag: Any) -> dict[str, Function]:
-    # One, since more do not pay for a small batch.
-    return {"torch": bag, "torch, 1 thread": functools.partial(bag, n_threads=1)}
 
 
 def count_bags(workload: Workload, batch_size: int, n_distinct: int) -> int:
@@ -112,7 +106,8 @@ QUESTIONS = (
         "bag",
         forward,
         {"numpy": numpy_bag},
-        _of_torch(torch_bag),
+        # On one thread, since more do not pay for a small batch.
+        {"torch": OfTorch(torch_bag), "torch, 1 thread": OfTorch(torch_bag, 1)},
         _answers.answer_bags,
         count_bags,
     ),
@@ -120,7 +115,11 @@ QUESTIONS = (
         "bag with gradient",
         backward,
         {},
-        _of_torch(torch_backward),
+        {
+            "torch": OfTorch(torch_backward),
+            "torch, 1 thread": OfTorch(torch_backward, 1),
+            "torch, sparse": OfTorch(functools.partial(torch_backward, sparse=True)),
+        },
         _answers.answer_bags_gradient,
         count_gradient,
         rows_held=3,

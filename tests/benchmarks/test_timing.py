@@ -1,5 +1,7 @@
 """How benchmarks time: in turns, to the end, and as JSON lines."""
 
+import types
+
 import pytest
 
 from benchmarks import _timing
@@ -12,6 +14,28 @@ def test_calls_take_turns():
     seconds = _timing.alternate(calls, turns=3)
     assert order == ["a", "b"] * 4  # one to warm up
     assert {name: len(samples) for name, samples in seconds.items()} == {"a": 3, "b": 3}
+
+
+def test_a_disturbed_call_and_what_prepares_do_not_count(monkeypatch):
+    clock, n_calls = [0.0], [0]
+    times = types.SimpleNamespace(perf_counter=lambda: clock[0])
+    monkeypatch.setattr(_timing, "time", times)
+
+    def call():
+        n_calls[0] += 1
+        # The second call, of which the estimate would be a hundred times as long.
+        clock[0] += 3e-5 if n_calls[0] != 2 else 2e-3
+
+    def prepare():
+        clock[0] += 1.0
+
+    found = _timing.measure({"a": call, "b": call}, 0.0, {"b": prepare})
+    assert {name: len(samples) for name, samples in found.items()} == {
+        name: _timing.LEAST for name in ("a", "b", AGAIN)
+    }
+    assert all(s == pytest.approx(3e-5) for x in found.values() for s in x)
+    # Four to know how long one takes; each turn one and a block of a millisecond.
+    assert n_calls[0] == 3 * (4 + _timing.LEAST * (1 + 33))
 
 
 def test_loops_take_turns():
