@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax
 from benchmarks._lines import INSTALL, Lines
 from benchmarks._workloads import Workload
 
+MOST_LETTERS = 300  # of an error: some packages explain theirs on a page
 Lookup = Callable[[Any, Any], Any]  # of a table and ids
 
 
@@ -27,13 +29,16 @@ def find_peers(names: Sequence[str], what: str, lines: Lines) -> list[str]:
 
 
 def find_reason(name: str) -> str | None:
-    """Why a peer cannot be measured here."""
+    """Why a peer cannot be measured here; one that can be is imported."""
     if importlib.util.find_spec(name) is None:
         return f"{name} {INSTALL}"
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:  # a broken binary package raises of any kind
+        words = textwrap.shorten(f"{type(error).__name__}: {error}", MOST_LETTERS)
+        return f"{name} cannot be imported: {words}"
     if name == "torch" and jax.default_backend() != "cpu":
-        import torch
-
-        if not torch.cuda.is_available():
+        if not module.cuda.is_available():
             return "torch is without a GPU here, and JAX has one"
     return None
 
@@ -53,9 +58,6 @@ def set_apart(candidates: dict[str, Any]) -> list[dict[str, Any]]:
 
 def prepare_torch() -> tuple[str, Callable[[], None]]:
     """The device on which torch works, and what waits until it has done so."""
-    # Threads that wait in a loop take the cores from JAX's; where the machine has other
-    # work they make torch itself 20 times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
 
     if jax.default_backend() == "cpu":

@@ -186,7 +186,7 @@ def time_processes(
         check(best)
         details = {name: {"val_accuracy_best": best[name]} for name in best}
         where = {"workload": FIRST.name, "batch_size": keras_notebook.BATCH_SIZE}
-        lines.report(what, seconds, details=details, **where)
+        lines.report(what, seconds, details=details, data=Path(data).name, **where)
 
 
 def run(command: list[str]) -> str:

@@ -14,7 +14,6 @@ STORED = Path(__file__).with_name("lines.jsonl")
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     monkeypatch.setattr(_lines, "COPY_FLOATS", 2**10)
-    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # so that it is put back
     with jax.numpy_rank_promotion("allow"):  # Keras's Dense needs it
         yield
 

@@ -1,14 +1,16 @@
 """The benchmark of replicates: checked, then timed in turns."""
 
 import sys
-import types
+import time
 
+import jax
 import numpy as np
 import pytest
 
 from benchmarks import _workloads, replicates
 from benchmarks._lines import Lines
 
+COMPILED = "/jax/core/compile/backend_compile_duration"
 SIZES = ["--workload", "9x4x6", "--batch-sizes", "2", "3", "--n-validation", "2"]
 
 
@@ -32,36 +34,94 @@ def measure(task, *, with_keras=True):
     replicates.measure("frozen", task, with_keras, 3, Lines())
 
 
-def test_both_have_their_lines(_task, monkeypatch, read_lines):
-    monkeypatch.setattr(replicates, "fit_keras", lambda task, draw: 0.5)
+@pytest.fixture
+def _watch_compiling():
+    """The programs that XLA was asked to compile, one item each."""
+    compiled = []
+
+    def keep(event: str, duration_secs: float, **_: str | int) -> None:
+        if event == COMPILED:
+            compiled.append(duration_secs)
+
+    jax.monitoring.register_event_duration_secs_listener(keep)
+    yield compiled
+    jax.monitoring.unregister_event_duration_listener(keep)
+
+
+def read(variables):
+    return [np.array(variable.value) for variable in variables]
+
+
+def test_all_have_their_lines(_task, monkeypatch, read_lines):
+    pytest.importorskip("keras")
+    monkeypatch.setattr(replicates, "fit_keras", lambda *_: 0.5)
     measure(_task)
     lines = read_lines()
-    assert [line["implementation"] for line in lines] == ["jaxembed", "keras"]
+    names = ["jaxembed", "keras", "keras, a new model each"]
+    assert [line["implementation"] for line in lines] == names
     for line in lines:
         assert (line["what"], line["workload"]) == ("replicate, frozen", "50x4x6")
         assert line["batch_size"] == 2 and line["validation"] == 16
         assert line["repeats"] == 3 and line["median_s"] > 0 and line["a_a"] > 0
-    assert 0 <= lines[0]["val_accuracy"] <= 1 and lines[1]["val_accuracy"] == 0.5
-    assert lines[0]["own_peak_bytes"] > 0 and lines[0]["compile_s"] > 0
+    ours, keras, new = lines
+    assert 0 <= ours["val_accuracy"] <= 1 and ours["own_peak_bytes"] > 0
+    assert keras["val_accuracy"] == new["val_accuracy"] == 0.5
+    assert ours["compile_s"] > 0 and "compile_s" in keras and "compile_s" not in new
 
 
-def test_keras_trains_the_same_table(_task, monkeypatch):
-    keras = pytest.importorskip("keras")
-    embeds = []
-    fit = keras.Sequential.fit
+def test_our_seconds_are_of_a_draw_of_the_whole_call(_task, monkeypatch, read_lines):
+    run = replicates.run
 
-    def fit_and_keep(model, *arguments, **options):
-        embeds.append(model.layers[0])
-        if model.layers[0].trainable:  # one that is trained in earnest is enough
-            return types.SimpleNamespace(history={"val_acc": [0.5]})
-        return fit(model, *arguments, **options)
+    def run_slowly(task):
+        time.sleep(0.5)  # as if to prepare
+        return run(task)
 
-    monkeypatch.setattr(keras.Sequential, "fit", fit_and_keep)
-    for task in (_task, _task._replace(table=None)):
-        assert 0 <= replicates.fit_keras(task, 3) <= 1
-    frozen, learned = embeds
-    np.testing.assert_array_equal(frozen.weights[0].value, _task.table)
-    assert (frozen.trainable, learned.trainable) == (False, True)
+    monkeypatch.setattr(replicates, "run", run_slowly)
+    measure(_task, with_keras=False)
+    (line,) = read_lines()
+    assert 0.25 < line["median_s"] < 0.5  # two draws
+
+
+def test_only_new_keras_models_compile(_task, _watch_compiling):
+    pytest.importorskip("keras")
+    turns = replicates.make_turns(_task, with_keras=True)
+    counts = []
+    for name in ("keras", "keras", "keras, a new model each", "keras"):
+        call = turns[name](0)
+        _watch_compiling.clear()
+        assert 0 <= call() <= 1
+        counts.append(len(_watch_compiling))
+    first, second, new, last = counts
+    assert first > 0 and new > 0 and second == last == 0
+
+
+def test_keras_starts_anew(_task):
+    pytest.importorskip("keras")
+    task = _task._replace(table=None)
+    model, *others = [replicates.make_keras(task) for _ in range(3)]
+    weights = [read(other.weights) for other in others]
+    assert not np.array_equal(weights[0][0], weights[1][0])  # drawn again for each
+    for other, expected in zip(others, weights, strict=True):
+        replicates.fit_keras(task, 0, model)
+        assert model.optimizer.iterations == 1
+        replicates.start_anew(model, other)
+        for weight, value in zip(read(model.weights), expected, strict=True):
+            np.testing.assert_array_equal(weight, value)
+        iterations, rate, *moments = read(model.optimizer.variables)
+        assert iterations == 0 and rate == pytest.approx(1e-3)
+        assert len(moments) == 5 and not any(np.any(moment) for moment in moments)
+
+
+def test_keras_trains_the_same_table(_task):
+    pytest.importorskip("keras")
+    model, new = replicates.make_keras(_task), replicates.make_keras(_task)
+    _, kernel, *_ = read(new.weights)
+    assert 0 <= replicates.fit_keras(_task, 3, model, new) <= 1
+    table, trained, *_ = read(model.weights)
+    np.testing.assert_array_equal(table, _task.table)
+    assert not np.array_equal(trained, kernel)
+    learned = replicates.make_keras(_task._replace(table=None)).layers[0]
+    assert (model.layers[0].trainable, learned.trainable) == (False, True)
     assert learned.weights[0].shape == (50, 4)
 
 
@@ -71,7 +131,7 @@ def test_both_arms_of_all_draws_are_measured(
     monkeypatch.setitem(sys.modules, "keras", None)
     monkeypatch.setattr(replicates, "N_TRAIN", 2)
     found = []
-    monkeypatch.setattr(replicates, "measure", lambda *call: found.append(call))
+    monkeypatch.setattr(replicates, "measure", lambda *call, data: found.append(call))
     replicates.main([*SIZES, "--data", str(make_folder()), "--cache", str(tmp_path)])
     (line,) = read_lines()
     assert line["implementation"] == "keras" and "is missing" in line["left_out"]
@@ -99,7 +159,8 @@ def test_wrong_replicates_are_not_timed(_task, monkeypatch, capsys):
 
 
 def test_other_accuracies_are_not_reported(_task, monkeypatch, capsys):
-    monkeypatch.setattr(replicates, "fit_keras", lambda task, draw: 9.0)
+    pytest.importorskip("keras")
+    monkeypatch.setattr(replicates, "fit_keras", lambda *_: 9.0)
     with pytest.raises(SystemExit, match="accuracies more than 0.5 apart"):
         measure(_task)
     assert capsys.readouterr().out == ""
