@@ -26,4 +26,8 @@ def find_lack(n_bytes: int) -> str | None:
     free = find_free()
     if free is None or n_bytes <= SHARE * free:
         return None
-    return f"needs {n_bytes / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free"
+    usable = SHARE * free
+    return (
+        f"needs {n_bytes / 2**30:.1f} GiB, and {usable / 2**30:.1f} of the "
+        f"{free / 2**30:.1f} GiB that are free may be taken"
+    )

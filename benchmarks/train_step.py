@@ -14,82 +14,23 @@ SGD and SparseAdam. A call makes ``steps`` steps, and the time is that of one of
 
 import argparse
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from benchmarks import _memory, _options, _rules, _timing, _workloads
-from benchmarks import _train_peers as peers_of
-from benchmarks import _trainers as ours
 from benchmarks._answers import count_distinct
 from benchmarks._lines import AGAIN, Lines
 from benchmarks._peers import find_peers, set_apart
 from benchmarks._trainers import Task, Trainer
+from benchmarks._trainings import TRAININGS, Maker
 from benchmarks._workloads import Workload
 
 PEERS = ("flax", "keras", "torch")
 NUMBERS = 2**23  # that a call reads, about; it makes as many steps
 MOST_STEPS = 64
-Make = Callable[[Task, int], Trainer]
-
-
-class Maker(NamedTuple):
-    """A way to train.
-
-    Attributes:
-      make: gives its trainer.
-      rule: by which it trains, of those of ``_rules``.
-      is_dense: whether a step reads the whole table.
-      tables: how many are in memory, with the optimizer's and the gradient's.
-      times: as many steps in a call as others have.
-    """
-
-    make: Make
-    rule: str
-    is_dense: bool = False
-    tables: int = 2
-    times: int = 1
-
-
-def dense(make: Callable[..., Trainer]) -> Make:
-    """A trainer of the whole table."""
-    return lambda task, n_steps: make(task, n_steps, is_dense=True)
-
-
-TRAININGS: dict[str, dict[str, Maker]] = {
-    "train step, dense": {
-        "jaxembed": Maker(dense(ours.make_loop), "RMSprop", True, 4),
-        "jaxembed, scan": Maker(dense(ours.make_scan), "RMSprop", True, 4),
-        "flax": Maker(peers_of.make_flax, "RMSprop", True, 4),
-        # Each fit of Keras begins with some milliseconds, which an epoch shares.
-        "keras": Maker(peers_of.make_keras, "RMSprop", True, 5, times=4),
-        "torch": Maker(peers_of.make_torch, "torch's RMSprop", True, 4),
-    },
-    "train step, row-sparse": {
-        "jaxembed": Maker(ours.make_loop, "RMSprop"),
-        "jaxembed, scan": Maker(ours.make_scan, "RMSprop"),
-        "flax": Maker(peers_of.make_flax, "RMSprop", True, 4),
-    },
-    "train step, SGD": {
-        "jaxembed": Maker(ours.make_loop, "SGD"),
-        "jaxembed, scan": Maker(ours.make_scan, "SGD"),
-        "torch": Maker(peers_of.make_torch, "SGD"),
-    },
-    "train step, lazy Adam": {
-        "jaxembed": Maker(ours.make_loop, "lazy Adam", tables=3),
-        "jaxembed, scan": Maker(ours.make_scan, "lazy Adam", tables=3),
-        "torch": Maker(peers_of.make_torch, "lazy Adam, torch's", tables=3),
-    },
-    "train step, frozen": {
-        "jaxembed": Maker(ours.make_loop, "frozen", tables=1),
-        "jaxembed, scan": Maker(ours.make_scan, "frozen", tables=1),
-        "flax": Maker(peers_of.make_flax, "frozen", tables=1),
-        "keras": Maker(peers_of.make_keras, "frozen", times=4),
-        "torch": Maker(peers_of.make_torch, "frozen, torch's", tables=1),
-    },
-}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -157,7 +98,7 @@ def time_workload(
 def fit(
     makers: dict[str, Maker], setting: Setting, what: str, lines: Lines
 ) -> Iterator[dict[str, Maker]]:
-    """All side by side if memory allows; else each with jaxembed's, or none."""
+    """All side by side if memory allows; else each with jaxembed's, or that alone."""
     workload, batch_size = setting.workload, setting.ids.shape[1]
 
     def find_lack(group: dict[str, Maker]) -> str | None:
@@ -169,13 +110,22 @@ def fit(
         yield makers
         return
     first, *others = makers
+    is_timed = False
     for other in others:
         pair = {name: makers[name] for name in (first, other)}
         lack = find_lack(pair)
         if lack is None:
+            is_timed = True
             yield pair
         else:
             lines.leave_out(what, other, f"beside jaxembed {lack}", **setting.where)
+    if not is_timed:
+        alone = {first: makers[first]}
+        lack = find_lack(alone)
+        if lack is None:
+            yield alone
+        else:
+            lines.leave_out(what, first, lack, **setting.where)
 
 
 def time_group(
@@ -225,15 +175,25 @@ def count_bytes(
 
 
 def check(what: str, trainer: Trainer, setting: Setting, rule: str) -> None:
-    """Refuses a training whose first call gives other weights than float64's."""
+    """Refuses a training whose first call gives other weights than float64's.
+
+    Of the rows that it does not read it looks at a thousand, the last one among them:
+    they must be as they were.
+    """
     key = rule, trainer.n_steps
     if key not in setting.answers:
         batches = setting.weights, setting.ids, setting.labels
         setting.answers[key] = _rules.train(*batches, *key)
     rows, expected = setting.answers[key]
-    before = setting.weights._replace(table=setting.weights.table[rows])
+    table = setting.weights.table
+    some = np.linspace(0, len(table) - 1, 1_000).astype(int)
+    others = np.setdiff1d(some, rows)
+    before = setting.weights._replace(table=table[rows])
     trainer.call()
-    if not _rules.are_right(trainer.read(rows), expected, before):
+    found = trainer.read(np.concatenate([rows, others]))
+    read, unread = np.split(found.table, [len(rows)])
+    is_right = _rules.are_right(found._replace(table=read), expected, before)
+    if not is_right or not np.array_equal(unread, table[others]):
         raise SystemExit(f"{what} is wrong: there is nothing to time.")
 
 

@@ -83,4 +83,4 @@ def test_what_has_no_room_is_left_out(monkeypatch, read_lines):
     monkeypatch.setattr(load_vectors._memory, "find_free", lambda: 0)
     (line,) = run(read_lines, *SMALL)
     assert (line["what"], line["implementation"]) == (OF_ALL, "all")
-    assert "GiB are free" in line["left_out"]
+    assert "GiB that are free" in line["left_out"]

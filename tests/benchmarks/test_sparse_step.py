@@ -55,7 +55,7 @@ def test_a_table_without_room_is_left_out(monkeypatch, read_lines):
     monkeypatch.setattr(_memory, "find_free", lambda: 15_000)
     missing, *lines = run(read_lines, "--batch-sizes", "2")
     assert missing["implementation"] == "jaxembed, 300 rows"
-    assert "GiB are free" in missing["left_out"]
+    assert "GiB that are free" in missing["left_out"]
     assert [line["rows"] for line in lines] == [60, 60]
 
 

@@ -86,7 +86,7 @@ def test_the_gradients_of_float64_are_those_of_jax():
 
 
 def test_a_wrong_update_is_refused_before_it_is_timed(monkeypatch, read_lines):
-    sparse_sgd = train_step.ours.optim.sparse_sgd
+    sparse_sgd = _trainers.optim.sparse_sgd
 
     def wrongly(rate):
         right = sparse_sgd(rate)
@@ -96,8 +96,27 @@ def test_a_wrong_update_is_refused_before_it_is_timed(monkeypatch, read_lines):
 
         return right._replace(update=update)
 
-    monkeypatch.setattr(train_step.ours.optim, "sparse_sgd", wrongly)
+    monkeypatch.setattr(_trainers.optim, "sparse_sgd", wrongly)
     flags = ["--ids", "zipf", "--trainings", "SGD", "--peers"]
+    with pytest.raises(SystemExit, match="train step, SGD: jaxembed is wrong"):
+        train_step.main([*SMALL, *flags])
+    assert read_lines() == []
+
+
+def test_a_step_that_moves_another_row_is_refused(monkeypatch, read_lines):
+    sparse_sgd = _trainers.optim.sparse_sgd
+
+    def wrongly(rate):
+        right = sparse_sgd(rate)
+
+        def update(*arguments, **options):
+            table, state = right.update(*arguments, **options)
+            return table.at[-1].add(1e-6), state
+
+        return right._replace(update=update)
+
+    monkeypatch.setattr(_trainers.optim, "sparse_sgd", wrongly)
+    flags = ["--ids", "equal", "--trainings", "SGD", "--peers"]
     with pytest.raises(SystemExit, match="train step, SGD: jaxembed is wrong"):
         train_step.main([*SMALL, *flags])
     assert read_lines() == []
@@ -140,3 +159,16 @@ def test_the_fewest_bytes_of_a_step():
     assert dense == 80 + 6 * 40 * 12
     assert sparse == 80 + 4 * 7 * 12 + 8 * 7
     assert (sgd, adam, frozen) == (80 + 2 * 84, 80 + 6 * 84, 80 + 84)
+
+
+@pytest.mark.parametrize(("n_tables", "names"), [(4, ["jaxembed"]), (3.9, [])])
+def test_where_no_pair_fits_it_goes_alone(monkeypatch, read_lines, n_tables, names):
+    free = (n_tables * 480 + 4 * 4 * 5 * 12) / 0.9 + 1e-6
+    monkeypatch.setattr("benchmarks._memory.find_free", lambda: free)
+    flags = ["--ids", "zipf", "--trainings", "dense", "--peers", "flax"]
+    train_step.main([*SMALL, *flags])
+    lines = read_lines()
+    timed = [line["implementation"] for line in lines if "left_out" not in line]
+    left_out = [line["implementation"] for line in lines if "left_out" in line]
+    others = ["jaxembed, scan", "flax"]
+    assert (timed, left_out) == (names, others + ["jaxembed"] * (not names))
