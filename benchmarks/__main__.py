@@ -7,6 +7,7 @@ Writes:  lines.jsonl, report.md and plots to --out. The lines of an earlier run 
 
 The short form, about 5 minutes on two cores, takes few sizes; the long one takes most,
 and an hour. A benchmark that fails does not stop the others; the exit status says so.
+Without --data there are no real ids, and what needs reviews takes those embedded.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import report
+from benchmarks import _report_lines, report
 
 LINES = "lines.jsonl"
 
@@ -58,64 +59,67 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
     parser.add_argument("--long", action="store_true", help="more sizes: an hour")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of these benchmarks")
-    parser.add_argument("--data", default="embedded", help="reviews, as experiments do")
+    parser.add_argument("--data", help="real reviews: a folder or an archive")
     parser.add_argument("--vectors", type=Path, help="word vectors, as of GloVe")
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
     arguments = parser.parse_args(argv)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    out = arguments.out / LINES
-    earlier = put_aside(out)
     commands = make_commands(arguments)
     if arguments.only is not None:
+        unknown = set(arguments.only) - {name for name, *_ in commands}
+        if unknown:
+            parser.error(f"--only: there is no {', '.join(sorted(unknown))}.")
         commands = [words for words in commands if words[0] in arguments.only]
-    if not commands:
-        parser.error(f"--only: there is none of {arguments.only}.")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    out = arguments.out / LINES
+    put_aside(out)
     failed = []
     for number, words in enumerate(commands):
         print(f"[{number + 1}/{len(commands)}] {' '.join(words)}", flush=True)
         if not run([*words, "--out", str(out)]):
             failed.append(words[0])
-    options = [] if earlier is None else ["--earlier", str(earlier)]
-    report.main([str(out), "--out", str(arguments.out), *options])
-    if failed:
-        raise SystemExit(f"failed: {', '.join(failed)}; the report is of the others.")
+    problems = [f"failed: {', '.join(failed)}"] if failed else []
+    problems += write_report(out)
+    if problems:
+        raise SystemExit("\n".join(problems))
 
 
 def make_commands(arguments: argparse.Namespace) -> list[list[str]]:
     """What to call, as words after ``python -m benchmarks.``."""
     commands = []
-    data = ["--data", arguments.data, "--cache", str(arguments.cache)]
+    data = [] if arguments.data is None else ["--data", arguments.data]
+    cached = [*data, "--cache", str(arguments.cache)]
     for line in (LONG if arguments.long else SHORT).split("\n")[1:-1]:
         name, *lists, seconds = line.split()
         workloads, sizes, ids = (words.split(",") for words in lists)
         command = [name, "--workload", *workloads, "--batch-sizes", *sizes]
         command += ["--ids", *ids, "--seconds", seconds]
-        commands.append(command + (data if "real" in ids else []))
-    return commands + _make_others(arguments, data)
+        commands.append(command + (cached if "real" in ids else []))
+    return commands + _make_others(arguments, data, cached)
 
 
-def _make_others(arguments: argparse.Namespace, data: list[str]) -> list[list[str]]:
+def _make_others(
+    arguments: argparse.Namespace, data: list[str], cached: list[str]
+) -> list[list[str]]:
     """Those of files and of whole runs."""
     vectors = [] if arguments.vectors is None else ["--vectors", str(arguments.vectors)]
-    reviews = ["--data", arguments.data]
     if arguments.long:
         return [
             ["first_step"],
             ["sparse_step"],
-            ["tokenizer", *reviews, "--batch-sizes", "25000", "--seconds", "5"],
+            ["tokenizer", *data, "--batch-sizes", "25000", "--seconds", "5"],
             ["load_vectors", *vectors],
             ["geometry"],
-            ["replicates", *data, *vectors, "--repeats", "3"],
-            ["notebook", *reviews, "--processes", "2"],
-            ["bigrams", *data, "--seeds", "1"],
+            ["replicates", *cached, *vectors, "--repeats", "3"],
+            ["notebook", *data, "--processes", "2"],
+            ["bigrams", *cached, "--seeds", "1"],
         ]
     return [
         ["first_step", "--processes", "2"],
-        ["tokenizer", *reviews, "--batch-sizes", "1000", "--seconds", "1"],
+        ["tokenizer", *data, "--batch-sizes", "1000", "--seconds", "1"],
         ["load_vectors", "--workload", "10000x100x1", "--seconds", "1"],
         ["geometry", "--workload", "10000x100x1", "--seconds", "1"],
         ["sparse_step", "--seconds", "1"],
-        ["replicates", *reviews, *SMALL_REPLICATES],
+        ["replicates", *data, *SMALL_REPLICATES],
     ]
 
 
@@ -131,15 +135,49 @@ def run(words: list[str]) -> bool:
     return not done.returncode
 
 
-def put_aside(path: Path) -> Path | None:
-    """Renames a file that is there to the first free name, which is returned."""
-    if not path.exists():
-        return None
-    number = 1
-    while (new := path.with_stem(f"{path.stem}-{number}")).exists():
-        number += 1
-    path.rename(new)
-    return new
+def write_report(out: Path) -> list[str]:
+    """Writes the report of a file beside it; what it lacks, if it does."""
+    last = find_earlier(out)
+    earlier = [] if last is None else [last]
+    problems = []
+    try:
+        if earlier:
+            _report_lines.read(earlier)
+    except (OSError, ValueError) as error:
+        problems.append(f"the report has no comparison with earlier lines: {error}")
+        earlier = []
+    try:
+        report.write([out], out.parent, earlier)
+    except (OSError, ValueError) as error:
+        return [f"there is no report: {error}"]
+    return problems
+
+
+def put_aside(path: Path) -> None:
+    """Renames a file that has lines, with a number above those that there are."""
+    if has_lines(path):
+        number = max(_number(path), default=0) + 1
+        path.rename(path.with_stem(f"{path.stem}-{number}"))
+
+
+def find_earlier(path: Path) -> Path | None:
+    """The last file that was put aside, of those that have lines."""
+    files = _number(path)
+    return next((files[n] for n in sorted(files)[::-1] if has_lines(files[n])), None)
+
+
+def has_lines(path: Path) -> bool:
+    """Whether it is there and not empty, as a run leaves it that is stopped early."""
+    return path.exists() and path.stat().st_size > 0
+
+
+def _number(path: Path) -> dict[int, Path]:
+    """Files that were put aside, by their number."""
+    names = {
+        file.stem.removeprefix(f"{path.stem}-"): file
+        for file in path.parent.glob(f"{path.stem}-*{path.suffix}")
+    }
+    return {int(number): file for number, file in names.items() if number.isdecimal()}
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def make_parser(
     add("--out", type=Path, help="a file to which the lines are appended")
     if ids:
         add("--ids", choices=_workloads.KINDS, nargs="+", default=_workloads.KINDS)
-        add("--data", help="reviews for real ids: a folder, an archive or embedded")
+        add("--data", help="reviews for real ids: a folder or an archive")
         add("--cache", type=Path, help="a folder for tokens of the reviews")
     return parser
 

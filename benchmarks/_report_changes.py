@@ -1,5 +1,6 @@
 """Changes: what is slower or faster than in earlier lines, beyond its noise."""
 
+import collections
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,9 +20,27 @@ class Change(NamedTuple):
         return self.now.median_s / self.before.median_s
 
     @property
-    def noise(self) -> float:
-        """How far apart both may be without a change."""
-        return self.now.find_noise() + self.before.find_noise()
+    def noise(self) -> float | None:
+        """How far apart both may be without a change, if it can be told."""
+        now, before = self.now.find_noise(), self.before.find_noise()
+        return None if now is None or before is None else now + before
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether both had the same input, and their noise is known."""
+        return self.noise is not None and not self.find_differences()
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether both are further apart than their noise, which is known."""
+        apart = max(self.ratio, 1 / self.ratio) - 1
+        return self.noise is not None and apart > self.noise
+
+    def find_differences(self) -> list[str]:
+        """The names of facts of the input in which both are not the same."""
+        now, before = self.now.find_inputs(), self.before.find_inputs()
+        names = dict.fromkeys([*now, *before])
+        return [name for name in names if now.get(name) != before.get(name)]
 
 
 class Changes(NamedTuple):
@@ -30,7 +49,10 @@ class Changes(NamedTuple):
     Attributes:
       slower: beyond its noise, the worst first.
       faster: likewise, the best first.
-      compared: how many measurements are in both, of a machine that is in both.
+      compared: how many measurements of a machine in both can be compared.
+      differences: how many are in both, but with another input, by the names of the
+        facts in which it differs.
+      run_once: how many are in both with the same input, but with unknown noise.
       only_now: how many are not in the earlier lines.
       only_before: how many are in the earlier lines only.
       elsewhere: how many are of a machine that is not in both, or not known.
@@ -41,6 +63,8 @@ class Changes(NamedTuple):
     slower: list[Change]
     faster: list[Change]
     compared: int
+    differences: dict[str, int]
+    run_once: int
     only_now: int
     only_before: int
     elsewhere: int
@@ -52,7 +76,8 @@ def compare(now: Sequence[Line], before: Sequence[Line]) -> Changes:
     """Lines against earlier ones of the same machine.
 
     A machine is a device and its number of cores; where a line does not name its
-    device, there is no telling, and it is not compared.
+    device, there is no telling, and it is not compared. Nor is what had another input,
+    such as other reviews, or was run but once, so that its noise is not known.
 
     Args:
       now: lines.
@@ -67,14 +92,20 @@ def compare(now: Sequence[Line], before: Sequence[Line]) -> Changes:
     shared = [name for name in machines[0] if name in machines[1]]
     new, new_elsewhere = _pick(now, shared)
     old, old_elsewhere = _pick(before, shared)
-    changes = [Change(new[key], old[key]) for key in new if key in old]
-    changes.sort(key=lambda change: change.ratio)
+    both = [Change(new[key], old[key]) for key in new if key in old]
+    differences = collections.Counter(", ".join(one.find_differences()) for one in both)
+    n_alike = differences.pop("", 0)
+    known = [one for one in both if one.is_comparable]
+    changes = [one for one in known if one.is_beyond]
+    changes.sort(key=lambda one: one.ratio)
     return Changes(
-        slower=[one for one in reversed(changes) if one.ratio - 1 > one.noise],
-        faster=[one for one in changes if 1 / one.ratio - 1 > one.noise],
-        compared=len(changes),
-        only_now=len(new) - len(changes),
-        only_before=len(old) - len(changes),
+        slower=[one for one in reversed(changes) if one.ratio > 1],
+        faster=[one for one in changes if one.ratio < 1],
+        compared=len(known),
+        differences=dict(differences),
+        run_once=n_alike - len(known),
+        only_now=len(new) - len(both),
+        only_before=len(old) - len(both),
         elsewhere=new_elsewhere + old_elsewhere,
         machines=(shared, *machines),
         copies=(find_copy(old.values()), find_copy(new.values())),
@@ -82,16 +113,17 @@ def compare(now: Sequence[Line], before: Sequence[Line]) -> Changes:
 
 
 def _list_machines(lines: Sequence[Line]) -> list[str]:
-    return list(dict.fromkeys(line.machine for line in lines if line.machine))
+    machines = (line.place.machine for line in lines)
+    return list(dict.fromkeys(filter(None, machines)))
 
 
 def _pick(lines: Sequence[Line], machines: Sequence[str]) -> tuple[dict, int]:
     """Measurements of some machines by what they are of, and the number of others."""
     measured = [line for line in lines if line.left_out is None]
     picked = {
-        (line.machine, line.place, line.implementation): line
+        (line.place, line.implementation): line
         for line in measured
-        if line.machine in machines
+        if line.place.machine in machines
     }
     return picked, len(measured) - len(picked)
 
@@ -107,11 +139,20 @@ def render(changes: Changes) -> str:
             "compared."
         )
     facts = [
-        f"- On {shared}: {changes.compared} measurements are in both; "
+        f"- On {shared}: {changes.compared} measurements are compared; "
         f"{changes.only_now} are only here, {changes.only_before} only in the earlier "
         "lines.",
         f"- {_describe_copies(*changes.copies)}",
     ]
+    facts += [
+        f"- {n} are in both with another input ({names}), and are not compared."
+        for names, n in changes.differences.items()
+    ]
+    if changes.run_once:
+        facts.append(
+            f"- {changes.run_once} are in both, but were run once, so that their noise "
+            "is not known, and are not compared."
+        )
     if changes.elsewhere:
         facts.append(
             f"- {changes.elsewhere} more are of another or an unknown device, and are "
@@ -144,7 +185,7 @@ def tabulate(changes: Sequence[Change]) -> str:
             format_seconds(change.before.median_s),
             format_seconds(change.now.median_s),
             digits(change.ratio),
-            f"{100 * change.noise:.0f} %",
+            f"{100 * (change.noise or 0):.0f} %",
         ]
         for change in changes
     ]

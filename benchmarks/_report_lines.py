@@ -9,6 +9,11 @@ from typing import Any, NamedTuple
 from benchmarks._lines import NOISE
 from benchmarks._workloads import KINDS, WORKLOADS
 
+# What a measurement finds and on what; what no name here has is of its input.
+OUTCOMES = {"implementation", "repeats", "ratio", "a_a", "noisy", "steps", "chunk"}
+OUTCOMES |= {"copy_share", "device", "cpus", "load", "python", "versions"}
+OUTCOMES |= {"val_accuracy_best", "left_out"}
+
 
 class Place(NamedTuple):
     """What was measured and where, but not of whom; what is not known is None."""
@@ -17,9 +22,10 @@ class Place(NamedTuple):
     workload: str | None
     batch_size: int | None
     ids: str | None
+    machine: str | None
 
     def words(self) -> str:
-        """All but what was measured, as "first, 16, zipf"."""
+        """Without what was measured and the machine, as "first, 16, zipf"."""
         parts = (self.workload, self.batch_size, self.ids)
         return ", ".join(str(part) for part in parts if part is not None)
 
@@ -47,11 +53,13 @@ class Line(NamedTuple):
         """Why there is no measurement, or None if there is one."""
         return None if "median_s" in self.facts else str(self.facts["left_out"])
 
-    @property
-    def machine(self) -> str | None:
-        """Its device and its cores, without which a device is not known to be one."""
-        device, cpus = self.facts.get("device"), self.facts.get("cpus")
-        return None if device is None else f"{device}, {cpus or '?'} cores"
+    def find_inputs(self) -> dict[str, Any]:
+        """The facts that describe what was measured, and not how it went."""
+        return {
+            name: value
+            for name, value in self.facts.items()
+            if name not in OUTCOMES and not name.endswith(("_s", "_bytes", "accuracy"))
+        }
 
     def find_number(self, name: str) -> float | None:
         """A fact, if it is a number, also one of a dict by implementation."""
@@ -77,8 +85,10 @@ class Line(NamedTuple):
         again = self.find_number("a_a")
         return max(NOISE, 0 if again is None else abs(again - 1))
 
-    def find_noise(self) -> float:
-        """How far the median may be off in another run."""
+    def find_noise(self) -> float | None:
+        """How far the median may be off in another run; one call alone cannot tell."""
+        if self.facts.get("repeats") == 1 and self.find_number("a_a") is None:
+            return None
         low, high = self.find_spread()
         return max(self.find_turn_noise(), (high - low) / 2 / self.median_s)
 
@@ -116,7 +126,7 @@ class Measurement(NamedTuple):
 
 
 def read(paths: Sequence[Path]) -> list[Line]:
-    """The lines of files; of two of the same place and implementation, the last.
+    """The lines of files; of two of one place and implementation, the last.
 
     Args:
       paths: of files of JSON lines.
@@ -130,16 +140,30 @@ def read(paths: Sequence[Path]) -> list[Line]:
     """
     lines = {}
     for path in paths:
-        for number, words in enumerate(path.read_text("utf-8").splitlines(), 1):
-            if words.strip():
-                line = parse(words, f"{path}:{number}")
-                lines[line.place, line.implementation] = line
+        numbered = enumerate(path.read_text("utf-8").splitlines(), 1)
+        found = [parse(words, f"{path}:{n}") for n, words in numbered if words.strip()]
+        for line in _name_machine(found):
+            lines[line.place, line.implementation] = line
     if not lines:
         raise ValueError(
             f"{', '.join(map(str, paths))}: there are no lines: run a benchmark with "
             "--out to get some."
         )
     return list(lines.values())
+
+
+def _name_machine(lines: Sequence[Line]) -> list[Line]:
+    """What was left out names no machine: it is of the file's, if that has but one."""
+    machines = {line.place.machine for line in lines} - {None}
+    if len(machines) != 1:
+        return list(lines)
+    (machine,) = machines
+    return [
+        line
+        if line.left_out is None
+        else line._replace(place=line.place._replace(machine=machine))
+        for line in lines
+    ]
 
 
 def parse(words: str, where: str) -> Line:
@@ -162,12 +186,20 @@ def parse(words: str, where: str) -> Line:
             raise ValueError(f"{where}: median_s must be above 0, got {median!r}.")
     elif "left_out" not in facts:
         raise ValueError(f"{where}: must have median_s or left_out, has neither.")
+    return Line(_find_place(facts), facts["implementation"], facts)
+
+
+def _find_place(facts: dict[str, Any]) -> Place:
     ids = facts.get("ids")  # once it was how many there are
-    kind_of_ids = ids if isinstance(ids, str) else None
-    place = Place(
-        facts["what"], facts.get("workload"), facts.get("batch_size"), kind_of_ids
+    # Devices of one name are told apart by the cores beside them.
+    device, cpus = facts.get("device"), facts.get("cpus")
+    return Place(
+        what=facts["what"],
+        workload=facts.get("workload"),
+        batch_size=facts.get("batch_size"),
+        ids=ids if isinstance(ids, str) else None,
+        machine=None if device is None else f"{device}, {cpus or '?'} cores",
     )
-    return Line(place, facts["implementation"], facts)
 
 
 def _check(facts: dict[str, Any], name: str, kind: type, where: str) -> None:
@@ -184,20 +216,23 @@ def gather(lines: Iterable[Line]) -> list[Measurement]:
       lines: of which those without a measurement are passed over.
 
     Returns:
-      What was measured in the order in which it came; of each, the named workloads
-      from small to large and then the others, ascending batch sizes, and kinds of ids.
+      What was measured, and its machines, in the order in which they came; of each,
+      the named workloads from small to large and then the others, ascending batch
+      sizes, and kinds of ids.
     """
     places: dict[Place, list[Line]] = {}
     for line in lines:
         if line.left_out is None:
             places.setdefault(line.place, []).append(line)
     whats = list(dict.fromkeys(place.what for place in places))
+    machines = list(dict.fromkeys(place.machine for place in places))
     workloads = list(dict.fromkeys([*WORKLOADS, *(place.workload for place in places)]))
 
-    def rank(place: Place) -> tuple[int, int, int, int, str]:
+    def rank(place: Place) -> tuple[int, int, int, int, int, str]:
         kind = KINDS.index(place.ids) if place.ids in KINDS else len(KINDS)
         what, workload = whats.index(place.what), workloads.index(place.workload)
-        return what, workload, place.batch_size or 0, kind, place.ids or ""
+        machine = machines.index(place.machine)
+        return what, machine, workload, place.batch_size or 0, kind, place.ids or ""
 
     return [_split(place, places[place]) for place in sorted(places, key=rank)]
 

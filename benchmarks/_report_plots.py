@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks._report_lines import Line, Measurement
 from benchmarks._report_looks import find_looks
+from benchmarks._report_tables import name_machines
 from benchmarks._workloads import KINDS, parse_workload
 
 COLUMNS = 3
@@ -36,13 +37,27 @@ class Panel(NamedTuple):
 
 
 def draw_all(measurements: Sequence[Measurement]) -> dict[str, Figure]:
-    """A figure for each workload of which something has two batch sizes or more."""
+    """A figure for each workload of which something has two batch sizes or more.
+
+    Args:
+      measurements: of one machine or of more, which have figures of their own.
+
+    Returns:
+      Figures by workload, and if there is more than one machine by that too.
+    """
     figures = {}
-    for name in dict.fromkeys(found.place.workload for found in measurements):
-        of_it = [found for found in measurements if found.place.workload == name]
+    machines = name_machines(measurements)
+    both = [(found.place.workload, found.place.machine) for found in measurements]
+    for name, machine in dict.fromkeys(both):
+        of_it = [
+            m
+            for m, own in zip(measurements, both, strict=True)
+            if own == (name, machine)
+        ]
         panels = find_panels(of_it)
         if name is not None and panels:
-            figures[name] = draw(name, panels)
+            where = f", {machines[machine]}" if machines[machine] else ""
+            figures[name + where] = draw(name, panels, machines[machine])
     return figures
 
 
@@ -55,7 +70,7 @@ def find_panels(measurements: Sequence[Measurement]) -> list[Panel]:
     """What has two batch sizes or more, for the first kind of ids that there is.
 
     Args:
-      measurements: of one workload.
+      measurements: of one workload on one machine.
 
     Returns:
       Panels, all of one kind of ids, but for what has other kinds only.
@@ -86,12 +101,13 @@ def first_kind(panels: Sequence[Panel]) -> str | None:
     return next((kind for kind in (*KINDS, *there) if kind in there), None)
 
 
-def draw(workload: str, panels: Sequence[Panel]) -> Figure:
+def draw(workload: str, panels: Sequence[Panel], machine: str = "") -> Figure:
     """Panels side by side: above time, below the share of the copy bandwidth.
 
     Args:
       workload: its name.
       panels: of it; more than three go on below.
+      machine: to name in the title, if it is not the only one.
 
     Returns:
       The figure.
@@ -113,8 +129,8 @@ def draw(workload: str, panels: Sequence[Panel]) -> Figure:
     for number, panel in enumerate(panels):
         cell = grid[divmod(number, columns)]
         draw_panel(figure, cell, panel, looks=looks, kind=kind)
-    title = describe(workload, kind)
-    figure.suptitle(title, y=1 - 0.12 / height, va="top", parse_math=False)
+    title = f"{describe(workload, kind)}\n{machine}".strip()
+    figure.suptitle(title, y=1 - 0.08 / height, va="top", parse_math=False)
     handles = [Line2D([], [], **looks[name]) for name in names]
     labels = {"ncols": min(per_row, len(names)), "handlelength": 3.5}
     legend = figure.legend(handles, names, loc="lower center", frameon=False, **labels)

@@ -11,6 +11,7 @@ NOISY_NOTE = (
     f"{NOISY} noisy: in these turns jaxembed's first was 5 % or more away from itself, "
     "so that smaller differences say nothing."
 )
+UNSTEADY = 0.25  # of which the ratio says nothing
 HOW_TO_READ = (
     "A ratio is the time of an implementation over that of jaxembed's first, in the "
     "same turns: over 1, jaxembed is faster. **Bold** is where jaxembed is behind by "
@@ -38,6 +39,7 @@ def render(
       Markdown.
     """
     measurements = gather(lines)
+    machines = name_machines(measurements)
     parts = [describe(lines), HOW_TO_READ]
     parts += ["## Summary", summarize(measurements)]
     if pictures:
@@ -45,7 +47,7 @@ def render(
         parts += [f"![{name}]({file})" for name, file in pictures.items()]
     for what in dict.fromkeys(found.place.what for found in measurements):
         rows = [found for found in measurements if found.place.what == what]
-        parts += [f"## {what}", tabulate(rows)]
+        parts += [f"## {what}", tabulate(rows, machines)]
     left_out = list_left_out(lines)
     if left_out:
         parts += ["## Left out", left_out]
@@ -56,7 +58,8 @@ def render(
 
 def describe(lines: Sequence[Line]) -> str:
     """The heading: machines, versions, load and copy bandwidth."""
-    machines = list(dict.fromkeys(line.machine for line in lines if line.machine))
+    of_lines = (line.place.machine for line in lines)
+    machines = list(dict.fromkeys(filter(None, of_lines)))
     parts = ["# Benchmarks on " + (" and ".join(machines) or "a device not named")]
     if len(machines) > 1:
         parts.append("**More than one machine: no row is to be held against another.**")
@@ -91,40 +94,70 @@ def _find_versions(lines: Sequence[Line]) -> list[str]:
 
 def summarize(measurements: Sequence[Measurement]) -> str:
     """A row for what was measured and each implementation but jaxembed's first."""
-    found: dict[tuple[str, str], list[tuple[Measurement, Line]]] = {}
+    found: dict[tuple[str, str, str], list[tuple[Measurement, Line]]] = {}
+    machines = name_machines(measurements)
     for measurement in measurements:
+        place = measurement.place
         for peer in measurement.peers:
-            key = measurement.place.what, peer.implementation
+            key = machines[place.machine], place.what, peer.implementation
             found.setdefault(key, []).append((measurement, peer))
     if not found:
         return "There is nothing to compare jaxembed with."
-    rows = []
-    for (what, name), pairs in found.items():
-        ratios = {pair[0].place: pair[0].find_ratio(pair[1]) for pair in pairs}
-        n_behind = sum(measurement.is_behind(peer) for measurement, peer in pairs)
-        ends = [end(ratios, key=lambda place: ratios[place]) for end in (min, max)]
+    rows = [[*key, *_sum_up(pairs)] for key, pairs in found.items()]
+    headers = ["machine", "measured", "implementation", "geometric mean", "least"]
+    headers += ["greatest", "jaxembed faster", "behind beyond noise", "left out"]
+    table = make_table(*_drop_empty(headers, rows))
+    n_left_out = sum(int(row[-1] or 0) for row in rows)
+    if not n_left_out:
+        return table
+    return (
+        f"{table}\n\n{n_left_out} ratios are left out of means, least and greatest: "
+        f"in their turns jaxembed's first was more than {100 * UNSTEADY:.0f} % away "
+        "from itself. The tables below have them."
+    )
+
+
+def _sum_up(pairs: Sequence[tuple[Measurement, Line]]) -> list[str]:
+    """Cells of a row of the summary, from those that were steady enough."""
+    ratios = {
+        measurement.place: measurement.find_ratio(peer)
+        for measurement, peer in pairs
+        if peer.find_turn_noise() <= UNSTEADY
+    }
+    cells = ["", "", ""]
+    if ratios:
         # Rounded, for the mean of one number must be written as that number is.
-        mean = float(f"{statistics.geometric_mean(ratios.values()):.6g}")
-        row = [what, name, digits(mean)]
-        for place in ends:
+        cells[0] = digits(float(f"{statistics.geometric_mean(ratios.values()):.6g}"))
+        for i, end in enumerate((min, max), 1):
+            place = end(ratios, key=lambda place: ratios[place])
             where = place.words()
-            row.append(digits(ratios[place]) + (f" ({where})" if where else ""))
-        n_faster = sum(ratio > 1 for ratio in ratios.values())
-        counts = [f"{n_faster} of {len(ratios)}", str(n_behind)]
-        rows.append([*row, *(["", ""] if pairs[0][1].is_ours else counts)])
-    headers = ["measured", "implementation", "geometric mean", "least", "greatest"]
-    return make_table([*headers, "jaxembed faster", "behind beyond noise"], rows)
+            cells[i] = digits(ratios[place]) + (f" ({where})" if where else "")
+    n_faster = sum(measurement.find_ratio(peer) > 1 for measurement, peer in pairs)
+    n_behind = sum(measurement.is_behind(peer) for measurement, peer in pairs)
+    counts = [f"{n_faster} of {len(pairs)}", str(n_behind)]
+    cells += ["", ""] if pairs[0][1].is_ours else counts
+    return [*cells, str(len(pairs) - len(ratios) or "")]
 
 
-def tabulate(measurements: Sequence[Measurement]) -> str:
+def name_machines(measurements: Sequence[Measurement]) -> dict[str | None, str]:
+    """What to call each machine: nothing, if there is only one."""
+    machines = dict.fromkeys(found.place.machine for found in measurements)
+    is_one = len(machines) == 1
+    return {name: "" if is_one else name or "not named" for name in machines}
+
+
+def tabulate(
+    measurements: Sequence[Measurement], machines: Mapping[str | None, str]
+) -> str:
     """A row for each place of one thing that was measured, and notes below."""
     ours = " or ".join(dict.fromkeys(m.ours.implementation for m in measurements))
     names = dict.fromkeys(p.implementation for m in measurements for p in m.peers)
-    headers = ["workload", "batch size", "ids", ours, "of a copy", *names]
+    headers = ["machine", "workload", "batch size", "ids", ours, "of a copy", *names]
     rows = []
     for measurement in measurements:
-        _, *where = measurement.place
-        row = ["" if part is None else str(part) for part in where]
+        _, *where, machine = measurement.place
+        row = [machines[machine]]
+        row += ["" if part is None else str(part) for part in where]
         mark = f" {NOISY}" if measurement.is_noisy else ""
         row.append(format_seconds(measurement.ours.median_s) + mark)
         share = measurement.ours.find_number("copy_share")
@@ -135,13 +168,17 @@ def tabulate(measurements: Sequence[Measurement]) -> str:
             for name in names
         ]
         rows.append(row)
-    # What nothing has, such as a batch size of a tokenizer, takes no room.
-    kept = [i for i in range(len(headers)) if any(row[i] for row in rows)]
-    table = make_table(
-        [headers[i] for i in kept], [[row[i] for i in kept] for row in rows]
-    )
+    table = make_table(*_drop_empty(headers, rows))
     is_noisy = any(measurement.is_noisy for measurement in measurements)
     return f"{table}\n\n{NOISY_NOTE}" if is_noisy else table
+
+
+def _drop_empty(
+    headers: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """Without columns that nothing has, such as a batch size of a tokenizer."""
+    kept = [i for i in range(len(headers)) if any(row[i] for row in rows)]
+    return [headers[i] for i in kept], [[row[i] for i in kept] for row in rows]
 
 
 def _format_cell(measurement: Measurement, peer: Line) -> str:

@@ -113,13 +113,16 @@ def find_texts(
 ) -> tuple[list[str], np.ndarray | None]:
     """The kinds of ids that there are, and the texts of the real ones.
 
-    Without reviews there are no real ids, and a line that says so.
+    Without reviews there are no real ids, and a line that says so; those that are
+    embedded are synthetic, and their ids are no more real than the others.
     """
     kinds = list(arguments.ids)
     if "real" not in kinds:
         return kinds, None
-    if arguments.data is not None:
+    if arguments.data not in (None, "embedded"):
         return kinds, load_texts(arguments.data, workload, arguments.cache)
     reason = "there are no real ids without --data"
+    if arguments.data is not None:
+        reason += " of real reviews: those embedded are synthetic"
     lines.leave_out(what, "all", reason, workload=workload.name, ids="real")
     return [kind for kind in kinds if kind != "real"], None

@@ -6,8 +6,8 @@ Prints:  the summary and the changes, and where the report is.
 Writes:  report.md and a PNG for each workload of which something has two batch sizes or
          more, in --out; by default in a folder beside the first file, of its name.
 
-Where two lines are of the same thing, the last counts: files to which lines were
-appended, and files of several benchmarks, are reported together.
+Where two lines are of the same thing on the same machine, the last counts: files to
+which lines were appended, and files of several benchmarks, are reported together.
 """
 
 import argparse

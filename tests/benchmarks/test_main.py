@@ -18,7 +18,7 @@ class Parsed(Exception):
 def test_each_call_is_one_that_its_benchmark_takes(monkeypatch, tmp_path, form):
     calls = []
     monkeypatch.setattr(everything, "run", lambda words: calls.append(words) or True)
-    monkeypatch.setattr(everything.report, "main", lambda words: None)
+    monkeypatch.setattr(everything, "write_report", lambda out: [])
     everything.main([*form, "--out", str(tmp_path)])
 
     def parsed(arguments):
@@ -58,8 +58,77 @@ def test_a_benchmark_that_fails_does_not_stop_the_others(monkeypatch, tmp_path, 
     assert (tmp_path / "lines-1.jsonl").read_text() == (
         tmp_path / "lines.jsonl"
     ).read_text()
-    with pytest.raises(SystemExit):
-        everything.main(["--out", str(tmp_path), "--only", "nothing"])
+
+
+def write_line(words):
+    """As a benchmark does."""
+    line = {"what": words[0], "implementation": "jaxembed", "median_s": 1.0}
+    out = Path(words[words.index("--out") + 1])
+    with out.open("a") as file:
+        file.write(json.dumps(line | {"device": "EPYC"}) + "\n")
+    return True
+
+
+def call(tmp_path, monkeypatch, run=write_line, names=("geometry",)):
+    """What is said at the end of a run of some benchmarks, if there is something."""
+    monkeypatch.setattr(everything, "run", run)
+    try:
+        everything.main(["--out", str(tmp_path), "--only", *names])
+    except SystemExit as stop:
+        return str(stop)
+    return None
+
+
+@pytest.mark.parametrize("names", [["nothing"], ["geometry", "nothing"]])
+def test_a_wrong_name_changes_nothing(tmp_path, monkeypatch, capsys, names):
+    (tmp_path / "lines.jsonl").write_text("lines")
+    assert call(tmp_path, monkeypatch, names=names) == "2"
+    assert "--only: there is no nothing." in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["lines.jsonl"]
+
+
+def test_the_last_lines_that_are_not_empty_are_the_earlier(tmp_path, monkeypatch):
+    def read_report():
+        return (tmp_path / "report.md").read_text().split("## Against earlier")[1:]
+
+    assert call(tmp_path, monkeypatch) is None and not read_report()
+    (tmp_path / "lines.jsonl").rename(tmp_path / "lines-9.jsonl")
+    (tmp_path / "lines-10.jsonl").touch()
+    (tmp_path / "lines-1.jsonl").write_text("broken")
+    (tmp_path / "lines-x.jsonl").write_text("of someone else")
+    (tmp_path / "lines.jsonl").touch()  # a run that was stopped at once
+    assert call(tmp_path, monkeypatch) is None
+    assert "1 measurements are compared" in read_report()[0]
+    assert not (tmp_path / "lines-11.jsonl").exists()
+    assert call(tmp_path, monkeypatch) is None
+    assert (tmp_path / "lines-11.jsonl").stat().st_size
+
+
+def test_earlier_lines_that_are_broken_cost_only_the_comparison(tmp_path, monkeypatch):
+    (tmp_path / "lines.jsonl").write_text('{"what": "loo')
+    said = call(tmp_path, monkeypatch, lambda words: write_line(words) and False)
+    assert said.startswith("failed: geometry\nthe report has no comparison with")
+    assert "lines-1.jsonl:1: must be JSON" in said
+    assert "1.00 s" in (tmp_path / "report.md").read_text()
+
+
+def test_where_all_fail_there_is_no_report(tmp_path, monkeypatch):
+    def run(words):
+        Path(words[words.index("--out") + 1]).touch()
+        return False
+
+    said = call(tmp_path, monkeypatch, run)
+    assert said.startswith("failed: geometry\nthere is no report: ")
+    assert not (tmp_path / "report.md").exists()
+
+
+def test_reviews_are_real_only_if_they_are_given(monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr(everything, "run", lambda words: calls.append(words) or True)
+    monkeypatch.setattr(everything, "write_report", lambda out: [])
+    everything.main(["--long", "--out", str(tmp_path)])
+    assert any("real" in words for words in calls)
+    assert not any("--data" in words for words in calls)
 
 
 def test_a_process_is_run_and_its_failure_seen(tmp_path, capsys):

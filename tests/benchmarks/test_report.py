@@ -83,11 +83,29 @@ def test_summary(tmp_path):
     assert row["behind beyond noise"] == "2"
 
 
+def test_what_is_far_from_itself_is_left_out_of_the_summary(tmp_path):
+    lines = []
+    for size, ratio, again in ((1, 9.0, 1.3), (4, 2.0, 1.2), (16, 0.01, 0.7)):
+        facts = {"batch_size": size, "a_a": again, "noisy": True}
+        lines += [a_line(ratio=1.0, **facts), a_line("torch", ratio=ratio, **facts)]
+    markdown = _report_tables.render(read(tmp_path, *lines))
+    row = find_row(markdown, "Summary", "lookup", "torch")
+    assert row["geometric mean"] == "2.00"
+    assert row["least"] == row["greatest"] == "2.00 (first, 4)"
+    assert row["jaxembed faster"] == "2 of 3" and row["left out"] == "2"
+    assert "\n2 ratios are left out of means, least and greatest: " in markdown
+    assert find_row(markdown, "lookup", "first", "1")["torch"] == "9.00"
+    none_left = _report_tables.render(read(tmp_path, *lines[:2]))
+    row = find_row(none_left, "Summary", "lookup", "torch")
+    assert "geometric mean" not in row and row["left out"] == "1"
+    assert "left out" not in _report_tables.render(read(tmp_path, *lines[2:4]))
+
+
 def test_another_form_of_ours_is_no_peer(tmp_path):
     lines = read(tmp_path, a_line(ratio=1.0), a_line("jaxembed, scan", ratio=0.5))
     markdown = _report_tables.render(lines)
     row = find_row(markdown, "Summary", "lookup", "jaxembed, scan")
-    assert row["behind beyond noise"] == row["jaxembed faster"] == ""
+    assert "behind beyond noise" not in row and "jaxembed faster" not in row
     assert find_row(markdown, "lookup", "first", "4")["jaxembed, scan"] == "0.500"
 
 
@@ -225,3 +243,33 @@ def test_two_machines_are_told_apart(tmp_path):
     assert markdown.startswith("# Benchmarks on EPYC, 2 cores and H100, 2 cores\n")
     assert "**More than one machine" in markdown
     assert "a\\|b" in markdown  # or it would be two cells
+
+
+def test_what_is_the_same_on_two_machines_is_kept_of_both(tmp_path):
+    lines = []
+    for device, ratio in (("EPYC", 2.0), ("H100", 8.0)):
+        for size in (1, 4):
+            facts = {"device": device, "batch_size": size}
+            lines += [a_line(ratio=1.0, **facts), a_line("torch", ratio=ratio, **facts)]
+    found = read(tmp_path, *lines)
+    markdown = _report_tables.render(found)
+    for machine, ratio in (("EPYC, 2 cores", "2.00"), ("H100, 2 cores", "8.00")):
+        row = find_row(markdown, "Summary", machine, "lookup", "torch")
+        assert row["geometric mean"] == ratio
+        assert find_row(markdown, "lookup", machine, "first", "4")["torch"] == ratio
+    report.main([str(tmp_path / "lines.jsonl")])
+    folder = tmp_path / "lines"
+    names = {file.name for file in folder.iterdir()} - {"report.md"}
+    assert names == {"first-EPYC-2-cores.png", "first-H100-2-cores.png"}
+    assert "](first-H100-2-cores.png)" in (folder / "report.md").read_text()
+
+
+def test_what_was_left_out_is_of_the_machine_of_its_file(tmp_path):
+    lines = {"device": None, "cpus": None, "median_s": None, "left_out": "no memory"}
+    read(tmp_path, a_line("flax", **lines), a_line(device="H100"), name="gpu")
+    read(tmp_path, a_line(), a_line("flax"), name="cpu")
+    found = _report_lines.read([tmp_path / "cpu", tmp_path / "gpu"])
+    flax = {line.place.machine: line.left_out for line in found if not line.is_ours}
+    assert flax == {"EPYC, 2 cores": None, "H100, 2 cores": "no memory"}
+    again = _report_lines.read([tmp_path / "gpu", tmp_path / "gpu"])
+    assert len(again) == 2

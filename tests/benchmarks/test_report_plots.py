@@ -85,3 +85,20 @@ def test_many_panels_wrap_and_overlap_nowhere(tmp_path):
         assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
         assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
         assert not any(box.overlaps(other) for other in boxes[:number])
+
+
+def test_machines_have_plots_of_their_own(tmp_path):
+    """In which the second line of the title is above those of the panels."""
+    lines = [
+        a_line(device=device, batch_size=size, median_s=seconds * size)
+        for device, seconds in (("EPYC", 1e-3), ("H100", 1e-5))
+        for size in (1, 4)
+    ]
+    figures = _report_plots.draw_all(_report_lines.gather(read(tmp_path, *lines)))
+    assert list(figures) == ["first, EPYC, 2 cores", "first, H100, 2 cores"]
+    figure = figures["first, H100, 2 cores"]
+    assert figure.get_suptitle().endswith("ids a text\nH100, 2 cores")
+    assert list(figure.axes[0].lines[0].get_ydata()) == [1e-5, 4e-5]
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    (title,) = [text.get_window_extent(renderer) for text in figure.texts]
+    assert not title.overlaps(figure.axes[0].get_tightbbox(renderer))
