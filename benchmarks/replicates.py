@@ -9,10 +9,10 @@ A workload is the table and the length of a text, and a batch is of draws, each 
 reviews, that are trained in one call; ``chunk`` is how many of them went side by side.
 
 Both are timed from NumPy arrays to metrics, with checks and transfers. Compiling is
-apart for both, as ``compile_s``: ours is that of the first call, Keras's is what a first
-``fit`` takes beyond the median of later ones. "keras" is one compiled model, which starts
-each time from other initial weights, drawn before the clock starts, and a new state of
-the optimizer. "keras, a new model each" is compiled anew for each draw, as is usual.
+apart for both, as ``compile_s``: ours is that of the first call, Keras's is what a
+first ``fit`` takes beyond the median of later ones. "keras" is one compiled model that
+starts each time from other initial weights, drawn before the clock starts, and a new
+optimizer. "keras, a new model each" is compiled anew for each draw, as is usual.
 """
 
 import argparse
