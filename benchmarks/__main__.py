@@ -31,24 +31,21 @@ train_step first         1,512     zipf        0.25
 train_step MIDDLE        32        zipf        0.25
 """.replace("MIDDLE", "40000x300x100")
 LONG = """
-lookup     first,second       ALL                      zipf               0.5
-lookup     large              1,4,16,64,256,1024,4096  zipf               0.5
-lookup     first,second,large 64                       real,uniform,equal 0.5
-bag        first,second       ALL                      zipf               0.5
-bag        large              1,4,16,64,256,1024,4096  zipf               0.5
-bag        first,second,large 64                       real,uniform,equal 0.5
-train_step first              ALL                      zipf               0.5
-train_step second             1,4,16,64,256,1024,4096  zipf               0.5
-train_step large              1,4,16,64,256,1024       zipf               0.5
-train_step first,second       32                       real,equal         0.5
-folded     second,large       1,64,1024                zipf               0.5
-lookup     huge               1,64,1024                zipf               0.5
-bag        huge               1,64,1024                zipf               0.5
-train_step huge               64                       zipf               0.5
-lookup     large              16384                    zipf               0.5
-bag        large              16384                    zipf               0.5
-train_step second             16384                    zipf               0.5
-""".replace("ALL", "1,4,16,64,256,1024,4096,16384")
+lookup     first,second 1,4,16,64,256,1024,4096,16384  zipf               0.5
+lookup     large        1,16,256,4096                  zipf               0.5
+lookup     first,second 64                             real,uniform,equal 0.5
+bag        first,second 1,4,16,64,256,1024,4096,16384  zipf               0.5
+bag        large        1,16,256,4096                  zipf               0.5
+bag        first,second 64                             real,uniform,equal 0.5
+train_step first        1,4,16,64,256,1024,4096,16384  zipf               0.5
+train_step second       1,16,64,256,1024,4096          zipf               0.5
+train_step large        1,16,64,256                    zipf               0.5
+train_step first,second 32                             real,equal         0.5
+folded     second,large 1,64,1024                      zipf               0.5
+lookup     huge         64                             zipf               0.5
+bag        huge         64                             zipf               0.5
+train_step huge         64                             zipf               0.5
+"""
 SMALL_REPLICATES = "--workload first --batch-sizes 4 --repeats 1 --epochs 2".split()
 SMALL_REPLICATES += ["--n-validation", "1000"]
 
