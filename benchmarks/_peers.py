@@ -8,6 +8,7 @@ from typing import Any
 
 import flax.linen
 import jax
+import numpy as np
 
 from benchmarks._lines import INSTALL, Lines
 from benchmarks._workloads import Workload
@@ -64,6 +65,21 @@ def prepare_torch() -> tuple[str, Callable[[], None]]:
         torch.set_num_threads(os.cpu_count() or 1)
         return "cpu", lambda: None
     return "cuda", torch.cuda.synchronize
+
+
+def set_threads(n_threads: int | None) -> None:
+    """On how many torch works from now on; it takes too long to be within a clock."""
+    import torch
+
+    torch.set_num_threads(n_threads or os.cpu_count() or 1)
+
+
+def to_torch(table: np.ndarray) -> Any:
+    """The table as a tensor with a gradient, where torch works."""
+    device, _ = prepare_torch()
+    import torch
+
+    return torch.tensor(table, device=device, requires_grad=True)
 
 
 def flax_lookup(workload: Workload) -> Lookup:

@@ -2,7 +2,6 @@
 
 import argparse
 import functools
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +12,13 @@ import numpy as np
 from benchmarks import _memory, _timing, _workloads
 from benchmarks._answers import Answer, count_distinct
 from benchmarks._lines import Lines
-from benchmarks._peers import find_peers, prepare_torch, set_apart
+from benchmarks._peers import (
+    find_peers,
+    prepare_torch,
+    set_apart,
+    set_threads,
+    to_torch,
+)
 from benchmarks._programs import Program, compile_program, rotate
 from benchmarks._workloads import Workload
 
@@ -42,10 +47,12 @@ class OfTorch(NamedTuple):
     Attributes:
       function: of the table and the ids of a batch.
       n_threads: on which it works, on a CPU; None for all cores.
+      count_bytes: the fewest to move, if they are others than the question's.
     """
 
     function: Function
     n_threads: int | None = None
+    count_bytes: Callable[[Workload, int, int], int] | None = None
 
 
 class Question(NamedTuple):
@@ -104,7 +111,7 @@ def ask_of_table(
     table = _workloads.make_table(workload)
     tables = {"jax": jnp.asarray(table), "numpy": table}
     if "torch" in peers:
-        tables["torch"] = _to_torch(table)
+        tables["torch"] = to_torch(table)
     for batch_size in arguments.batch_sizes:
         ids = {
             kind: _workloads.make_ids(kind, workload, batch_size, texts)
@@ -147,8 +154,10 @@ def time_question(
         runs = make_runs(question, programs, functions, tables, batches, peers)
         check(question, runs, tables["numpy"], batches)
         n_distinct = count_distinct(batches)
-        fewest = question.count_bytes(workload, batch_size, n_distinct)
-        details: dict[str, Any] = {name: {"fewest_bytes": fewest} for name in runs}
+        sizes = workload, batch_size, n_distinct
+        details: dict[str, Any] = {
+            name: {"fewest_bytes": _find_count(question, name)(*sizes)} for name in runs
+        }
         for name, program in programs.items():
             details[name] |= program.details
         where = {"workload": workload.name, "batch_size": batch_size, "ids": kind}
@@ -206,26 +215,17 @@ def _to_numpy(found: Any) -> np.ndarray:
     return np.asarray(found)
 
 
+def _find_count(question: Question, name: str) -> Callable[[Workload, int, int], int]:
+    of_torch = question.of_torch.get(name)
+    return (of_torch and of_torch.count_bytes) or question.count_bytes
+
+
 def _prepare(question: Question) -> dict[str, Callable[[], None]]:
     """What is done before a turn of torch's, outside of its clock."""
     return {
         name: functools.partial(set_threads, of_torch.n_threads)
         for name, of_torch in question.of_torch.items()
     }
-
-
-def set_threads(n_threads: int | None) -> None:
-    """On how many torch works from now on; it takes too long to be within a clock."""
-    import torch
-
-    torch.set_num_threads(n_threads or os.cpu_count() or 1)
-
-
-def _to_torch(table: np.ndarray) -> Any:
-    device, _ = prepare_torch()
-    import torch
-
-    return torch.tensor(table, device=device, requires_grad=True)
 
 
 def _run_jax(call: Function, table: Any, batches: list) -> Callable[[int], Any]:

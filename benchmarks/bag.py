@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks import _answers, _options, _peers
 from benchmarks._questions import Function, Functions, OfTorch, Question, ask
 from benchmarks._workloads import Workload
+from benchmarks.lookup import count_rows
 from jaxembed import nn
 
 PEERS = ("flax", "keras", "torch", "numpy")
@@ -118,7 +119,10 @@ QUESTIONS = (
         {
             "torch": OfTorch(torch_backward),
             "torch, 1 thread": OfTorch(torch_backward, 1),
-            "torch, sparse": OfTorch(functools.partial(torch_backward, sparse=True)),
+            "torch, sparse": OfTorch(
+                functools.partial(torch_backward, sparse=True),
+                count_bytes=count_rows,
+            ),
         },
         _answers.answer_bags_gradient,
         count_gradient,

@@ -73,6 +73,19 @@ def test_torch_is_timed(benchmark, read_lines):
         assert {(question.what, name) for name in question.of_torch} <= found
 
 
+def test_a_sparse_gradient_has_its_own_fewest_bytes(read_lines):
+    pytest.importorskip("torch", reason="torch is in the extra bench")
+    bag.main([*SMALL, "--ids", "equal", "--peers", "torch"])
+    fewest = {
+        line["implementation"]: line["fewest_bytes"]
+        for line in read_lines()
+        if line["what"] == "bag with gradient"
+    }
+    # 24 ids, of which one is distinct: rows of 20 bytes; or the table of 30 of them.
+    assert fewest.pop("torch, sparse") == 24 * 4 + 25 * 20
+    assert set(fewest.values()) == {24 * 4 + 5 * 20 + 30 * 20}
+
+
 @pytest.mark.parametrize(
     "wrong", [lambda bag: bag + 1e-4, lambda bag: bag * jnp.nan, lambda bag: bag[:, :1]]
 )
