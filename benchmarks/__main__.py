@@ -5,9 +5,10 @@ Run:     python -m benchmarks
 Writes:  lines.jsonl, report.md and plots to --out. The lines of an earlier run there
          are kept as lines-1.jsonl and so on, and the report compares with the last.
 
-The short form, about 5 minutes on two cores, takes few sizes; the long one takes most,
-and an hour. A benchmark that fails does not stop the others; the exit status says so.
-Without --data there are no real ids, and what needs reviews takes those embedded.
+The short form, 4 to 5 minutes on two cores, takes few sizes; the long one takes most,
+and most of an hour. A benchmark that fails does not stop the others; the exit status
+says so. Without --data there are no real ids, and what needs reviews takes those
+embedded.
 """
 
 import argparse
@@ -22,13 +23,11 @@ LINES = "lines.jsonl"
 
 # Of what takes ids: name, workloads, batch sizes, kinds of ids, seconds for each.
 SHORT = """
-lookup     first,second  1,256     zipf        0.25
-lookup     MIDDLE        64        zipf,equal  0.25
-bag        first,second  1,256     zipf        0.25
-bag        MIDDLE        64        zipf,equal  0.25
-folded     second        64        zipf        0.25
-train_step first         1,512     zipf        0.25
-train_step MIDDLE        32        zipf        0.25
+lookup     first,second,MIDDLE  1,256  zipf  0.25
+bag        first,second,MIDDLE  1,256  zipf  0.25
+folded     second               64     zipf  0.25
+train_step first                1,512  zipf  0.25
+train_step MIDDLE               32     zipf  0.25
 """.replace("MIDDLE", "40000x300x100")
 LONG = """
 lookup     first,second 1,4,16,64,256,1024,4096,16384  zipf               0.5

@@ -16,6 +16,7 @@ from jaxembed.nn.bag_grid import (
     narrow_offsets,
     widen,
 )
+from jaxembed.nn.bag_loops import FEW_ROWS
 from jaxembed.nn.bag_sums import find_winners, max_rows, sum_dtype, sum_rows
 from jaxembed.nn.lookup import as_ids
 from jaxembed.nn.tap import check_tap, tap_maxima, tap_sums
@@ -102,9 +103,8 @@ def _bag(table, ids, weights, mask, offsets, tap, combine, mode):
         bag = jnp.zeros((n_bags, table.shape[1]), table.dtype)
         return jnp.where(jnp.expand_dims(is_nan, 1), jnp.nan, bag)
     grid = make_grid(ids, mask, offsets)
-    if mode == "fill":
-        is_nan = is_nan | grid.any((grid.ids < 0) | (grid.ids >= len(table)))
-    grid = _with_ids_in_range(grid, len(table), mode)
+    is_sum = combine != "max" and weights is None and tap is None
+    grid, is_outside = _check_ids(grid, len(table), mode, is_sum)
     if weights is not None:
         weights = weights.astype(sum_dtype(table))
     if tap is not None:
@@ -117,6 +117,7 @@ def _bag(table, ids, weights, mask, offsets, tap, combine, mode):
     elif tap is not None:
         bag = tap_sums(bag, tap, weights, *find_bags(ids, mask, offsets))
     bag = _finish(bag, placed, grid, combine)
+    is_nan = is_nan | is_outside
     return jnp.where(jnp.expand_dims(is_nan, 1), jnp.nan, bag).astype(table.dtype)
 
 
@@ -124,14 +125,21 @@ def _asarray(values: ArrayLike | None) -> jax.Array | None:
     return None if values is None else jnp.asarray(values)
 
 
-def _with_ids_in_range(grid: Grid, n_rows: int, mode: str) -> Grid:
-    """No check is needed afterwards: a bag with a bad id is NaN as a whole."""
-    ids = grid.ids
-    if mode != "promise_in_bounds":
-        ids = jnp.clip(ids, 0, n_rows - 1)
+def _check_ids(
+    grid: Grid, n_rows: int, mode: str, is_sum: bool
+) -> tuple[Grid, jax.Array | bool]:
+    """The grid of ids that can be read, and which bags are NaN as a whole."""
     if grid.is_read is not None:
-        ids = jnp.where(grid.is_read, ids, 0)
-    return dataclasses.replace(grid, ids=ids)
+        ids = jnp.where(grid.is_read, grid.ids, 0)
+        grid = dataclasses.replace(grid, ids=ids)
+    if mode == "promise_in_bounds":
+        return grid, False
+    if mode == "fill" and is_sum and len(grid.ids) <= FEW_ROWS:
+        # A check beside the sum would be on another thread: what it costs to wake one
+        # is more than the sum takes.
+        return dataclasses.replace(grid, mode="fill"), False
+    is_outside = grid.are_outside(n_rows) if mode == "fill" else False
+    return grid.clip(n_rows), is_outside
 
 
 def _finish(

@@ -17,7 +17,7 @@ MAX_WIDTH = 32  # of the rows of flat ids: sums of rows take 1 / 32 of the gathe
 @functools.partial(
     jax.tree_util.register_dataclass,
     data_fields=["ids", "is_read", "bags", "positions"],
-    meta_fields=["n_bags", "n_ids"],
+    meta_fields=["n_bags", "n_ids", "mode"],
 )
 @dataclasses.dataclass(frozen=True)
 class Grid:
@@ -30,6 +30,7 @@ class Grid:
       positions: ``int32[S, W]``, of each id in the flat ids; None for ids ``[B, L]``.
       n_bags: B.
       n_ids: N, or B L.
+      mode: "promise_in_bounds" if all ids are in the table, else "fill".
     """
 
     ids: jax.Array
@@ -38,6 +39,7 @@ class Grid:
     positions: jax.Array | None
     n_bags: int
     n_ids: int
+    mode: str = "promise_in_bounds"
 
     def place(self, weights: jax.Array) -> jax.Array:
         """``[S, W]`` of weights ``[B, L]`` or ``[N]``, zeros where nothing is read."""
@@ -57,6 +59,15 @@ class Grid:
         if self.is_read is not None:
             is_true = is_true & self.is_read
         return self.total(is_true.any(1).astype(jnp.int32)) > 0
+
+    def are_outside(self, n_rows: int) -> jax.Array:
+        """``bool[B]``: whether any id that is read is not of a table of ``n_rows``."""
+        return self.any((self.ids < 0) | (self.ids >= n_rows))
+
+    def clip(self, n_rows: int) -> "Grid":
+        """With all ids in the table, those that were not as another word."""
+        ids = jnp.clip(self.ids, 0, n_rows - 1)
+        return dataclasses.replace(self, ids=ids, mode="promise_in_bounds")
 
     def sources(self, places: jax.Array) -> jax.Array:
         """The numbers of ids as they were given, for those in the flat grid."""
@@ -113,9 +124,11 @@ def find_bags(
     return is_read if mask is None else is_read & mask, bags
 
 
-def read(values: jax.Array, numbers: jax.Array) -> jax.Array:
-    """Entries of ``values`` by number, unchecked: all were made to be in range."""
-    return values.at[numbers].get(mode="promise_in_bounds", wrap_negative_indices=False)
+def read(
+    values: jax.Array, numbers: jax.Array, mode: str = "promise_in_bounds"
+) -> jax.Array:
+    """Entries of ``values`` by number, unchecked if all were made to be in range."""
+    return values.at[numbers].get(mode=mode, wrap_negative_indices=False)
 
 
 def widen(numbers: jax.Array) -> jax.Array:

@@ -165,9 +165,9 @@ def products_by_chunk(table: jax.Array, items: Any, gradients: jax.Array) -> jax
 
 
 def _chunks(items: Any, fillers: Any, size: int) -> Any:
-    """Each ``[P, ...]`` as ``[n, size, ...]``, the last chunk filled up."""
+    """Each ``[P, ...]`` as equal chunks ``[n, up to size, ...]``, fillers last."""
     n_items = len(items[0])
-    size = min(size, n_items)
+    size = -(-n_items // -(-n_items // size))
 
     def cut(item: jax.Array | None, filler: int) -> jax.Array | None:
         if item is None:

@@ -21,13 +21,14 @@ def sum_rows(table: jax.Array, weights: jax.Array | None, grid: Grid) -> jax.Arr
     Args:
       table: ``dtype[V, D]``.
       weights: ``float32[S, W]``, or None.
-      grid: of ids in ``[0, V)``, also where nothing is read.
+      grid: of ids in ``[0, V)``, also where nothing is read; others make a bag NaN if
+        its mode is "fill".
     """
     dtype = sum_dtype(table)
 
     def value(columns, _):
         ids, weights, is_read = columns
-        rows = read(table, ids).astype(dtype)
+        rows = read(table, ids, grid.mode).astype(dtype)
         if weights is not None:
             rows = rows * jnp.expand_dims(weights, -1)
         return _where(is_read, rows, 0)
@@ -49,6 +50,9 @@ def _sum_rows_forward(table, weights, grid):
 
 def _sum_rows_backward(residuals, gradients):
     table, weights, grid = residuals
+    if grid.mode == "fill":  # what is outside is dropped
+        are_nan = jnp.expand_dims(grid.are_outside(len(table)), 1)
+        gradients = jnp.where(are_nan, 0, gradients)
     to_table = scatter(len(table), weights, grid, gradients).astype(table.dtype)
     to_weights = None if weights is None else products(table, grid, gradients)
     return to_table, to_weights, None

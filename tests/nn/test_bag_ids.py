@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxembed import nn
+from jaxembed.nn.bag_loops import FEW_ROWS
 
 V, D = 7, 5
 TABLE = jnp.arange(V * D, dtype=jnp.float32).reshape(V, D) + 1
@@ -13,29 +14,41 @@ IDS = jnp.array([[0, 1, 2, 3], [4, 4, 5, 6], [6, 1, 0, 2]])
 B, L = IDS.shape
 
 
-@pytest.mark.parametrize("combine", ["mean", "max"])
-def test_a_bag_with_a_bad_id_is_nan_and_has_no_gradient(combine):
+@pytest.mark.parametrize("combine", ["mean", "sqrtn", "max"])
+@pytest.mark.parametrize("n_bags", [3, 4 * FEW_ROWS])  # checked as read, and apart
+def test_a_bag_with_a_bad_id_is_nan_and_has_no_gradient(n_bags, combine):
     @jax.jit
     def total(table, ids, is_counted):
         bags = nn.embedding_bag(table, ids, combine=combine)
         return jnp.where(is_counted, bags, 0).sum(), bags
 
     differentiate = jax.jit(jax.grad(total, has_aux=True))
-    expected, _ = differentiate(TABLE, IDS, jnp.array([[True], [False], [True]]))
+    many, is_good = jnp.resize(IDS, (n_bags, L)), jnp.arange(n_bags) != 1
+    expected, _ = differentiate(TABLE, many, jnp.expand_dims(is_good, 1))
     for bad in (-1, -V, V, 2**31 - 1, -(2**31)):
-        ids, all_count = IDS.at[1, 2].set(bad), jnp.ones((B, 1), bool)
+        ids, all_count = many.at[1, 2].set(bad), jnp.ones((n_bags, 1), bool)
         gradient, bags = differentiate(TABLE, ids, all_count)
-        np.testing.assert_array_equal(jnp.isnan(bags).all(1), [False, True, False])
-        assert jnp.isfinite(bags[::2]).all()
+        np.testing.assert_array_equal(jnp.isnan(bags).all(1), ~is_good)
+        assert jnp.isfinite(bags[is_good]).all()
         np.testing.assert_array_equal(gradient, expected)
 
 
-def test_a_flat_bag_with_a_bad_id_is_nan():
-    ids = IDS.reshape(-1).at[5].set(V)
-    offsets = jnp.array([0, 5, 5, 8, 12])
-    bags = nn.embedding_bag(TABLE, ids, offsets=offsets)
-    np.testing.assert_array_equal(jnp.isnan(bags).all(1), [False, False, True, False])
+@pytest.mark.parametrize("n_bags", [3, 4 * FEW_ROWS])
+def test_a_flat_bag_with_a_bad_id_is_nan_and_has_no_gradient(n_bags):
+    ids = jnp.resize(IDS, (n_bags * L,)).at[5].set(-1)
+    ends = jnp.arange(2, n_bags + 1) * L
+    offsets = jnp.concatenate([jnp.array([0, 5, 5]), ends])
+
+    def total(table):
+        bags = nn.embedding_bag(table, ids, offsets=offsets, combine="sum")
+        return bags.sum(), bags
+
+    gradient, bags = jax.grad(total, has_aux=True)(TABLE)
+    np.testing.assert_array_equal(jnp.isnan(bags).all(1), jnp.arange(n_bags + 1) == 2)
     assert not bags[1].any()
+    is_read = (jnp.arange(n_bags * L) < 5) | (jnp.arange(n_bags * L) >= 2 * L)
+    counts = np.bincount(ids[is_read], minlength=V)
+    np.testing.assert_array_equal(gradient, np.tile(counts[:, None], D))
 
 
 @pytest.mark.parametrize(
@@ -45,6 +58,12 @@ def test_a_flat_bag_with_a_bad_id_is_nan():
 )
 def test_an_id_past_32_bits_is_not_wrapped_to_a_word(ids):
     assert np.isnan(nn.embedding_bag(TABLE, ids)).all()
+
+
+@pytest.mark.parametrize("n_bags", [1, 2 * FEW_ROWS])
+def test_a_large_unsigned_id_is_no_word(n_bags):
+    ids = jnp.full((n_bags, 2), 2**32 - 1, jnp.uint32).at[:, 0].set(1)
+    assert jnp.isnan(nn.embedding_bag(TABLE, ids)).all()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, np.uint32], ids=str)
@@ -58,10 +77,12 @@ def test_ids_of_other_widths(dtype):
 
 @pytest.mark.parametrize("mode", ["fill", "clip", "promise_in_bounds"])
 @pytest.mark.parametrize("combine", ["sum", "max"])
-def test_masked_positions_are_not_read(mode, combine):
+@pytest.mark.parametrize("n_bags", [B, 2 * FEW_ROWS])
+def test_masked_positions_are_not_read(n_bags, mode, combine):
     table = TABLE.at[3].set(jnp.nan)
-    ids, mask = IDS.at[1, 3].set(V + 2), jnp.ones((B, L), bool)
-    mask = mask.at[0, 3].set(False).at[1, 3].set(False)  # the NaN row and the bad id
+    good = jnp.resize(IDS, (n_bags, L))
+    mask = (good != 3).at[1, 3].set(False)  # not the NaN row and not the bad id
+    ids = good.at[1, 3].set(V + 2)
 
     def total(table, ids):
         bags = nn.embedding_bag(table, ids, None, mask, combine, mode=mode)
@@ -69,10 +90,10 @@ def test_masked_positions_are_not_read(mode, combine):
 
     differentiate = jax.jit(jax.grad(total, has_aux=True))
     for found, expected in zip(
-        differentiate(table, ids), differentiate(TABLE, IDS), strict=True
+        differentiate(table, ids), differentiate(TABLE, good), strict=True
     ):
         np.testing.assert_array_equal(found, expected)
-    zeros = jnp.where(mask[:, :, None], TABLE[IDS], 0)
+    zeros = jnp.where(mask[:, :, None], TABLE[good], 0)
     if combine == "sum":
         np.testing.assert_array_equal(total(table, ids)[1], zeros.sum(1))
 
