@@ -30,7 +30,7 @@ class Grid:
       positions: ``int32[S, W]``, of each id in the flat ids; None for ids ``[B, L]``.
       n_bags: B.
       n_ids: N, or B L.
-      mode: "promise_in_bounds" if all ids are in the table, else "fill".
+      mode: how rows are read: as ids that all are in the table, or by "fill".
     """
 
     ids: jax.Array

@@ -48,7 +48,7 @@ def lookup(
 
 def as_ids(ids: ArrayLike, name: str = "ids") -> Any:
     """``ids`` as an array of integers, or a TypeError that calls them ``name``."""
-    known = ids if isinstance(ids, jax.Array) else _narrow(np.asarray(ids))
+    known = _narrow(ids if isinstance(ids, jax.Array) else np.asarray(ids))
     if not jnp.issubdtype(known.dtype, jnp.integer):
         raise TypeError(
             f"{name} must be integers, got {known.dtype}{list(known.shape)}: an id is "
@@ -69,11 +69,11 @@ def _put_past_the_end(ids: jax.Array, n_rows: int) -> jax.Array:
     return jnp.where(ids < 0, n_rows, ids)
 
 
-def _narrow(ids: np.ndarray) -> np.ndarray:
-    """Cuts NumPy ids to 32 bits: JAX would wrap larger ones to other words."""
+def _narrow(ids: Any) -> Any:
+    """Cuts ids to 32 bits, as JAX does, which would wrap larger ones to other words."""
     if ids.dtype.kind in "iu" and ids.dtype.itemsize > 4 or ids.dtype == np.uint32:
         limits = np.iinfo(np.int32)
-        ids = np.minimum(ids, limits.max)  # no row either, and the nearest to it
-        ids = ids if ids.dtype.kind == "u" else np.maximum(ids, limits.min)
+        ids = ids.clip(max=limits.max)  # no row either, and the nearest to it
+        ids = ids if ids.dtype.kind == "u" else ids.clip(min=limits.min)
         return ids.astype(np.int32)
     return ids

@@ -66,6 +66,18 @@ def test_a_large_unsigned_id_is_no_word(n_bags):
     assert jnp.isnan(nn.embedding_bag(TABLE, ids)).all()
 
 
+@pytest.mark.parametrize("n_bags", [1, 2 * FEW_ROWS])
+@pytest.mark.parametrize("dtype", [jnp.int64, jnp.uint64], ids=str)
+def test_ids_of_64_bits_on_the_device_are_not_wrapped_to_words(dtype, n_bags):
+    with jax.enable_x64(True):
+        ids = jnp.full((n_bags, 2), 2**32 + 1, dtype).at[:, 0].set(1)
+        table = jnp.asarray(np.asarray(TABLE))
+        assert ids.dtype == dtype
+        assert jnp.isnan(nn.embedding_bag(table, ids)).all()
+        rows = nn.lookup(table, ids)
+        assert jnp.isnan(rows[:, 1]).all() and jnp.isfinite(rows[:, 0]).all()
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, np.uint32], ids=str)
 def test_ids_of_other_widths(dtype):
     table = jnp.ones((300, D))
