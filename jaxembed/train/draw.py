@@ -53,8 +53,8 @@ def draw_rows(
         )
     if ((examples < 0) | (examples >= 2**31)).any():
         raise ValueError(
-            f"pool must be numbers of examples, from 0, got {examples.min()} to "
-            f"{examples.max()}."
+            f"pool must be numbers of examples, from 0, got {np.min(examples)} to "
+            f"{np.max(examples)}."
         )
     if len(np.unique(examples)) < len(examples):
         raise ValueError("pool must name each example once: a draw has none twice.")
