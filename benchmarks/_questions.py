@@ -2,7 +2,7 @@
 
 import argparse
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks import _memory, _timing, _workloads
 from benchmarks._answers import Answer, count_distinct
+from benchmarks._functions import Bound, Count, Function, Functions, OfTorch
 from benchmarks._lines import Lines
 from benchmarks._peers import (
     find_peers,
@@ -23,36 +24,6 @@ from benchmarks._programs import Program, compile_program, rotate
 from benchmarks._workloads import Workload
 
 FEW = 2**26  # bytes of rows; above it one batch is checked in place of all
-Function = Callable[[Any, Any], Any]  # of a table and the ids of a batch
-
-
-class Bound(NamedTuple):
-    """A function that reads other weights than the table.
-
-    Attributes:
-      function: of them and the ids of a batch.
-      weights: that it reads.
-    """
-
-    function: Function
-    weights: Any
-
-
-Functions = Mapping[str, Function | Bound]
-
-
-class OfTorch(NamedTuple):
-    """A function of torch tensors.
-
-    Attributes:
-      function: of the table and the ids of a batch.
-      n_threads: on which it works, on a CPU; None for all cores.
-      count_bytes: the fewest to move, if they are others than the question's.
-    """
-
-    function: Function
-    n_threads: int | None = None
-    count_bytes: Callable[[Workload, int, int], int] | None = None
 
 
 class Question(NamedTuple):
@@ -76,7 +47,7 @@ class Question(NamedTuple):
     on_host: dict[str, Function]
     of_torch: dict[str, OfTorch]
     answer: Callable[[np.ndarray, np.ndarray], Answer]
-    count_bytes: Callable[[Workload, int, int], int]
+    count_bytes: Count
     rows_held: int = 2
     tables_held: int = 2
 
@@ -147,16 +118,18 @@ def time_question(
         for name, function in question.make_functions(workload, peers).items()
     }
     programs = {
-        name: compile_program(function, weights, shape)
-        for name, (function, weights) in functions.items()
+        name: compile_program(function.function, function.weights, shape)
+        for name, function in functions.items()
     }
     for kind, batches in ids.items():
         runs = make_runs(question, programs, functions, tables, batches, peers)
         check(question, runs, tables["numpy"], batches)
         n_distinct = count_distinct(batches)
         sizes = workload, batch_size, n_distinct
+        counts = find_counts(question, functions)
         details: dict[str, Any] = {
-            name: {"fewest_bytes": _find_count(question, name)(*sizes)} for name in runs
+            name: {"fewest_bytes": counts.get(name, question.count_bytes)(*sizes)}
+            for name in runs
         }
         for name, program in programs.items():
             details[name] |= program.details
@@ -215,9 +188,14 @@ def _to_numpy(found: Any) -> np.ndarray:
     return np.asarray(found)
 
 
-def _find_count(question: Question, name: str) -> Callable[[Workload, int, int], int]:
-    of_torch = question.of_torch.get(name)
-    return (of_torch and of_torch.count_bytes) or question.count_bytes
+def find_counts(question: Question, functions: dict[str, Bound]) -> dict[str, Count]:
+    """Those of implementations that move others than the question says."""
+    special: dict[str, Bound | OfTorch] = {**functions, **question.of_torch}
+    return {
+        name: one.count_bytes
+        for name, one in special.items()
+        if one.count_bytes is not None
+    }
 
 
 def _prepare(question: Question) -> dict[str, Callable[[], None]]:

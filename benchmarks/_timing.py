@@ -8,7 +8,8 @@ import numpy as np
 
 from benchmarks._lines import AGAIN
 
-LEAST, MOST = 5, 100  # turns
+LEAST, ENOUGH, MOST = 5, 30, 100  # turns
+PATIENCE = 4  # times the budget to have enough of them
 BLOCK_S = 1e-3  # shorter calls are timed many together
 WARM_S = 0.02  # shorter calls are made once, untimed, at the beginning of each turn
 Call = Callable[[], object]
@@ -22,10 +23,13 @@ def measure(
 ) -> Seconds:
     """Seconds of each call, in turns, and of the first once more, as ``AGAIN``.
 
-    As many turns as there is time for, and not fewer than ``LEAST``. Short calls are
-    made many times in a turn, of which the mean counts, and once before, untimed: the
-    first after another implementation finds the caches and the threads as that one
-    has left them. ``prepare`` has what is to be done, untimed, before a call's turn.
+    As many turns as there is time for; for ``ENOUGH`` of them it takes up to
+    ``PATIENCE`` times as long, and there are never fewer than ``LEAST``.
+
+    Short calls are made many times in a turn, of which the mean counts, and once
+    before, untimed: the first after another implementation finds the caches and the
+    threads as that one has left them. ``prepare`` has what is to be done, untimed,
+    before a call's turn.
     """
     calls = calls | {AGAIN: next(iter(calls.values()))}
     prepared = {name: (prepare or {}).get(name, _nothing) for name in calls}
@@ -38,7 +42,7 @@ def measure(
     turn_s = sum(call_s[name] * (blocks[name] + n_warm[name]) for name in calls)
     seconds: Seconds = {name: [] for name in calls}
     rng = np.random.default_rng(0)
-    for _ in range(int(np.clip(budget_s / turn_s, LEAST, MOST))):
+    for _ in range(count_turns(turn_s, budget_s)):
         # In another order each time: what comes after a call that has filled the caches
         # is slower, and none must always do so. (Back and forth, the last was by 13 %.)
         for name in rng.permutation(list(calls)).tolist():
@@ -47,6 +51,12 @@ def measure(
                 calls[name]()
             seconds[name].append(_time(calls[name], blocks[name]))
     return seconds
+
+
+def count_turns(turn_s: float, budget_s: float) -> int:
+    """How many turns there are of such a length."""
+    in_time = budget_s / turn_s
+    return int(np.clip(max(in_time, min(PATIENCE * in_time, ENOUGH)), LEAST, MOST))
 
 
 def _estimate(call: Call) -> float:
@@ -60,17 +70,6 @@ def _estimate(call: Call) -> float:
 
 def _nothing() -> None:
     pass
-
-
-def alternate(calls: dict[str, Call], turns: int) -> Seconds:
-    """Seconds of each call, in the order A B A B, after one call of each to warm up."""
-    for call in calls.values():
-        call()
-    seconds: Seconds = {name: [] for name in calls}
-    for _ in range(turns):
-        for name, call in calls.items():
-            seconds[name].append(_time(call, 1))
-    return seconds
 
 
 def _time(call: Call, n: int) -> float:

@@ -19,7 +19,8 @@ import jax
 import numpy as np
 
 from benchmarks import _answers, _options, _peers
-from benchmarks._questions import Function, Functions, OfTorch, Question, ask
+from benchmarks._functions import Function, Functions, OfTorch, on_cores
+from benchmarks._questions import Question, ask
 from benchmarks._workloads import Workload
 from benchmarks.lookup import count_rows
 from jaxembed import nn
@@ -107,8 +108,7 @@ QUESTIONS = (
         "bag",
         forward,
         {"numpy": numpy_bag},
-        # On one thread, since more do not pay for a small batch.
-        {"torch": OfTorch(torch_bag), "torch, 1 thread": OfTorch(torch_bag, 1)},
+        on_cores(torch_bag),
         _answers.answer_bags,
         count_bags,
     ),
@@ -117,8 +117,7 @@ QUESTIONS = (
         backward,
         {},
         {
-            "torch": OfTorch(torch_backward),
-            "torch, 1 thread": OfTorch(torch_backward, 1),
+            **on_cores(torch_backward),
             "torch, sparse": OfTorch(
                 functools.partial(torch_backward, sparse=True),
                 count_bytes=count_rows,

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import _answers, _options, _peers
-from benchmarks._questions import Bound, Function, Functions, OfTorch, Question, ask
+from benchmarks._functions import Bound, Function, Functions, on_cores
+from benchmarks._questions import Question, ask
 from benchmarks._workloads import Workload, make_table
 from jaxembed import nn, train
 
@@ -86,6 +87,12 @@ def answer(table: np.ndarray, ids: np.ndarray) -> _answers.Answer:
     return _answers.answer_logits(table, ids, *make_head(table.shape[1]))
 
 
+def count_bags(workload: Workload, batch_size: int, n_distinct: int) -> int:
+    """Ids, each row once, and the logits."""
+    n_bytes = 4 * batch_size * (workload.length + 1)
+    return n_bytes + n_distinct * workload.row_bytes
+
+
 def count_folded(workload: Workload, batch_size: int, n_distinct: int) -> int:
     """Ids, a number for each word, and the logits."""
     return 4 * (batch_size * workload.length + n_distinct + batch_size)
@@ -95,7 +102,7 @@ def _fold(model: Any, workload: Workload, layer: Any) -> Bound:
     """The logits of words, made beforehand, as a model's variables are."""
     params = {"embed": {"embedding": make_table(workload)}, "head": layer}
     folded, variables = train.fold(model, {"params": params})
-    return Bound(folded.apply, variables)
+    return Bound(folded.apply, variables, count_folded)
 
 
 QUESTIONS = (
@@ -103,9 +110,9 @@ QUESTIONS = (
         "classifier",
         forward,
         {},
-        {"torch": OfTorch(torch_logits)},
+        on_cores(torch_logits),
         answer,
-        count_folded,
+        count_bags,
     ),
 )
 

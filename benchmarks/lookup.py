@@ -19,7 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import _answers, _options, _peers
-from benchmarks._questions import Function, Functions, OfTorch, Question, ask
+from benchmarks._functions import Function, Functions, on_cores
+from benchmarks._questions import Question, ask
 from benchmarks._workloads import Workload
 from jaxembed import nn
 
@@ -104,7 +105,7 @@ QUESTIONS = (
         "lookup",
         forward,
         {"numpy": lambda table, ids: np.take(table, ids, axis=0)},
-        {"torch": OfTorch(torch_forward)},
+        on_cores(torch_forward),
         _answers.answer_rows,
         count_rows,
     ),
@@ -112,7 +113,7 @@ QUESTIONS = (
         "lookup with gradient",
         backward,
         {},
-        {"torch": OfTorch(torch_backward)},
+        on_cores(torch_backward),
         _answers.answer_rows_gradient,
         count_gradient,
         rows_held=3,
@@ -122,7 +123,7 @@ QUESTIONS = (
         "lookup with gradient of rows",
         sparse_backward,
         {},
-        {"torch": OfTorch(functools.partial(torch_backward, sparse=True))},
+        on_cores(functools.partial(torch_backward, sparse=True)),
         _answers.answer_rows,
         count_rows,
         rows_held=4,

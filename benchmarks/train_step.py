@@ -15,6 +15,7 @@ SGD and SparseAdam. A call makes ``steps`` steps, and the time is that of one of
 import argparse
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -23,13 +24,13 @@ import numpy as np
 from benchmarks import _memory, _options, _rules, _timing, _workloads
 from benchmarks._answers import count_distinct
 from benchmarks._lines import AGAIN, Lines
-from benchmarks._peers import find_peers, set_apart
+from benchmarks._peers import find_peers, set_apart, set_threads
 from benchmarks._trainers import Task, Trainer
 from benchmarks._trainings import TRAININGS, Maker
 from benchmarks._workloads import Workload
 
 PEERS = ("flax", "keras", "torch")
-NUMBERS = 2**23  # that a call reads, about; it makes as many steps
+NUMBERS = 2**21  # that a call reads, about; it makes as many steps
 MOST_STEPS = 64
 
 
@@ -88,7 +89,7 @@ def time_workload(
             makers = {
                 implementation: maker
                 for implementation, maker in TRAININGS[what].items()
-                if implementation in peers or implementation.startswith("jaxembed")
+                if implementation.split(",")[0] in ["jaxembed", *peers]
             }
             for some in set_apart(makers):
                 for group in fit(some, setting, what, lines):
@@ -141,7 +142,12 @@ def time_group(
         trainers[name] = maker.make(task, n_steps)
         check(f"{what}: {name}", trainers[name], setting, maker.rule)
     calls = {name: trainer.call for name, trainer in trainers.items()}
-    found = _timing.measure(calls, budget_s)
+    prepare = {
+        name: partial(set_threads, maker.n_threads)
+        for name, maker in makers.items()
+        if name.startswith("torch")
+    }
+    found = _timing.measure(calls, budget_s, prepare)
     n_steps_of = {name: trainer.n_steps for name, trainer in trainers.items()}
     n_steps_of[AGAIN] = next(iter(n_steps_of.values()))
     seconds = {name: [s / n_steps_of[name] for s in found[name]] for name in found}
@@ -164,14 +170,17 @@ def count_steps(workload: Workload, batch_size: int, is_dense: bool) -> int:
 def count_bytes(
     maker: Maker, workload: Workload, ids: np.ndarray, n_distinct: int
 ) -> int:
-    """The fewest of a step: ids, and rows and moments read and written once."""
-    n_bytes = 4 * ids[0].size
+    """The fewest of a step: ids, and weights and moments read and written once."""
+    rule = maker.rule.removesuffix(", torch's").removeprefix("torch's ")
+    times = {"SGD": 2, "lazy Adam": 6}.get(rule, 4)
+    n_bytes = 4 * ids[0].size + times * workload.length * workload.row_bytes  # the head
+    rows = n_distinct * workload.row_bytes
     if maker.is_dense:
         return n_bytes + 6 * workload.table_bytes
-    rows = n_distinct * workload.row_bytes
-    if maker.rule == "RMSprop":
-        return n_bytes + 4 * rows + 8 * n_distinct  # and when each was last read
-    return n_bytes + {"SGD": 2, "lazy Adam": 6}.get(maker.rule, 1) * rows
+    if rule == "frozen":
+        return n_bytes + rows
+    # Of RMSprop there is also when each row was last read.
+    return n_bytes + times * rows + 8 * n_distinct * (rule == "RMSprop")
 
 
 def check(what: str, trainer: Trainer, setting: Setting, rule: str) -> None:

@@ -1,5 +1,6 @@
 """How benchmarks time: in turns, to the end, and as JSON lines."""
 
+import functools
 import types
 
 import pytest
@@ -8,12 +9,29 @@ from benchmarks import _timing
 from benchmarks._lines import AGAIN, Lines
 
 
-def test_calls_take_turns():
-    order = []
-    calls = {name: lambda name=name: order.append(name) for name in "ab"}
-    seconds = _timing.alternate(calls, turns=3)
-    assert order == ["a", "b"] * 4  # one to warm up
-    assert {name: len(samples) for name, samples in seconds.items()} == {"a": 3, "b": 3}
+def test_calls_take_turns_in_another_order_each_time(monkeypatch):
+    clock, order = [0.0], []
+    times = types.SimpleNamespace(perf_counter=lambda: clock[0])
+    monkeypatch.setattr(_timing, "time", times)
+
+    def call(name):
+        order.append(name)
+        clock[0] += 1.0
+
+    calls = {name: functools.partial(call, name) for name in "abc"}
+    seconds = _timing.measure(calls, 40.0)
+    assert all(len(samples) == 30 for samples in seconds.values()) and AGAIN in seconds
+    turns = [order[k : k + 4] for k in range(len(order) - 120, len(order), 4)]
+    assert all(sorted(turn) == ["a", "a", "b", "c"] for turn in turns)
+    for position in range(4):
+        assert {turn[position] for turn in turns} == set("abc")
+
+
+@pytest.mark.parametrize(
+    ("turn_s", "turns"), [(1e-3, 100), (0.01, 50), (0.05, 30), (0.1, 20), (9.0, 5)]
+)
+def test_there_are_enough_turns_where_there_is_time(turn_s, turns):
+    assert _timing.count_turns(turn_s, 0.5) == turns
 
 
 def test_a_disturbed_call_and_what_prepares_do_not_count(monkeypatch):
