@@ -58,7 +58,7 @@ TRAININGS: dict[str, dict[str, Maker]] = {
     "train step, SGD": {
         "jaxembed": Maker(ours.make_loop, "SGD"),
         "jaxembed, scan": Maker(ours.make_scan, "SGD"),
-        **of_torch("SGD"),
+        **of_torch("SGD, torch's"),
     },
     "train step, lazy Adam": {
         "jaxembed": Maker(ours.make_loop, "lazy Adam", tables=3),

@@ -12,54 +12,34 @@ Both are timed from NumPy arrays to metrics, with checks and transfers. Compilin
 apart for both, as ``compile_s``: ours is that of the first call, Keras's is what a
 first ``fit`` takes beyond the median of later ones. "keras" is one compiled model that
 starts each time from other initial weights, drawn before the clock starts, and a new
-optimizer. "keras, a new model each" is compiled anew for each draw, as is usual.
+optimizer, and validates in batches as large as ours. "keras, as is usual" is a new
+model for each draw, compiled anew, that validates in batches of 32.
 """
 
 import argparse
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
 from benchmarks import _options, _peers
+from benchmarks._keras_replicate import fit_keras, make_keras, start_anew
 from benchmarks._lines import AGAIN, Lines, find_peak
+from benchmarks._replicate_task import BATCH_SIZE, HIDDEN, N_TRAIN, Learned, Task
 from benchmarks._workloads import Workload
 from jaxembed import nn, optim, text, train, vectors
+from jaxembed.train.evaluate import BATCH_SIZE as VALIDATION_BATCH
 
 WHAT = "replicate"
-HIDDEN, N_TRAIN, BATCH_SIZE = 32, 200, 32  # BATCH_SIZE is of reviews in a step
-CLOSE = 0.05  # how far apart the mean validation accuracies of the two may be
+CLOSE = 0.05  # how far apart the mean validation accuracies may be
 KEY = jax.random.key(0)
 TX = optim.rmsprop()  # one object, so that one program serves all turns
-KERAS, NEW_KERAS = "keras", "keras, a new model each"
-# Prepares a draw, and gives the call to time, which gives the last accuracy.
-Turn = Callable[[int], Callable[[], float]]
-
-
-class Task(NamedTuple):
-    """The reviews, and the table of one arm.
-
-    Attributes:
-      workload: sizes of the table and of the texts.
-      ids: ``int32[N, L]``.
-      labels: ``int[N]``.
-      rows: ``int32[K, n]``, the draws.
-      held_out: ``int[M]``, the reviews to validate on.
-      table: ``float32[V, D]`` of an arm that is frozen; None for one that is learned.
-      epochs: how many.
-    """
-
-    workload: Workload
-    ids: np.ndarray
-    labels: np.ndarray
-    rows: np.ndarray
-    held_out: np.ndarray
-    table: np.ndarray | None
-    epochs: int
+KERAS, NEW_KERAS = "keras", "keras, as is usual"
+# Prepares a draw, and gives the call to time.
+Turn = Callable[[int], Callable[[], Learned]]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -138,49 +118,6 @@ def check(task: Task, histories: train.Histories) -> None:
         raise SystemExit(f"{WHAT}: it is not what it is alone: nothing is timed.")
 
 
-def make_keras(task: Task) -> Any:
-    """A new Keras model, with an optimizer, of which nothing is compiled by XLA yet."""
-    import keras
-
-    layers = keras.layers
-    _, n_rows, dim, length = task.workload
-    embed = layers.Embedding(n_rows, dim, trainable=task.table is None)
-    hidden = layers.Dense(HIDDEN, activation="relu")
-    last = layers.Dense(1, activation="sigmoid")
-    model = keras.Sequential([embed, layers.Flatten(), hidden, last])
-    model.build((None, length))
-    if task.table is not None:
-        embed.set_weights([task.table])
-    model.compile("rmsprop", loss="binary_crossentropy", metrics=["acc"])
-    model.optimizer.build(model.trainable_variables)
-    return model
-
-
-def start_anew(model: Any, new: Any) -> None:
-    """Gives a Keras model the weights and the optimizer's state of a new one."""
-    states = [
-        [*one.trainable_variables, *one.optimizer.variables] for one in (model, new)
-    ]
-    for variable, other in zip(*states, strict=True):
-        variable.assign(other)
-
-
-def fit_keras(task: Task, draw: int, model: Any, new: Any = None) -> float:
-    """Trains a Keras model, as it was ``new``, on one draw; its last accuracy."""
-    if new is not None:
-        start_anew(model, new)
-    rows = task.rows[draw % len(task.rows)]
-    history = model.fit(
-        task.ids[rows],
-        task.labels[rows],
-        epochs=task.epochs,
-        batch_size=BATCH_SIZE,
-        validation_data=(task.ids[task.held_out], task.labels[task.held_out]),
-        verbose=0,
-    )
-    return history.history["val_acc"][-1]
-
-
 def measure(
     arm: str, task: Task, with_keras: bool, repeats: int, lines: Lines, **facts: Any
 ) -> None:
@@ -191,18 +128,18 @@ def measure(
     details["jaxembed"]["compile_s"] = round(histories.seconds["compile"], 4)
     details["jaxembed"]["own_peak_bytes"] = find_peak()  # before Keras has trained
     turns = make_turns(task, with_keras)
-    first_s = time_turn(turns[KERAS], 0)[0] if with_keras else 0.0
-    found = take_turns(turns, repeats)
-    for name in ("jaxembed", AGAIN):
-        found[name][0] /= len(task.rows)  # one call is all draws
-    seconds = {name: pairs[0].tolist() for name, pairs in found.items()}
+    first = {name: time_turn(turn, 0) for name, turn in turns.items()}
+    check_losses({name: learned for name, (_, learned) in first.items()})
+    seconds, learned = take_turns(turns, repeats)
+    check_accuracies(learned)
+    for name in ("jaxembed", AGAIN):  # one call is all draws
+        seconds[name] = [s / len(task.rows) for s in seconds[name]]
     if with_keras:
+        first_s, _ = first[KERAS]
         details[KERAS] = {"compile_s": round(first_s - np.median(seconds[KERAS]), 4)}
-    means = {name: float(found[name][1].mean()) for name in turns}
-    if np.ptp(list(means.values())) > CLOSE:
-        raise SystemExit(f"validation accuracies more than {CLOSE} apart: {means}")
-    for name, mean in means.items():
-        details[name] = details.get(name, {}) | {"val_accuracy": round(mean, 4)}
+    for name in turns:
+        found = {"val_accuracy": round(learned[name].accuracy, 4)}
+        details[name] = details.get(name, {}) | found
     lines.report(
         f"{WHAT}, {arm}",
         seconds,
@@ -217,33 +154,72 @@ def measure(
 
 def make_turns(task: Task, with_keras: bool) -> dict[str, Turn]:
     """What each implementation does in a turn."""
-    turns: dict[str, Turn] = {
-        "jaxembed": lambda _: lambda: float(run(task).val_accuracy[:, -1].mean())
-    }
+    turns: dict[str, Turn] = {"jaxembed": lambda _: lambda: learn(task)}
     if with_keras:
         model = make_keras(task)
-        new = partial(make_keras, task)
-        turns[KERAS] = lambda draw: partial(fit_keras, task, draw, model, new())
-        turns[NEW_KERAS] = lambda draw: lambda: fit_keras(task, draw, new())
+
+        def turn(draw: int) -> Callable[[], Learned]:
+            new = make_keras(task)
+
+            def fit() -> Learned:
+                start_anew(model, new)
+                return fit_keras(task, draw, model, VALIDATION_BATCH)
+
+            return fit
+
+        turns[KERAS] = turn
+        turns[NEW_KERAS] = lambda draw: lambda: fit_keras(task, draw, make_keras(task))
     return turns
 
 
-def time_turn(turn: Turn, draw: int) -> tuple[float, float]:
-    """Seconds of its call, and the accuracy."""
+def learn(task: Task) -> Learned:
+    """All draws by jaxembed, in the mean."""
+    histories = run(task)
+    losses = histories.loss.mean(0)
+    return Learned(histories.val_accuracy[:, -1].mean(), losses[0], losses[-1])
+
+
+def check_losses(learned: dict[str, Learned]) -> None:
+    """Refuses what has not learned; one draw shows it."""
+    for name, (_, first_loss, loss) in learned.items():
+        if not loss < first_loss:
+            raise SystemExit(
+                f"{WHAT}: {name} is wrong: its loss went from {first_loss} to {loss}."
+            )
+
+
+def check_accuracies(learned: dict[str, Learned]) -> None:
+    """Refuses what has learned something else, in the mean over draws."""
+    accuracies = {name: one.accuracy for name, one in learned.items()}
+    if not np.ptp(list(accuracies.values())) <= CLOSE:
+        raise SystemExit(f"validation accuracies more than {CLOSE} apart: {accuracies}")
+
+
+def time_turn(turn: Turn, draw: int) -> tuple[float, Learned]:
+    """Seconds of its call, and what it gives."""
     call = turn(draw)
     start = time.perf_counter()
-    accuracy = call()
-    return time.perf_counter() - start, accuracy
+    learned = call()
+    return time.perf_counter() - start, learned
 
 
-def take_turns(turns: dict[str, Turn], repeats: int) -> dict[str, np.ndarray]:
-    """``float[2, repeats]``: seconds and accuracies, the first's once more as AGAIN."""
+def take_turns(
+    turns: dict[str, Turn], repeats: int
+) -> tuple[dict[str, list[float]], dict[str, Learned]]:
+    """Seconds of each, the first's once more as AGAIN; and what all have learned."""
     turns = turns | {AGAIN: turns["jaxembed"]}
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in turns}
+    seconds: dict[str, list[float]] = {name: [] for name in turns}
+    learned: dict[str, list[Learned]] = {name: [] for name in turns}
+    rng = np.random.default_rng(0)
     for repeat in range(repeats):
-        for name in list(turns)[:: 1 if repeat % 2 == 0 else -1]:
-            found[name].append(time_turn(turns[name], repeat))
-    return {name: np.transpose(pairs) for name, pairs in found.items()}
+        for name in rng.permutation(list(turns)).tolist():
+            one_s, one = time_turn(turns[name], repeat)
+            seconds[name].append(one_s)
+            learned[name].append(one)
+    return seconds, {
+        name: Learned(*np.mean(all_of, axis=0).tolist())
+        for name, all_of in learned.items()
+    }
 
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ def check(what: str, trainer: Trainer, setting: Setting, rule: str) -> None:
     trainer.call()
     found = trainer.read(np.concatenate([rows, others]))
     read, unread = np.split(found.table, [len(rows)])
-    is_right = _rules.are_right(found._replace(table=read), expected, before)
+    is_right = _rules.are_right(found._replace(table=read), expected, before, rule)
     if not is_right or not np.array_equal(unread, table[others]):
         raise SystemExit(f"{what} is wrong: there is nothing to time.")
 

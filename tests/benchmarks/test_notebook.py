@@ -20,7 +20,7 @@ def _task(monkeypatch):
     monkeypatch.setattr(notebook, "ACCURACY", (-1, 2))  # too little to learn from
     rng = np.random.default_rng(0)
     ids = rng.integers(50, size=(40, 6), dtype=np.int32)
-    arrays = {"train": ids, "train_labels": rng.integers(2, size=40)}
+    arrays = {"train": ids, "train_labels": rng.integers(2, size=40, dtype=np.int32)}
     return notebook.split(arrays, WORKLOAD, batch_size=8, epochs=3)
 
 

@@ -2,13 +2,15 @@
 
 import sys
 import time
+from math import nan
 
 import jax
 import numpy as np
 import pytest
 
-from benchmarks import _workloads, replicates
+from benchmarks import _keras_replicate, _workloads, replicates
 from benchmarks._lines import Lines
+from benchmarks._replicate_task import Learned
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 SIZES = ["--workload", "9x4x6", "--batch-sizes", "2", "3", "--n-validation", "2"]
@@ -22,11 +24,11 @@ def _task(monkeypatch):
     return replicates.Task(
         _workloads.parse_workload("50x4x6"),
         ids=rng.integers(50, size=(80, 6), dtype=np.int32),
-        labels=rng.integers(2, size=80),
+        labels=rng.integers(2, size=80, dtype=np.int32),
         rows=np.arange(64).reshape(2, 32),
         held_out=np.arange(64, 80),
         table=rng.standard_normal((50, 4), np.float32),
-        epochs=1,
+        epochs=2,
     )
 
 
@@ -54,10 +56,11 @@ def read(variables):
 
 def test_all_have_their_lines(_task, monkeypatch, read_lines):
     pytest.importorskip("keras")
-    monkeypatch.setattr(replicates, "fit_keras", lambda *_: 0.5)
+    learned = Learned(0.5, 0.7, 0.6)
+    monkeypatch.setattr(replicates, "fit_keras", lambda *_: learned)
     measure(_task)
     lines = read_lines()
-    names = ["jaxembed", "keras", "keras, a new model each"]
+    names = ["jaxembed", "keras", "keras, as is usual"]
     assert [line["implementation"] for line in lines] == names
     for line in lines:
         assert (line["what"], line["workload"]) == ("replicate, frozen", "50x4x6")
@@ -86,10 +89,10 @@ def test_only_new_keras_models_compile(_task, _watch_compiling):
     pytest.importorskip("keras")
     turns = replicates.make_turns(_task, with_keras=True)
     counts = []
-    for name in ("keras", "keras", "keras, a new model each", "keras"):
+    for name in ("keras", "keras", "keras, as is usual", "keras"):
         call = turns[name](0)
         _watch_compiling.clear()
-        assert 0 <= call() <= 1
+        assert 0 <= call().accuracy <= 1
         counts.append(len(_watch_compiling))
     first, second, new, last = counts
     assert first > 0 and new > 0 and second == last == 0
@@ -98,13 +101,13 @@ def test_only_new_keras_models_compile(_task, _watch_compiling):
 def test_keras_starts_anew(_task):
     pytest.importorskip("keras")
     task = _task._replace(table=None)
-    model, *others = [replicates.make_keras(task) for _ in range(3)]
+    model, *others = [_keras_replicate.make_keras(task) for _ in range(3)]
     weights = [read(other.weights) for other in others]
     assert not np.array_equal(weights[0][0], weights[1][0])  # drawn again for each
     for other, expected in zip(others, weights, strict=True):
-        replicates.fit_keras(task, 0, model)
-        assert model.optimizer.iterations == 1
-        replicates.start_anew(model, other)
+        _keras_replicate.fit_keras(task, 0, model)
+        assert model.optimizer.iterations == 2
+        _keras_replicate.start_anew(model, other)
         for weight, value in zip(read(model.weights), expected, strict=True):
             np.testing.assert_array_equal(weight, value)
         iterations, rate, *moments = read(model.optimizer.variables)
@@ -114,15 +117,16 @@ def test_keras_starts_anew(_task):
 
 def test_keras_trains_the_same_table(_task):
     pytest.importorskip("keras")
-    model, new = replicates.make_keras(_task), replicates.make_keras(_task)
-    _, kernel, *_ = read(new.weights)
-    assert 0 <= replicates.fit_keras(_task, 3, model, new) <= 1
+    model = _keras_replicate.make_keras(_task)
+    _, kernel, *_ = read(model.weights)
+    learned = _keras_replicate.fit_keras(_task, 3, model, 16)
+    assert 0 <= learned.accuracy <= 1 and learned.loss < learned.first_loss
     table, trained, *_ = read(model.weights)
     np.testing.assert_array_equal(table, _task.table)
     assert not np.array_equal(trained, kernel)
-    learned = replicates.make_keras(_task._replace(table=None)).layers[0]
-    assert (model.layers[0].trainable, learned.trainable) == (False, True)
-    assert learned.weights[0].shape == (50, 4)
+    other = _keras_replicate.make_keras(_task._replace(table=None)).layers[0]
+    assert (model.layers[0].trainable, other.trainable) == (False, True)
+    assert other.weights[0].shape == (50, 4)
 
 
 def test_both_arms_of_all_draws_are_measured(
@@ -160,10 +164,16 @@ def test_wrong_replicates_are_not_timed(_task, monkeypatch, capsys):
 
 def test_other_accuracies_are_not_reported(_task, monkeypatch, capsys):
     pytest.importorskip("keras")
-    monkeypatch.setattr(replicates, "fit_keras", lambda *_: 9.0)
-    with pytest.raises(SystemExit, match="accuracies more than 0.5 apart"):
-        measure(_task)
-    assert capsys.readouterr().out == ""
+    for learned, message in (
+        (Learned(9.0, 0.7, 0.6), "accuracies more than 0.5 apart"),
+        (Learned(0.5, 0.7, 0.7), "keras is wrong: its loss went from 0.7 to 0.7"),
+        (Learned(0.5, 0.7, nan), "keras is wrong: its loss went from 0.7 to nan"),
+        (Learned(nan, 0.7, 0.6), "accuracies more than 0.5 apart"),
+    ):
+        monkeypatch.setattr(replicates, "fit_keras", lambda *_, it=learned: it)
+        with pytest.raises(SystemExit, match=message):
+            measure(_task)
+        assert capsys.readouterr().out == ""
 
 
 def test_vectors_of_another_length_are_refused(make_folder, tmp_path):
