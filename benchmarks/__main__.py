@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from benchmarks import _report_lines, report
+from benchmarks._lines import Lines
 
 LINES = "lines.jsonl"
 
@@ -38,13 +39,18 @@ bag        large        1,16,256,4096                  zipf               0.5
 bag        first,second 64                             real,uniform,equal 0.5
 train_step first        1,4,16,64,256,1024,4096,16384  zipf               0.5
 train_step second       1,16,64,256,1024,4096          zipf               0.5
-train_step large        1,16,64,256                    zipf               0.5
+train_step large        1,16,256                       zipf               0.5
 train_step first,second 32                             real,equal         0.5
 folded     second,large 1,64,1024                      zipf               0.5
-lookup     huge         64                             zipf               0.5
-bag        huge         64                             zipf               0.5
+lookup     huge         1,64                           zipf               0.5
+bag        huge         1,64                           zipf               0.5
 train_step huge         64                             zipf               0.5
 """
+# What the short form leaves to the long one.
+TOO_LONG: list[tuple[str, dict[str, str]]] = [("notebook", {}), ("bigrams", {})]
+for _what in ("lookup", "bag", "train step"):
+    TOO_LONG.append((_what, {"workload": "large, huge"}))
+    TOO_LONG.append((_what, {"ids": "real, uniform, equal"}))
 SMALL_REPLICATES = "--workload first --batch-sizes 4 --repeats 1 --epochs 2".split()
 SMALL_REPLICATES += ["--n-validation", "1000"]
 
@@ -68,6 +74,10 @@ def main(argv: list[str] | None = None) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     out = arguments.out / LINES
     put_aside(out)
+    if arguments.only is None and not arguments.long:
+        for what, where in TOO_LONG:
+            reason = "it takes minutes: python -m benchmarks --long"
+            Lines(out).leave_out(what, "all", reason, **where)
     failed = []
     for number, words in enumerate(commands):
         print(f"[{number + 1}/{len(commands)}] {' '.join(words)}", flush=True)

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks._lines import AGAIN
 
 LEAST, ENOUGH, MOST = 5, 30, 100  # turns
-PATIENCE = 4  # times the budget to have enough of them
+PATIENCE = 3  # times the budget to have enough of them
 BLOCK_S = 1e-3  # shorter calls are timed many together
 WARM_S = 0.02  # shorter calls are made once, untimed, at the beginning of each turn
 Call = Callable[[], object]

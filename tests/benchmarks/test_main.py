@@ -32,8 +32,24 @@ def test_each_call_is_one_that_its_benchmark_takes(monkeypatch, tmp_path, form):
     folder = Path(everything.__file__).parent
     modules = {path.stem for path in folder.glob("[a-z]*.py")} - {"report"}
     # the short form does without those that take minutes for a measurement
-    left_out = set() if form else {"notebook", "bigrams"}
-    assert {name for name, *_ in calls} == modules - left_out
+    too_long = set() if form else {"notebook", "bigrams"}
+    assert {name for name, *_ in calls} == modules - too_long
+
+
+def test_the_short_form_says_what_it_leaves_to_the_long_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(everything, "run", lambda words: True)
+    monkeypatch.setattr(everything, "write_report", lambda out: [])
+    for form, n_lines in ([], 8), (["--long"], 0), (["--only", "lookup"], 0):
+        out = tmp_path / str(form)
+        everything.main([*form, "--out", str(out)])
+        path = out / "lines.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        assert len(lines) == n_lines
+        assert all("python -m benchmarks --long" in line for line in lines)
+    everything.main(["--out", str(tmp_path)])
+    monkeypatch.undo()
+    assert everything.write_report(tmp_path / "lines.jsonl") == []
+    assert "large, huge" in (tmp_path / "report.md").read_text()
 
 
 def test_a_benchmark_that_fails_does_not_stop_the_others(monkeypatch, tmp_path, capsys):

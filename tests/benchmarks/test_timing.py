@@ -28,7 +28,7 @@ def test_calls_take_turns_in_another_order_each_time(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("turn_s", "turns"), [(1e-3, 100), (0.01, 50), (0.05, 30), (0.1, 20), (9.0, 5)]
+    ("turn_s", "turns"), [(1e-3, 100), (0.01, 50), (0.05, 30), (0.1, 15), (9.0, 5)]
 )
 def test_there_are_enough_turns_where_there_is_time(turn_s, turns):
     assert _timing.count_turns(turn_s, 0.5) == turns
