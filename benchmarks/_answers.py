@@ -53,10 +53,11 @@ def answer_rows_gradient(table: np.ndarray, ids: np.ndarray) -> Answer:
 def answer_bags(table: np.ndarray, ids: np.ndarray) -> Answer:
     """Means of rows; the error allowed is that of a naive sum of as many terms."""
     length = ids.shape[1]
-    counts = count(ids, len(table))
-    return Answer(
-        counts @ table / length, EPS * (length + 8) * (counts @ abs(table)) / length
-    )
+    # Of the rows that are read: a float64 of all would not fit beside a large table.
+    rows, places = np.unique(ids, return_inverse=True)
+    counts = count(places.reshape(ids.shape), len(rows))
+    sums, sizes = counts @ table[rows], counts @ abs(table[rows])
+    return Answer(sums / length, EPS * (length + 8) * sizes / length)
 
 
 def answer_bags_gradient(table: np.ndarray, ids: np.ndarray) -> Answer:
@@ -77,8 +78,9 @@ def answer_logits(
 ) -> Answer:
     """Logits ``[B]`` of the bags by a kernel ``[D, 1]`` and a bias ``[1]``."""
     kernel64 = kernel[:, 0].astype(np.float64)
-    logits, sizes = table @ kernel64, abs(table) @ abs(kernel64)
-    shares = count(ids, len(table)) / ids.shape[1]
+    rows, places = np.unique(ids, return_inverse=True)
+    logits, sizes = table[rows] @ kernel64, abs(table[rows]) @ abs(kernel64)
+    shares = count(places.reshape(ids.shape), len(rows)) / ids.shape[1]
     n_terms = ids.shape[1] + table.shape[1] + 8
     allowed = EPS * n_terms * (shares @ sizes + abs(bias))
     return Answer(shares @ logits + bias, allowed)
