@@ -26,12 +26,12 @@ import jax
 import numpy as np
 
 from benchmarks import _options, _peers
+from benchmarks._keras_notebook import VALIDATION_BATCH
 from benchmarks._keras_replicate import fit_keras, make_keras, start_anew
 from benchmarks._lines import AGAIN, Lines, find_peak
 from benchmarks._replicate_task import BATCH_SIZE, HIDDEN, N_TRAIN, Learned, Task
 from benchmarks._workloads import Workload
 from jaxembed import nn, optim, text, train, vectors
-from jaxembed.train.evaluate import BATCH_SIZE as VALIDATION_BATCH
 
 WHAT = "replicate"
 CLOSE = 0.05  # how far apart the mean validation accuracies may be

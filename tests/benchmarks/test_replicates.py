@@ -11,6 +11,7 @@ import pytest
 from benchmarks import _keras_replicate, _workloads, replicates
 from benchmarks._lines import Lines
 from benchmarks._replicate_task import Learned
+from jaxembed.train.evaluate import BATCH_SIZE
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 SIZES = ["--workload", "9x4x6", "--batch-sizes", "2", "3", "--n-validation", "2"]
@@ -96,6 +97,10 @@ def test_only_new_keras_models_compile(_task, _watch_compiling):
         counts.append(len(_watch_compiling))
     first, second, new, last = counts
     assert first > 0 and new > 0 and second == last == 0
+
+
+def test_both_validate_in_batches_of_one_size():
+    assert replicates.VALIDATION_BATCH == BATCH_SIZE
 
 
 def test_keras_starts_anew(_task):
