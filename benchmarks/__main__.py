@@ -24,11 +24,11 @@ LINES = "lines.jsonl"
 
 # Of what takes ids: name, workloads, batch sizes, kinds of ids, seconds for each.
 SHORT = """
-lookup     first,second,MIDDLE  1,256  zipf  0.25
-bag        first,second,MIDDLE  1,256  zipf  0.25
-folded     second               64     zipf  0.25
-train_step first                1,512  zipf  0.25
-train_step MIDDLE               32     zipf  0.25
+lookup     first,second,MIDDLE  1,256  zipf  0.1
+bag        first,second,MIDDLE  1,256  zipf  0.1
+folded     second               64     zipf  0.1
+train_step first                1,512  zipf  0.1
+train_step MIDDLE               32     zipf  0.1
 """.replace("MIDDLE", "40000x300x100")
 LONG = """
 lookup     first,second 1,4,16,64,256,1024,4096,16384  zipf               0.5
