@@ -20,7 +20,7 @@ def tokenise(data: str) -> dict[str, Any]:
     import keras
     from keras.src.legacy.preprocessing.text import Tokenizer
 
-    from jaxembed import text  # its reader is faster than the notebook's loop
+    from jaxembed import text
 
     corpus = text.load_imdb(data)
     tokenizer = Tokenizer()

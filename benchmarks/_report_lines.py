@@ -10,7 +10,16 @@ from benchmarks._lines import NOISE
 from benchmarks._workloads import KINDS, WORKLOADS
 
 # What a measurement finds and on what; what no name here has is of its input.
-OUTCOMES = {"implementation", "repeats", "ratio", "a_a", "noisy", "steps", "chunk"}
+OUTCOMES = {
+    "implementation",
+    "repeats",
+    "ratio",
+    "a_a",
+    "noisy",
+    "steps",
+    "chunk",
+    "n_parallel",
+}
 OUTCOMES |= {"copy_share", "device", "cpus", "load", "python", "versions"}
 OUTCOMES |= {"val_accuracy_best", "left_out"}
 

@@ -4,7 +4,7 @@ Run:     python -m benchmarks.folded
          python -m benchmarks.folded --workload large --batch-sizes 256
 Prints:  JSON lines for each workload, batch size and kind of ids.
 
-A linear head on a mean is a mean of logits (``train.fold``): the bag is of single
+A linear head on a mean is a mean of logits (``nn.fold``): the bag is of single
 numbers. ``flax`` looks the rows up, and takes their mean and then the head.
 """
 
@@ -19,7 +19,7 @@ from benchmarks import _answers, _options, _peers
 from benchmarks._functions import Bound, Function, Functions, on_cores
 from benchmarks._questions import Question, ask
 from benchmarks._workloads import Workload, make_table
-from jaxembed import nn, train
+from jaxembed import nn
 
 PEERS = ("flax", "torch")
 
@@ -101,7 +101,7 @@ def count_folded(workload: Workload, batch_size: int, n_distinct: int) -> int:
 def _fold(model: Any, workload: Workload, layer: Any) -> Bound:
     """The logits of words, made beforehand, as a model's variables are."""
     params = {"embed": {"embedding": make_table(workload)}, "head": layer}
-    folded, variables = train.fold(model, {"params": params})
+    folded, variables = nn.fold(model, {"params": params})
     return Bound(folded.apply, variables, count_folded)
 
 

@@ -104,7 +104,7 @@ def fit_ours(task: Task, turn: Turn) -> float:
     _, history = train.fit(
         nn.TextClassifier(embed, nn.FlattenDense()),
         (task.ids, task.labels),
-        rows=np.arange(n),
+        examples=np.arange(n),
         validation=(task.ids[n:], task.labels[n:]),
         tx=optim.rmsprop(),
         epochs=task.epochs,

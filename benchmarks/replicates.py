@@ -31,7 +31,7 @@ from benchmarks._keras_replicate import fit_keras, make_keras, start_anew
 from benchmarks._lines import AGAIN, Lines, find_peak
 from benchmarks._replicate_task import BATCH_SIZE, HIDDEN, N_TRAIN, Learned, Task
 from benchmarks._workloads import Workload
-from jaxembed import nn, optim, text, train, vectors
+from jaxembed import nn, optim, replicates, text, train, vectors
 
 WHAT = "replicate"
 CLOSE = 0.05  # how far apart the mean validation accuracies may be
@@ -85,7 +85,7 @@ def load(arguments: argparse.Namespace, workload: Workload) -> Iterator[Task]:
     held_out, pool = np.split(order, [arguments.n_validation])
     labels = tokens.train_labels
     for n_draws in arguments.batch_sizes:
-        rows = train.draw_rows(KEY, n_draws, pool, N_TRAIN)
+        rows = replicates.draw_examples(KEY, n_draws, pool, N_TRAIN)
         yield Task(workload, ids, labels, rows, held_out, table, arguments.epochs)
 
 
@@ -100,19 +100,19 @@ def settings(task: Task) -> tuple[nn.TextClassifier, dict[str, Any]]:
     return model, {"params": given, "validation": held_out, "progress": False} | sizes
 
 
-def run(task: Task) -> train.Histories:
+def run(task: Task) -> replicates.Histories:
     """All draws."""
     model, options = settings(task)
     data = task.ids, task.labels
-    return train.replicate(model, data, rows=task.rows, key=KEY, **options)
+    return replicates.run(model, data, examples=task.rows, key=KEY, **options)
 
 
-def check(task: Task, histories: train.Histories) -> None:
+def check(task: Task, histories: replicates.Histories) -> None:
     """Refuses replicates that are not what each is alone."""
     model, options = settings(task)
     data, last = (task.ids, task.labels), len(histories) - 1
     key = jax.random.fold_in(KEY, last)
-    _, alone = train.fit(model, data, rows=task.rows[last], key=key, **options)
+    _, alone = train.fit(model, data, examples=task.rows[last], key=key, **options)
     found = histories.loss[last], histories.val_loss[last]
     if not np.allclose(found, (alone.loss, alone.val_loss), rtol=1e-5, atol=1e-6):
         raise SystemExit(f"{WHAT}: it is not what it is alone: nothing is timed.")
@@ -124,7 +124,7 @@ def measure(
     """Times replicates and fits in turns, and prints their lines."""
     histories = run(task)
     check(task, histories)
-    details: dict[str, dict[str, Any]] = {"jaxembed": {"chunk": histories.chunk}}
+    details: dict[str, dict[str, Any]] = {"jaxembed": {"chunk": histories.n_parallel}}
     details["jaxembed"]["compile_s"] = round(histories.seconds["compile"], 4)
     details["jaxembed"]["own_peak_bytes"] = find_peak()  # before Keras has trained
     turns = make_turns(task, with_keras)

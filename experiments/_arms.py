@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from experiments import _run, _vectors
-from jaxembed import nn, optim, text, train
+from jaxembed import nn, optim, replicates, text
 
 Arm = Literal["frozen", "learned", "fine-tuned"]
 CHANCE = 0.5  # half of the reviews are positive
@@ -52,7 +52,7 @@ class Config(_vectors.VectorOptions):
     """For so many epochs a fine-tuned table is frozen."""
     missing: Literal["zeros", "normal"] = "zeros"
     """Rows of words without a vector: zeros, or drawn like the vectors."""
-    chunk: int | None = None
+    n_parallel: int | None = None
     """Draws trained side by side, by default as many as fit and make it faster."""
     memory_gib: float = 4.0
     """Memory that training may take."""
@@ -179,7 +179,7 @@ def hold_out(
 
 def run_arm(
     config: Config, reviews: Reviews, arm: Arm, n_train: int, draws: int
-) -> train.Histories:
+) -> replicates.Histories:
     """Trains one arm on many draws; the same draws and heads in all arms.
 
     Args:
@@ -200,10 +200,10 @@ def run_arm(
         size = f"{arm}, {n_train:,} reviews"
         print(f"{size}: {n_done} of {draws} draws were finished before", flush=True)
     try:
-        histories = train.replicate(
+        histories = replicates.run(
             model,
             (ids, labels),
-            rows=train.draw_rows(key, draws, pool, n_train),
+            examples=replicates.draw_examples(key, draws, pool, n_train),
             tx=optim.rmsprop(config.learning_rate),
             epochs=config.epochs,
             batch_size=config.batch_size,
@@ -212,7 +212,7 @@ def run_arm(
             validation=(ids[held_out], labels[held_out]),
             unfreeze_after=config.unfreeze_after if arm == "fine-tuned" else 0,
             memory=int(config.memory_gib * 2**30),
-            chunk=config.chunk,
+            n_parallel=config.n_parallel,
             checkpoint=path,
         )
     except ValueError as error:

@@ -82,7 +82,7 @@ def run(config: Config) -> dict[str, Any]:
         batch_size=config.batch_size,
         key=key,
         params=params,
-        rows=rows,
+        examples=rows,
         validation=(ids[held_out], labels[held_out]),
         unfreeze_after=unfreeze_after,
         stopping=train.Stopping(keep_best=config.keep_best),

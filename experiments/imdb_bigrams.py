@@ -80,7 +80,7 @@ def run(config: Config) -> dict[str, Any]:
         epochs=config.epochs,
         batch_size=config.batch_size,
         key=key,
-        rows=rows,
+        examples=rows,
         validation=(ids[held_out], labels[held_out]) if held_out.size else None,
         on_epoch=lambda history: _run.print_epoch(history, config.epochs),
     )

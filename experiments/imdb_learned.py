@@ -60,7 +60,7 @@ def run(config: Config) -> dict[str, Any]:
         epochs=config.epochs,
         batch_size=config.batch_size,
         key=key,
-        rows=rows,
+        examples=rows,
         validation=(ids[held_out], labels[held_out]),
         stopping=train.Stopping(keep_best=config.keep_best),
         on_epoch=lambda history: _run.print_epoch(history, config.epochs),

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from experiments import _arms, _files, _run
-from jaxembed import plot, train
+from jaxembed import plot, replicates, stats
 
 SIZES = (50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 20_000)
 DRAWS = 10
@@ -123,25 +123,25 @@ def count_draws(config: Config, size: int) -> int:
     return config.draws
 
 
-def pick_epochs(histories: train.Histories) -> dict[str, np.ndarray]:
+def pick_epochs(histories: replicates.Histories) -> dict[str, np.ndarray]:
     """The accuracies of each draw at its best epoch, counted from 1, and at the last.
 
     Raises:
       ValueError: if a draw has none that is a number.
     """
-    best, epochs = train.best_epoch(histories.val_accuracy)
+    best, epochs = stats.best_epoch(histories.val_accuracy)
     return {
         "val_accuracy_best": best,
         "best_epoch": epochs + 1,
-        "val_accuracy_final": train.final_epoch(histories.val_accuracy),
-        "accuracy_final": train.final_epoch(histories.accuracy),
+        "val_accuracy_final": stats.final_epoch(histories.val_accuracy),
+        "accuracy_final": stats.final_epoch(histories.accuracy),
     }
 
 
-def print_line(arm: str, size: int, histories: train.Histories) -> None:
+def print_line(arm: str, size: int, histories: replicates.Histories) -> None:
     """Prints what an arm has come to with a size."""
     best, last = (
-        train.mean_interval(pick_epochs(histories)[name]) for name in _arms.EPOCHS
+        stats.mean_interval(pick_epochs(histories)[name]) for name in _arms.EPOCHS
     )
     seconds = histories.seconds["compile"] + histories.seconds["run"]
     numbers = f"best {best}  last {last}  {seconds:.0f} s"
@@ -161,7 +161,7 @@ def summarize(numbers: Numbers) -> dict[str, Any]:
     """The means of each arm, an interval for each size."""
     return {
         arm: {
-            name: [train.mean_interval(metrics[name]) for metrics in parts]
+            name: [stats.mean_interval(metrics[name]) for metrics in parts]
             for name in (*_arms.EPOCHS, "accuracy_final")
         }
         for arm, parts in numbers.items()
@@ -176,7 +176,7 @@ def find_crossovers(sizes: Sequence[int], numbers: Numbers) -> Crossovers:
             for name, found in crossovers.items():
                 parts = zip(numbers[first], numbers[second], strict=True)
                 differences = [a[name] - b[name] for a, b in parts]
-                found[f"{first} over {second}"] = train.crossover(sizes, differences)
+                found[f"{first} over {second}"] = stats.crossover(sizes, differences)
     return crossovers
 
 

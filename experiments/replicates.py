@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 
 from experiments import _arms, _files, _run
-from jaxembed import plot, train
+from jaxembed import plot, replicates, stats
 
 DRAWS, DRAWS_EMBEDDED = 100, 64  # the latter takes two minutes on two CPU cores
 SHARE = 0.4
 COLUMNS = ("arm", "draw", "epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 PAIRS = (("frozen", "learned"), ("fine-tuned", "frozen"), ("fine-tuned", "learned"))
 
-Runs = dict[_arms.Arm, train.Histories]
+Runs = dict[_arms.Arm, replicates.Histories]
 Numbers = dict[_arms.Arm, dict[str, np.ndarray]]
 
 
@@ -80,7 +80,7 @@ def run(config: Config) -> dict[str, Any]:
         "config": _run.as_json(config) | {"draws": draws},
         "arms": _arms.as_dicts(arms),
         "differences": _arms.as_dicts(differences),
-        "chunk": {arm: histories.chunk for arm, histories in runs.items()},
+        "n_parallel": {arm: histories.n_parallel for arm, histories in runs.items()},
         "seconds": {"load": load} | {arm: runs[arm].seconds for arm in runs},
     } | reviews.facts
 
@@ -107,9 +107,9 @@ def pick_epochs(runs: Runs) -> Numbers:
     """The accuracies of each draw at its best epoch and at the last one."""
     return {
         arm: {
-            "val_accuracy_best": train.best_epoch(histories.val_accuracy)[0],
-            "val_accuracy_final": train.final_epoch(histories.val_accuracy),
-            "accuracy_final": train.final_epoch(histories.accuracy),
+            "val_accuracy_best": stats.best_epoch(histories.val_accuracy)[0],
+            "val_accuracy_final": stats.final_epoch(histories.val_accuracy),
+            "accuracy_final": stats.final_epoch(histories.accuracy),
         }
         for arm, histories in runs.items()
     }
@@ -120,8 +120,8 @@ def summarize(numbers: Numbers) -> dict[str, Any]:
     return {
         arm: {
             name: {
-                "mean": train.mean_interval(values),
-                "median": train.median_interval(values),
+                "mean": stats.mean_interval(values),
+                "median": stats.median_interval(values),
             }
             for name, values in metrics.items()
         }
@@ -136,7 +136,7 @@ def compare(numbers: Numbers) -> dict[str, Any]:
         if first in numbers and second in numbers:
             differences[f"{first} - {second}"] = {
                 name: {
-                    "mean": train.paired_difference(
+                    "mean": stats.paired_difference(
                         a := numbers[first][name], b := numbers[second][name]
                     ),
                     "share_better": float(np.mean(a > b)),

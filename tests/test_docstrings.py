@@ -5,7 +5,10 @@ import inspect
 
 import pytest
 
-ROOMS = ("text", "vectors", "nn", "optim", "train", "geometry", "plot")
+ROOMS = (
+    *("text", "vectors", "nn", "optim", "train"),
+    *("replicates", "stats", "geometry", "plot"),
+)
 
 
 def public_names():

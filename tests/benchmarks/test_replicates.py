@@ -11,7 +11,7 @@ import pytest
 from benchmarks import _keras_replicate, _workloads, replicates
 from benchmarks._lines import Lines
 from benchmarks._replicate_task import Learned
-from jaxembed.train.evaluate import BATCH_SIZE
+from jaxembed.train._evaluate import BATCH_SIZE
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 SIZES = ["--workload", "9x4x6", "--batch-sizes", "2", "3", "--n-validation", "2"]

@@ -115,7 +115,7 @@ def test_a_wrong_gradient_is_refused(no_torch, monkeypatch, read_lines):
 
 
 def test_a_wrong_fold_is_refused(no_torch, monkeypatch):
-    fold = folded.train.fold
+    fold = folded.nn.fold
 
     def wrongly(model, variables):
         small, variables = fold(model, variables)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import learning_curve
-from jaxembed import train
+from jaxembed import replicates, stats, train
 
 OUT = Path("runs/learning_curve")
 SMALL = ("--vectors", "ppmi", "--ppmi-dim", 6, "--num-words", 200, "--length", 10)
@@ -28,7 +28,7 @@ def read_csv():
 
 
 def test_files_crossings_and_pairs(run_main, reviews, monkeypatch):
-    replicate, draws = train.replicate, []
+    replicate, draws = replicates.run, []
 
     def note(*args, **settings):
         draws.append(settings["rows"])
@@ -52,13 +52,13 @@ def test_files_crossings_and_pairs(run_main, reviews, monkeypatch):
         }
         for (arm, size), draws in values.items():
             found = metrics["arms"][arm][name][["40", "80"].index(size)]
-            assert found == train.mean_interval(draws)._asdict()
+            assert found == stats.mean_interval(draws)._asdict()
         if name in learning_curve.PICTURES:
             differences = [
                 np.subtract(values["learned", size], values["frozen", size])
                 for size in ("40", "80")
             ]
-            crossing = train.crossover([40, 80], differences)
+            crossing = stats.crossover([40, 80], differences)
             found = metrics["crossovers"][name]["learned over frozen"]
             assert found == crossing.to_dict()
             assert any(str(crossing) in line for line in lines)
@@ -90,7 +90,7 @@ def test_bad_input_is_refused_before_training(
 def test_the_answer_is_told_in_words(capsys):
     found = [(1840.2, 1200.0, 2600.0), (None, 1200.0, None), (50.0, 50.0, 60.0)]
     for ends in found:
-        crossing = train.crossover([50, 20_000], [[-1], [1]])._replace(
+        crossing = stats.crossover([50, 20_000], [[-1], [1]])._replace(
             **dict(zip(("size", "low", "high"), ends, strict=True)), missing=0.0
         )
         told = {"val_accuracy_final": {"learned over frozen": crossing}}

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from experiments import replicates
-from jaxembed import plot, train
+from jaxembed import plot, stats, train
 
 OUT = Path("runs/replicates")
 SMALL = ("--vectors", "ppmi", "--ppmi-dim", 6, "--num-words", 200, "--length", 10)
 SMALL += ("--n-train", 40, "--draws", 4, "--hidden", 4, "--epochs", 2)
-SMALL += ("--unfreeze-after", 1, "--chunk", 2)
+SMALL += ("--unfreeze-after", 1, "--n-parallel", 2)
 
 
 def read_csv():
@@ -61,17 +61,17 @@ def check_files(lines):
         np.testing.assert_array_equal(columns["epoch"][0], [1, 2])
         best, last = columns["val_accuracy"].max(1), columns["val_accuracy"][:, -1]
         found = metrics["arms"][arm]
-        assert found["val_accuracy_best"]["mean"] == train.mean_interval(best)._asdict()
+        assert found["val_accuracy_best"]["mean"] == stats.mean_interval(best)._asdict()
         assert found["val_accuracy_final"]["median"]["estimate"] == np.median(last)
         mean = columns["accuracy"][:, -1].mean()
         assert found["accuracy_final"]["mean"]["estimate"] == pytest.approx(mean)
-        assert metrics["chunk"][arm] == 2
+        assert metrics["n_parallel"][arm] == 2
         assert {"compile", "run", "per_replicate"} == set(metrics["seconds"][arm])
         mean = found["val_accuracy_best"]["mean"]["estimate"]
         assert any(line.startswith(f"  {arm:<24}{mean:.3f} (") for line in lines)
     first, second = (table[arm]["val_accuracy"][:, -1] for arm in ("frozen", "learned"))
     difference = metrics["differences"]["frozen - learned"]["val_accuracy_final"]
-    assert difference["mean"] == train.paired_difference(first, second)._asdict()
+    assert difference["mean"] == stats.paired_difference(first, second)._asdict()
     assert difference["share_better"] == (first > second).mean()
     # The same draws, heads and tables until one of the tables is trained.
     frozen, tuned = table["frozen"]["val_loss"], table["fine-tuned"]["val_loss"]
@@ -98,7 +98,7 @@ def test_the_notebooks_comparison(run_main, real_reviews):
 
 def test_one_draw_has_no_interval(run_main, reviews):
     flags = ("--data", reviews, *SMALL, "--arms", "frozen", "--draws", 1)
-    lines = run_main(replicates, *flags, "--chunk", 1)
+    lines = run_main(replicates, *flags, "--n-parallel", 1)
     assert sum("(no interval: one draw)" in line for line in lines) == 3
     metrics = json.loads((OUT / "metrics.json").read_text())
     assert metrics["arms"]["frozen"]["val_accuracy_best"]["mean"]["low"] is None
@@ -106,9 +106,9 @@ def test_one_draw_has_no_interval(run_main, reviews):
 
 
 def test_more_side_by_side_than_memory_allows(run_main, reviews):
-    flags = ("--data", reviews, *SMALL, "--chunk", 4, "--arms", "learned")
+    flags = ("--data", reviews, *SMALL, "--n-parallel", 4, "--arms", "learned")
     flags += ("--hidden", 20_000, "--memory-gib", 0.1)
-    with pytest.raises(SystemExit, match=r"error: 4 replicates .* chunk=[1-3] fits"):
+    with pytest.raises(SystemExit, match=r"4 replicates .* n_parallel=[1-3] fits"):
         run_main(replicates, *flags)
 
 

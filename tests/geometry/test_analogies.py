@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxembed import geometry
-from jaxembed.geometry import analogies, search
+from jaxembed.geometry import _analogies, _search
 from tests.geometry.conftest import as_of_gensim, assert_equal, both_of
 
 FORMS = (str.lower, str.title, str.upper)
@@ -93,14 +93,14 @@ def test_products_are_those_of_gensims_cosmul(forms, write):
 def test_many_words_are_asked_in_parts(forms, write, monkeypatch):
     path = write(make_questions(300))
     whole = geometry.evaluate_analogies(forms[0], path)
-    monkeypatch.setattr(search, "MAX_SCORES", 20 * 128)  # twenty words, two blocks
+    monkeypatch.setattr(_search, "MAX_SCORES", 20 * 128)  # twenty words, two blocks
     shapes = []
 
     def cosines(rows, queries):
         shapes.append((len(queries), len(rows)))
-        return search.cosines(rows, queries)
+        return _search.cosines(rows, queries)
 
-    monkeypatch.setattr(analogies, "_cosines_of_rows", lambda r, p: cosines(r, r[p]))
+    monkeypatch.setattr(_analogies, "_cosines_of_rows", lambda r, p: cosines(r, r[p]))
     assert geometry.evaluate_analogies(forms[0], path) == whole
     assert len(shapes) > 3
     assert max(shapes) == (32, 128)  # filled up to a power of two
@@ -117,11 +117,11 @@ def test_a_table_is_understood(forms, write):
 def test_files_of_about_the_same_size_share_a_program(forms, write):
     first = ": one\nword1 word2 word3 word4\nword5 word6 word7 word8\n"
     geometry.evaluate_analogies(forms[0], write(first + "word1 word2 word3 word5"))
-    n_programs = search._best._cache_size()
+    n_programs = _search._best._cache_size()
     for more in ("", "word9 word1 word2 word3"):
         more = first + "word5 word6 word7 word8\n" + more
         geometry.evaluate_analogies(forms[0], write(more))
-    assert search._best._cache_size() == n_programs
+    assert _search._best._cache_size() == n_programs
 
 
 def test_sections_of_one_name_are_one(forms, write):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxembed import geometry, vectors
-from jaxembed.geometry import search
+from jaxembed.geometry import _search
 
 N = 7
 
@@ -22,7 +22,7 @@ def test_top_is_top_k(n_best, kinds):
     scores[3] = np.arange(2560)  # and all in one
     scores[4] = 0  # the best block is not the first, and both have a 2
     scores[4, [1, 2, 320, 321]] = 3, 2, 4, 2
-    values, places = jax.jit(search.top, static_argnums=1)(scores, n_best)
+    values, places = jax.jit(_search.top, static_argnums=1)(scores, n_best)
     expected = jax.lax.top_k(scores, n_best)
     np.testing.assert_array_equal(values, expected[0])
     np.testing.assert_array_equal(places, expected[1])
@@ -33,7 +33,7 @@ def test_cosines_are_those_of_numpy(both):
     rng = np.random.default_rng(1)
     queries = rng.normal(size=(N, both[0].dim)).astype(np.float32) * 7
     table = geometry.unit_table(both[0])
-    ours = search.cosines(table.rows, jnp.asarray(queries))[:, : len(table)]
+    ours = _search.cosines(table.rows, jnp.asarray(queries))[:, : len(table)]
     theirs = [both[1].cosine_similarities(query, both[1].vectors) for query in queries]
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
@@ -41,8 +41,8 @@ def test_cosines_are_those_of_numpy(both):
 def test_products_of_a_gpu_are_not_cut_to_fewer_bits():
     rows, queries = jnp.ones((4, 3)), jnp.ones((2, 3))
     for score, arguments in [
-        (search.cosines, queries),
-        (search.cosine_products, (queries[None], queries[None])),
+        (_search.cosines, queries),
+        (_search.cosine_products, (queries[None], queries[None])),
     ]:
         program = str(jax.make_jaxpr(score)(rows, arguments))
         n_products = program.count("dot_general[")
@@ -122,7 +122,7 @@ def test_no_query_is_no_answer(both):
 def counted(shapes):
     def score(rows, queries):
         shapes.append(queries.shape)
-        return search.cosines(rows, queries)
+        return _search.cosines(rows, queries)
 
     return score
 
@@ -133,10 +133,10 @@ def test_any_number_of_queries_shares_a_program(both):
     for n_queries in (600, 257, 1000, 256):
         queries = np.ones((n_queries, both[0].dim), np.float32)
         exclude = np.zeros((n_queries, 1), np.int32)
-        search.search(score, table.rows, queries, table, exclude, 3)
-    assert shapes == [(search.MAX_QUERIES, both[0].dim)]
+        _search.search(score, table.rows, queries, table, exclude, 3)
+    assert shapes == [(_search.MAX_QUERIES, both[0].dim)]
     queries = np.ones((3, both[0].dim), np.float32)  # few have a small one
-    search.search(score, table.rows, queries, table, np.zeros((3, 1), np.int32), 3)
+    _search.search(score, table.rows, queries, table, np.zeros((3, 1), np.int32), 3)
     assert shapes[1:] == [(4, both[0].dim)]
 
 
@@ -146,11 +146,11 @@ def test_memory_is_bounded_by_smaller_chunks(both, monkeypatch, max_scores):
     queries = np.random.default_rng(3).normal(size=(8, both[0].dim))
     queries = queries.astype(np.float32)
     expected = geometry.nearest(table, queries, 3)
-    monkeypatch.setattr(search, "MAX_SCORES", max_scores)
+    monkeypatch.setattr(_search, "MAX_SCORES", max_scores)
     shapes = []
     exclude = np.zeros((8, 0), np.int32)
     arguments = (table.rows, queries, table, exclude, 3)
-    scores, rows = search.search(counted(shapes), *arguments)
+    scores, rows = _search.search(counted(shapes), *arguments)
     np.testing.assert_array_equal(rows, expected[1])
     np.testing.assert_allclose(scores, expected[0], rtol=1e-6)
     assert [shape[0] for shape in shapes] == [min(8, max(1, max_scores // 2560))]
@@ -163,7 +163,7 @@ def test_memory_is_bounded_by_smaller_chunks(both, monkeypatch, max_scores):
         ({"queries": [[1.0, 2.0, 3.0]]}, ValueError, r"D = 2, got \[1, 3\]"),
         ({"queries": [[1, 2], [1, np.nan]]}, ValueError, r"finite, got \[.*\] at 1"),
         ({"topn": 0}, ValueError, "topn must be at least 1, got 0"),
-        ({"topn": 1.5}, TypeError, "topn must be an integer, got float"),
+        ({"topn": 1.5}, TypeError, "topn must be an integer, got 1.5"),
         ({"exclude": [[3]]}, ValueError, "rows of the 3 words, got 3"),
         ({"exclude": [[0], [1]]}, ValueError, r"with N = 1, .* got \[2, 1\]"),
         ({"exclude": [0]}, ValueError, r"with N = 1, .* got \[1\]"),

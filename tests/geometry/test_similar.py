@@ -8,7 +8,7 @@ import pytest
 from gensim.models.fasttext import load_facebook_vectors
 
 from jaxembed import geometry, vectors
-from jaxembed.geometry import search
+from jaxembed.geometry import _search
 from tests.geometry.conftest import D, both_of
 from tests.vectors.conftest import fasttext_bin
 
@@ -140,13 +140,13 @@ def test_a_question_of_zeros_has_cosines_of_0():
 
 def test_equal_questions_compile_once(both):
     geometry.most_similar(both[0], ["w1", "w2"], ["w3"], topn=65)
-    n_programs = search._best._cache_size()
+    n_programs = _search._best._cache_size()
     for topn in (65, 99, 128):  # up to 128 answers, and up to 4 words to leave out
         geometry.most_similar(both[0], ["w4", "w5"], ["w6"], topn)
         geometry.most_similar(both[0], VECTOR, ["w6", "w7", "w8", "w9"], topn)
-    assert search._best._cache_size() == n_programs
+    assert _search._best._cache_size() == n_programs
     geometry.most_similar(both[0], "w4", topn=129)  # the test can fail
-    assert search._best._cache_size() == n_programs + 1
+    assert _search._best._cache_size() == n_programs + 1
 
 
 def test_similarity_is_gensims(both):
@@ -199,7 +199,7 @@ def test_cosmul_knows_no_weights_and_needs_something_positive(both):
 def test_other_counts_are_refused(both, ask):
     with pytest.raises(ValueError, match="topn must be at least 1, got 0"):
         ask(both[0], "w1", topn=0)
-    with pytest.raises(TypeError, match="topn must be an integer, got NoneType"):
+    with pytest.raises(TypeError, match="topn must be an integer, got None"):
         ask(both[0], "w1", topn=None)
     with pytest.raises(ValueError, match="restrict_vocab must be at least 1"):
         ask(both[0], "w1", restrict_vocab=0)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxembed import geometry, vectors
-from jaxembed.geometry.table import BLOCK
+from jaxembed.geometry._table import BLOCK
 
 
 def vectors_of(matrix):
@@ -66,7 +66,7 @@ def test_zeros_beyond_the_first_words_are_left_out():
     [
         (0, ValueError, "restrict_vocab must be at least 1 or None, got 0"),
         (-3, ValueError, "restrict_vocab must be at least 1 or None, got -3"),
-        (2.0, TypeError, "restrict_vocab must be an integer or None, got float"),
+        (2.0, TypeError, "restrict_vocab must be an integer or None, got 2.0"),
     ],
 )
 def test_other_counts_are_refused(both, bad, error, message):

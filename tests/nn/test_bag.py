@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxembed import nn
-from jaxembed.nn.bag_loops import COLUMNS, fold_at_once
+from jaxembed.nn._bag_loops import COLUMNS, fold_at_once
 
 V, D, B, L = 11, 5, 4, 2 * COLUMNS + 3  # all different; two bodies and a rest
 RNG = np.random.default_rng(0)

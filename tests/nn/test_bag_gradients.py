@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxembed import nn
-from jaxembed.nn import bag_loops
+from jaxembed.nn import _bag_loops
 
 V, D, B, L = 13, 3, 5, 7  # all different
 RNG = np.random.default_rng(1)
@@ -22,7 +22,7 @@ OFFSETS = jnp.asarray(np.concatenate([[0], np.cumsum(LENGTHS)]))
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Several chunks, the last of them filled up, without thousands of ids."""
-    monkeypatch.setattr(bag_loops, "CHUNK", 8)
+    monkeypatch.setattr(_bag_loops, "CHUNK", 8)
 
 
 def dense(table, ids, weights, mask, combine):
@@ -124,14 +124,14 @@ def test_on_a_gpu_all_rows_are_scattered_and_multiplied_at_once(small_chunks):
     ids, weights = IDS.reshape(-1), WEIGHTS.reshape(-1)
     items = (ids, jnp.repeat(bags, L), weights)
     zeros = jnp.zeros((V, D))
-    found = bag_loops.scatter_at_once(zeros, items, COTANGENT)
+    found = _bag_loops.scatter_at_once(zeros, items, COTANGENT)
     expected = np.zeros((V, D))
     np.add.at(expected, IDS, np.float64(WEIGHTS)[..., None] * COTANGENT[:, None])
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    by_chunk = bag_loops.scatter_by_chunk(zeros, items, COTANGENT)
+    by_chunk = _bag_loops.scatter_by_chunk(zeros, items, COTANGENT)
     np.testing.assert_allclose(by_chunk, expected, atol=1e-5)
     expected = (np.float64(TABLE)[IDS] * np.float64(COTANGENT)[:, None]).sum(-1)
-    for products in (bag_loops.products_at_once, bag_loops.products_by_chunk):
+    for products in (_bag_loops.products_at_once, _bag_loops.products_by_chunk):
         found = products(TABLE, (IDS, bags), COTANGENT)
         np.testing.assert_allclose(found, expected, atol=1e-5)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxembed import nn
-from jaxembed.nn.bag_loops import FEW_ROWS
+from jaxembed.nn._bag_loops import FEW_ROWS
 
 V, D = 7, 5
 TABLE = jnp.arange(V * D, dtype=jnp.float32).reshape(V, D) + 1

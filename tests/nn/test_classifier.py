@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxembed import nn
+from jaxembed.nn._heads import Flatten
 
 V, D, B, L, C = 11, 5, 2, 3, 4
 IDS = jnp.array([[1, 2, 3], [3, 1, 6]])
@@ -78,7 +79,7 @@ def test_initializers_have_the_shape_and_dtype_asked_for(dtype):
 
 def test_flatten_puts_the_words_side_by_side():
     rows = jnp.arange(B * L * D).reshape(B, L, D)
-    flatten = jax.jit(chex.assert_max_traces(lambda x: nn.Flatten().apply({}, x), n=1))
+    flatten = jax.jit(chex.assert_max_traces(lambda x: Flatten().apply({}, x), n=1))
     flat, _ = flatten(rows), flatten(rows + 1)
     chex.assert_type(flat, rows.dtype)
     chex.assert_shape(flat, (B, L * D))

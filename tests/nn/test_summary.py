@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxembed import nn
+from jaxembed.nn._summary import find_tables, record_calls
 
 IDS = np.zeros((1, 20), np.int32)
 
@@ -53,7 +54,7 @@ def test_a_model_of_ones_own():
         "model": (3, False),
     }
     variables = Own().init(jax.random.key(0), IDS)
-    tables = nn.find_tables(nn.record_calls(Own(), variables, IDS))
+    tables = find_tables(record_calls(Own(), variables, IDS))
     sizes = {path: table.module.num_embeddings for path, table in tables.items()}
     assert sizes == {("words", "embedding"): 9, ("kinds", "embedding"): 4}
 
@@ -61,7 +62,7 @@ def test_a_model_of_ones_own():
 def test_a_call_has_the_shape_and_dtype_of_its_output():
     model = nn.TextClassifier(nn.Embed(9, 5, dtype=jnp.bfloat16), nn.FlattenDense())
     variables = model.init(jax.random.key(0), IDS)
-    calls = nn.record_calls(model, variables, IDS)
+    calls = record_calls(model, variables, IDS)
     assert [call.path for call in calls] == [
         ("embed",),
         ("head", "flatten"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxembed import optim
-from jaxembed.optim.deduplicate import sum_by_slot, sum_by_sort
+from jaxembed.optim._deduplicate import sum_by_slot, sum_by_sort
 
 V, D, N = 9, 3, 20
 FORMS = {"slot": jax.jit(sum_by_slot), "sort": jax.jit(sum_by_sort)}

@@ -55,12 +55,12 @@ def test_fit_adds_to_what_was_counted_before():
 
 
 def test_words_are_counted_across_pieces(monkeypatch):
-    from jaxembed.text import tokenizer, words
+    from jaxembed.text import _split, _tokenizer
 
     texts = [f"w{i % 7} common {'x' * (i % 5)}!" for i in range(100)]
     whole = text.Tokenizer().fit(texts)
-    monkeypatch.setattr(words, "PIECE", 25)
-    monkeypatch.setattr(tokenizer, "PIECES_AT_ONCE", 3)
+    monkeypatch.setattr(_split, "PIECE", 25)
+    monkeypatch.setattr(_tokenizer, "PIECES_AT_ONCE", 3)
     cut = text.Tokenizer().fit(texts)
     assert list(cut.word_counts.items()) == list(whole.word_counts.items())
     assert cut.encode(texts) == whole.encode(texts)

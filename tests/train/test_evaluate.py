@@ -28,7 +28,7 @@ def test_any_number_of_examples(model, variables, examples, n):
 
 
 def test_one_program_serves_all_numbers(model, variables, examples):
-    module = importlib.import_module("jaxembed.train.evaluate")
+    module = importlib.import_module("jaxembed.train._evaluate")
     module._measure.clear_cache()
     for n in (1, 20, 70):
         train.evaluate(model, variables, examples[0][:n], examples[1][:n])

@@ -48,7 +48,7 @@ def test_rows_pick_the_examples(fit, examples):
     rows = np.array([5, 60, 7, 8, 1, 33, 2, 19, 40, 41])
     picked = (examples[0][rows], examples[1][rows])
     chex.assert_trees_all_equal(
-        fit(rows=rows, shuffle=False)[0].params,
+        fit(examples=rows, shuffle=False)[0].params,
         fit(data=picked, shuffle=False)[0].params,
     )
 

@@ -67,8 +67,12 @@ BAD[3, 2] = V
             "batch_size must be from 1 to the number of examples, 5, got 8",
         ),
         ({"batch_size": 0}, ValueError, "from 1 to the number of examples, 70, got 0"),
-        ({"rows": [0, 70]}, ValueError, r"rows\[1\] is 70, and there are 70 examples"),
-        ({"rows": [0.0, 1.0]}, TypeError, "rows must be integers with one axis"),
+        (
+            {"examples": [0, 70]},
+            ValueError,
+            r"examples\[1\] is 70, and the data",
+        ),
+        ({"examples": [0.0, 1.0]}, TypeError, "examples must be integers with one"),
         (
             {"model": WithoutTrain()},
             TypeError,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxembed import nn, optim, train
-from jaxembed.train.layout import make_dense, measure_layouts
+from jaxembed.train._layout import make_dense, measure_layouts
 
 from .conftest import L, V, bits, table_of
 
@@ -25,7 +25,7 @@ def cost(monkeypatch):
             calls.append(cheap)
             return {"sparse": 2.0, "dense": 2.0} | {cheap: 1.0}
 
-        module = importlib.import_module("jaxembed.train.layout")
+        module = importlib.import_module("jaxembed.train._layout")
         monkeypatch.setattr(module, "measure_layouts", measure)
         return calls
 

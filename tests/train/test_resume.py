@@ -94,7 +94,7 @@ DROPOUT = nn.TextClassifier(nn.Embed(V, 4), nn.FlattenDense(dropout=0.5))
         ({"key": jax.random.key(9)}, "key"),
         ({"batch_size": 7}, "program"),
         ({"shuffle": False}, "program"),
-        ({"rows": np.arange(30)}, "examples"),
+        ({"examples": np.arange(30)}, "examples"),
         ({"params": "other"}, "initial weights"),
         ({"stopping": train.Stopping(patience=3, monitor="loss")}, "monitor, patience"),
         (

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from jaxembed import nn, optim, train
-from jaxembed.train.layout import make_dense
+from jaxembed.train._layout import make_dense
 
 from .conftest import L, N, V, bits, start_of, table_of
 
@@ -181,19 +181,19 @@ def test_memory_does_not_grow_with_the_vocabulary(head):
 
 
 def test_equal_shapes_are_compiled_once(fit, model):
-    from jaxembed.train import program
+    from jaxembed.train import _program
 
     table_tx, tx = OPTIMIZERS["rmsprop"], optim.rmsprop(0.01)
     fit(model=model, tx=tx, table_tx=table_tx, layout="sparse")
-    before = program._epoch._cache_size()
+    before = _program._epoch._cache_size()
     for seed in (1, 2):
         mask = np.arange(V) % (seed + 1) > 0
         key = jax.random.key(seed)
         settings = {"tx": tx, "table_tx": table_tx, "layout": "sparse", "key": key}
         fit(model=model, trainable_rows=mask, **settings)
     # One more for the mask, which the first run had not; other masks are data.
-    assert program._epoch._cache_size() <= before + 1
-    assert N % 8  # the last batch is filled up, and still there is one program
+    assert _program._epoch._cache_size() <= before + 1
+    assert N % 8  # the last batch is filled up, and still there is one _program
 
 
 @pytest.mark.parametrize(

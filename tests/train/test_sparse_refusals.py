@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxembed import nn, optim, train
+from jaxembed import nn, optim
 
 from .conftest import L, V
 
@@ -173,8 +173,8 @@ def test_only_what_is_known_is_folded():
     model = Tripled(nn.Embed(V, 3), nn.PooledDense())
     variables = model.init(jax.random.key(0), np.zeros((1, L), int))
     with pytest.raises(TypeError, match="got a Tripled of Embed and PooledDense"):
-        train.fold(model, variables)
+        nn.fold(model, variables)
     clip = functools.partial(nn.embedding_bag, mode="clip")
     model = nn.TextClassifier(nn.Embed(V, 3, bag_fn=clip), nn.PooledDense())
     with pytest.raises(ValueError, match="whose bag_fn is embedding_bag"):
-        train.fold(model, variables)
+        nn.fold(model, variables)

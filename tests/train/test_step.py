@@ -8,6 +8,7 @@ import optax
 import pytest
 
 from jaxembed import nn, optim, train
+from jaxembed.train._epoch import make_batches
 from tests.train.conftest import V
 
 KEY = jax.random.key(0)
@@ -57,7 +58,7 @@ def test_axes_that_do_not_fit_are_refused(logits, labels):
 @pytest.mark.parametrize("n", [1, 7, 8, 9, 16])
 def test_batches_have_each_example_once(n):
     order = jax.random.permutation(KEY, n).astype(jnp.int32)
-    examples, mask = train.make_batches(order, 8)
+    examples, mask = make_batches(order, 8)
     chex.assert_shape([examples, mask], (-(-n // 8), 8))
     assert examples[mask].tolist() == order.tolist()
     assert bool(mask[:, 0].all())  # no batch without an example

@@ -33,7 +33,7 @@ def by_hand(window, smoothing, dim):
 @pytest.mark.parametrize(("window", "smoothing"), [(1, 1.0), (2, 0.75), (9, 0.75)])
 def test_it_equals_a_count_by_hand(monkeypatch, window, smoothing, pieces):
     # The room's function of that name hides the module.
-    monkeypatch.setattr(sys.modules["jaxembed.vectors.ppmi"], "TOKENS_AT_ONCE", pieces)
+    monkeypatch.setattr(sys.modules["jaxembed.vectors._ppmi"], "TOKENS_AT_ONCE", pieces)
     tokenizer = text.Tokenizer().fit(TEXTS)
     made = vectors.ppmi(TEXTS, tokenizer, 3, window=window, smoothing=smoothing)
     words, expected = by_hand(window, smoothing, 3)
@@ -63,7 +63,7 @@ def test_texts_and_their_ids_give_the_same():
     ],
 )
 def test_the_same_texts_give_the_same_vectors(monkeypatch, texts, n_dense):
-    monkeypatch.setattr(sys.modules["jaxembed.vectors.ppmi"], "MAX_DENSE", n_dense)
+    monkeypatch.setattr(sys.modules["jaxembed.vectors._ppmi"], "MAX_DENSE", n_dense)
     tokenizer = text.Tokenizer().fit(texts)
     matrices = [vectors.ppmi(texts, tokenizer, 2).matrix for _ in range(3)]
     np.testing.assert_allclose(matrices[0], matrices[1], atol=1e-6)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxembed import vectors
+from jaxembed.vectors._load import FORMATS
 from tests.vectors.conftest import fasttext_bin
 
 ROW = struct.pack("<2f", 1, 2)
@@ -216,7 +217,7 @@ def test_cut_and_corrupted_files_raise_nothing_else(originals, tmp_path_factory,
     """Only the documented error, and some words have the vectors that all have."""
     path = tmp_path_factory.getbasetemp() / "corrupted"
     path.write_bytes(corrupt(data.draw(st.sampled_from(originals)), data))
-    format = data.draw(st.sampled_from([None, None, *vectors.FORMATS]))
+    format = data.draw(st.sampled_from([None, None, *FORMATS]))
     limit = data.draw(st.sampled_from([None, None, 1, 3]))
     whole = load_or_refuse(path, format=format, limit=limit)
     vocabulary = ["unknown", *(whole.words[::2] if whole else ["the", "x"])]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxembed import vectors
-from jaxembed.text.tokens import hash_arrays
+from jaxembed._io import hash_arrays
 from tests.vectors.conftest import fasttext_bin, read_by_gensim
 
 TEXT = {"glove": {"no_header": True}, "word2vec": {}}

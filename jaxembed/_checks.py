@@ -1,0 +1,98 @@
+"""Checks of arguments: one wording for each error."""
+
+import operator
+from typing import Any
+
+import numpy as np
+
+# The largest id that int32 holds, plus 1: the limit where no table is known.
+MAX_IDS = 2**31
+
+
+def check_count(name: str, value: Any, *, least: int = 1, also: str = "") -> int:
+    """Return ``value`` as an int, if it is an integer of at least ``least``.
+
+    Args:
+      name: name of the argument, for the error.
+      value: a Python or NumPy integer. A bool is refused.
+      least: smallest value that is allowed.
+      also: what else is allowed, for the error, such as ``" or None"``.
+
+    Returns:
+      The value as a Python int.
+
+    Raises:
+      TypeError: if it is not an integer.
+      ValueError: if it is below ``least``, or 2**63 or more.
+
+    Example:
+      >>> check_count("epochs", np.int64(3))
+      3
+      >>> check_count("epochs", 0)
+      Traceback (most recent call last):
+      ValueError: epochs must be at least 1, got 0.
+    """
+    try:
+        count = operator.index(value)
+    except TypeError:
+        count = None
+    if count is None or isinstance(value, bool | np.bool):
+        raise TypeError(f"{name} must be an integer{also}, got {value!r}.")
+    if not least <= count < 2**63:
+        raise ValueError(f"{name} must be at least {least}{also}, got {count}.")
+    return count
+
+
+def check_row_mask(mask: Any, n_rows: int, name: str = "trainable_rows") -> None:
+    """Raise unless ``mask`` has one bool for each row of a table.
+
+    Args:
+      mask: an array of NumPy or JAX, concrete or traced.
+      n_rows: V, number of rows of the table.
+      name: name of the mask, for the error.
+
+    Raises:
+      TypeError: if it does not hold bools.
+      ValueError: if its shape is not ``[V]``.
+
+    Example:
+      >>> check_row_mask(np.array([1, 0]), 2)  # doctest: +ELLIPSIS
+      Traceback (most recent call last):
+      TypeError: trainable_rows must be bool[2], True for a trained row, got ...
+    """
+    if mask.dtype == bool and mask.shape == (n_rows,):
+        return
+    error = ValueError if mask.dtype == bool else TypeError
+    raise error(
+        f"{name} must be bool[{n_rows}], True for a trained row, got "
+        f"{mask.dtype}{list(mask.shape)}: make it from row numbers with numpy.isin."
+    )
+
+
+def check_range(ids: np.ndarray, limit: int | None, name: str = "ids") -> None:
+    """Raise if an id is not a row of the table.
+
+    Args:
+      ids: ``int[...]`` of NumPy.
+      limit: V, number of rows of the table; None if no table is known, which allows
+        all ids that int32 holds.
+      name: name of the array, for the error.
+
+    Raises:
+      ValueError: names the position and the value of the first bad id.
+
+    Example:
+      >>> check_range(np.array([[1, 2], [3, 4]]), 4)  # doctest: +ELLIPSIS
+      Traceback (most recent call last):
+      ValueError: ids[1, 1] is 4, and the table has the rows 0 to 3: ...
+    """
+    limit = MAX_IDS if limit is None else limit
+    # Two passes without a temporary, the common case; the place only if need be.
+    if not ids.size or 0 <= ids.min() <= ids.max() < limit:
+        return
+    place = np.argwhere((ids < 0) | (ids >= limit))[0].tolist()
+    raise ValueError(
+        f"{name}{place} is {ids[tuple(place)]}, and the table has the rows 0 to "
+        f"{limit - 1}: encode the texts with num_words={limit}, or make the table "
+        "larger."
+    )

@@ -1,0 +1,151 @@
+"""Word pairs: how cosines go with what people say of the likeness of words."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+
+from jaxembed.geometry import _questions
+from jaxembed.geometry._similar import unit_vector
+from jaxembed.geometry._table import count_words
+from jaxembed.vectors import WordVectors
+
+
+@dataclasses.dataclass(frozen=True)
+class WordPairs:
+    """How the cosines of word pairs go with numbers given by people.
+
+    Attributes:
+      pearson: Pearson's correlation.
+      pearson_pvalue: its two-sided p-value.
+      spearman: Spearman's rank correlation.
+      spearman_pvalue: its two-sided p-value.
+      missing: the share of the pairs with a word that is not known, 0 to 1.
+      n_pairs: how many pairs were compared.
+      n_malformed: lines that are no pair, nor a comment, nor empty.
+    """
+
+    pearson: float
+    pearson_pvalue: float
+    spearman: float
+    spearman_pvalue: float
+    missing: float
+    n_pairs: int
+    n_malformed: int
+
+
+def evaluate_word_pairs(
+    word_vectors: WordVectors,
+    path: str | Path,
+    delimiter: str = "\t",
+    restrict_vocab: int | None = 300_000,
+    case_insensitive: bool = True,
+    unknown: str = "skip",
+) -> WordPairs:
+    r"""How the cosines of a file's word pairs go with the numbers beside them.
+
+    gensim's ``evaluate_word_pairs``.
+
+    Args:
+      word_vectors: the words; pairs are compared by their rows, not by subwords.
+      path: a UTF-8 text of lines of two words and a number; lines from ``#`` on are
+        comments.
+      delimiter: what stands between the three.
+      restrict_vocab: how many words from the first on are known; None for all.
+      case_insensitive: whether words are compared in upper case; of those that become
+        equal the first one's vector is used.
+      unknown: "skip" leaves out pairs with a word that is not known, "zero" gives them
+        a cosine of 0, which is gensim's ``dummy4unknown``.
+
+    Returns:
+      The correlations; NaN, with a warning of SciPy's, where all cosines or all numbers
+      are equal.
+
+    Raises:
+      OSError: if the file cannot be read.
+      TypeError: if ``restrict_vocab`` is not an integer.
+      ValueError: if the file is not UTF-8, fewer than two of its pairs can be compared,
+        or an argument is none of the above.
+
+    Example:
+      >>> import tempfile
+      >>> matrix = np.array([[1, 9], [9, 1], [2, 9], [9, 8]], np.float32)
+      >>> vectors = WordVectors(["good", "bad", "fine", "fair"], matrix)
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = Path(folder, "pairs.tsv")
+      ...     _ = path.write_text("good\tfine\t9\ngood\tfair\t5\ngood\tbad\t1\n")
+      ...     result = evaluate_word_pairs(vectors, path)
+      >>> round(result.spearman, 6), round(result.pearson, 3), result.missing
+      (1.0, 0.98, 0.0)
+    """
+    if not delimiter:
+        raise ValueError("delimiter must not be empty: by default it is a tab.")
+    _questions.check_unknown(unknown, ("skip", "zero"))
+    n_words = count_words(len(word_vectors), restrict_vocab)
+    pairs, numbers, n_malformed = _read_pairs(path, delimiter, case_insensitive)
+    rows_of, _ = _questions.number_forms(word_vectors, n_words, case_insensitive)
+    found = [rows_of.get(word, -1) for pair in pairs for word in pair]
+    rows = np.array(found, np.int64).reshape(-1, 2)
+    is_known = (rows >= 0).all(axis=1)
+    cosines = np.zeros(len(rows))
+    cosines[is_known] = _cosines(word_vectors.matrix, rows[is_known])
+    is_used = is_known if unknown == "skip" else np.ones_like(is_known)
+    if is_used.sum() < 2:
+        raise ValueError(
+            f"{path} must have two pairs of known words at least to correlate, got "
+            f"{is_used.sum()}: {(~is_known).sum()} pairs have other words, and "
+            f"{n_malformed} lines are not two words and a number with {delimiter!r} "
+            "between."
+        )
+    correlations = _correlate(np.array(numbers)[is_used], cosines[is_used])
+    missing = float((~is_known).mean())
+    return WordPairs(*correlations, missing, int(is_used.sum()), n_malformed)
+
+
+def _read_pairs(
+    path: str | Path, delimiter: str, case_insensitive: bool
+) -> tuple[list[tuple[str, str]], list[float], int]:
+    """The pairs, their numbers, and how many lines are none."""
+    pairs, numbers, n_malformed = [], [], 0
+    text = _questions.read_text(path).replace("\r\n", "\n").replace("\r", "\n")
+    for line in text.split("\n"):
+        if line.startswith("#") or not line.strip():
+            continue
+        fields = (line.upper() if case_insensitive else line).split(delimiter)
+        number = _read_number(fields[-1])
+        if len(fields) == 3 and number is not None:
+            pairs.append((fields[0], fields[1]))
+            numbers.append(number)
+        else:
+            n_malformed += 1
+    return pairs, numbers, n_malformed
+
+
+def _read_number(field: str) -> float | None:
+    """A finite number, or None: with NaN there is no correlation."""
+    try:
+        number = float(field)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _cosines(matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    first, second = unit_vector(matrix[rows[:, 0]]), unit_vector(matrix[rows[:, 1]])
+    return np.sum(first * second, axis=1)
+
+
+def _correlate(
+    numbers: np.ndarray, cosines: np.ndarray
+) -> tuple[float, float, float, float]:
+    from scipy import stats  # its import takes longer than all the rest
+
+    pearson = stats.pearsonr(numbers, cosines)
+    spearman = stats.spearmanr(numbers, cosines)
+    return (
+        float(pearson.statistic),
+        float(pearson.pvalue),
+        float(spearman.statistic),
+        float(spearman.pvalue),
+    )

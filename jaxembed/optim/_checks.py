@@ -1,0 +1,145 @@
+"""What a row-sparse optimizer is given, checked before it trusts it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxembed._checks import check_range, check_row_mask
+
+
+def check_settings(**settings: Any) -> None:
+    """Refuses numbers that no optimizer can have: NaN, negative, a decay of 1.
+
+    Args:
+      settings: by name; those called decay, b1 and b2 must be below 1. Schedules and
+        traced numbers are not looked at.
+
+    Raises:
+      TypeError: if one is no number.
+      ValueError: names the setting.
+    """
+    for name, value in settings.items():
+        if callable(value) or isinstance(value, jax.core.Tracer):
+            continue
+        if np.ndim(value) or np.asarray(value).dtype.kind not in "fiu":
+            raise TypeError(f"{name} must be a number or a schedule, got {value!r}.")
+        limit = 1.0 if name in ("decay", "b1", "b2") else float("inf")
+        if not 0 <= value < limit:
+            raise ValueError(f"{name} must be from 0 to below {limit}, got {value}.")
+
+
+def check_table(table: Any) -> jax.Array:
+    """A table as an array, if it can be trained row by row.
+
+    Raises:
+      TypeError: if it is of no floats, or of more than 32 bits, as the state is.
+      ValueError: if it has not two axes, or no row.
+    """
+    table = jnp.asarray(table)
+    if not jnp.issubdtype(table.dtype, jnp.floating) or table.dtype.itemsize > 4:
+        raise TypeError(
+            f"table must be float32, bfloat16 or float16, got {table.dtype}: use "
+            "table.astype(jnp.float32)."
+        )
+    if table.ndim != 2 or not len(table):
+        raise ValueError(
+            "table must have the axes [V, D] and at least one row, got "
+            f"{list(table.shape)}."
+        )
+    return table
+
+
+def refuse(name: str, value: Any, dense: str) -> None:
+    """Refuses what would move rows that a batch does not touch.
+
+    Raises:
+      ValueError: says what to use instead.
+    """
+    if value:
+        raise ValueError(
+            f"{name}={value!r}: the state of a row would depend on every step, so no "
+            "exact update can leave out the rows that a batch does not touch. Leave it "
+            f"away, or train the table densely: fit(tx={dense}) without table_tx."
+        )
+
+
+def check_update(
+    init: Callable,
+    row_grads: Any,
+    ids: Any,
+    state: Any,
+    table: Any,
+    trainable_rows: Any,
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array | None]:
+    """Refuses gradients, ids, masks and states that do not fit a table.
+
+    Args:
+      init: makes a state of a table.
+      row_grads: ``float[N, D]``.
+      ids: ``int32[N]``, from 0 to V; only values that are known are looked at.
+      state: of ``init``.
+      table: ``float[V, D]``.
+      trainable_rows: ``bool[V]`` or None.
+
+    Returns:
+      ``row_grads`` in float32, ``ids``, ``table`` and ``trainable_rows`` as arrays.
+
+    Raises:
+      TypeError: if ids are not int32 or the mask not bool.
+      ValueError: names what has another shape, or the first bad id.
+    """
+    table = check_table(table)
+    ids = ids if isinstance(ids, jax.Array) else np.asarray(ids)
+    row_grads = jnp.asarray(row_grads, jnp.float32)
+    n_rows, dim = table.shape
+    if ids.dtype != jnp.int32:
+        raise TypeError(f"ids must be int32, got {ids.dtype}: use ids.astype(int32).")
+    if row_grads.ndim != 2 or row_grads.shape != (ids.size, dim) or ids.ndim != 1:
+        raise ValueError(
+            "row_grads and ids must have the axes [N, D] and [N], D that of the table "
+            f"{list(table.shape)}, got {list(row_grads.shape)} and {list(ids.shape)}."
+        )
+    _check_state(jax.eval_shape(init, table), state)
+    if not isinstance(ids, jax.core.Tracer):
+        check_range(np.where(ids == n_rows, 0, ids), n_rows)  # V means no row
+    mask = None if trainable_rows is None else jnp.asarray(trainable_rows)
+    if mask is not None:
+        check_row_mask(mask, n_rows)
+    return row_grads, jnp.asarray(ids), table, mask
+
+
+def check_dense(dense_state: Any, expected: Any) -> None:
+    """Refuses a dense state of another optimizer or table.
+
+    Raises:
+      ValueError: says what it should be and what it is.
+    """
+    shapes = [
+        jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", tree)
+        for tree in (expected, dense_state)
+    ]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"the dense state must be of this optimizer and table, {shapes[0]}, got "
+            f"{shapes[1]}."
+        )
+
+
+def _check_state(expected: Any, state: Any) -> None:
+    sides = [
+        {
+            jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}"
+            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+        }
+        for tree in (expected, state)
+    ]
+    for name in sorted(sides[0].keys() | sides[1].keys()):
+        wanted, got = (side.get(name, "missing") for side in sides)
+        if wanted != got:
+            raise ValueError(
+                f"the state is of another table or optimizer: {name} must be {wanted}, "
+                f"got {got}. Make one with init(table)."
+            )

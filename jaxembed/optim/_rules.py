@@ -1,0 +1,239 @@
+"""The row-sparse optimizers: SGD, Adagrad, RMSprop, and lazy Adam."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxembed.optim._checks import check_settings, refuse
+from jaxembed.optim._rmsprop import rmsprop
+from jaxembed.optim._sparse import Rule, SparseOptimizer, init_moments, make_sparse
+
+
+def sparse_sgd(
+    learning_rate: optax.ScalarOrSchedule, *, momentum: float | None = None
+) -> SparseOptimizer:
+    """``optax.sgd`` of a table, at the cost of the rows of the batch.
+
+    Args:
+      learning_rate: a number, or a schedule of the step.
+      momentum: refused: it moves rows that have no gradient.
+
+    Returns:
+      :class:`SparseOptimizer`, exact: a row without a gradient does not move.
+
+    Raises:
+      ValueError: if there is momentum.
+
+    Example:
+      >>> tx, table = sparse_sgd(0.5), jnp.ones((4, 1))
+      >>> ids, row_grads = jnp.array([2, 0, 2]), jnp.ones((3, 1))
+      >>> table, _ = tx.update(row_grads, ids, tx.init(table), table)
+      >>> table[:, 0].tolist()
+      [0.5, 1.0, 0.0, 1.0]
+    """
+    refuse("momentum", momentum, "optax.sgd(..., momentum=...)")
+    check_settings(learning_rate=learning_rate)
+
+    def step(grads: jax.Array, moments: dict, count: Any, age: Any) -> tuple:
+        return -_rate(learning_rate, count) * grads, moments
+
+    return make_sparse(Rule({}, step), optax.sgd(learning_rate))
+
+
+def sparse_adagrad(
+    learning_rate: optax.ScalarOrSchedule,
+    *,
+    per_row: bool = False,
+    initial_accumulator_value: float = 0.1,
+    eps: float = 1e-7,
+) -> SparseOptimizer:
+    """``optax.adagrad`` of a table, at the cost of the rows of the batch.
+
+    Args:
+      learning_rate: a number, or a schedule of the step.
+      per_row: whether there is one accumulator for each row, of the mean of the squares
+        of its gradient (Gupta, Koren and Singer 2014), which needs ``1 / D`` of the
+        memory; else there is one for each element.
+      initial_accumulator_value: of each accumulator.
+      eps: added to it, inside the root.
+
+    Returns:
+      :class:`SparseOptimizer`, exact: a row without a gradient does not move.
+
+    Raises:
+      ValueError: if a setting is negative.
+
+    Example:
+      >>> tx, table = sparse_adagrad(0.5, per_row=True), jnp.ones((4, 2))
+      >>> row_grads, ids = jnp.array([[3.0, 4.0]]), jnp.array([2])
+      >>> table, state = tx.update(row_grads, ids, tx.init(table), table)
+      >>> state.moments["sum_of_squares"].round(3)
+      Array([ 0.1,  0.1, 12.6,  0.1], dtype=float32)
+    """
+    settings = {"initial_accumulator_value": initial_accumulator_value, "eps": eps}
+    check_settings(learning_rate=learning_rate, **settings)
+
+    def step(grads: jax.Array, moments: dict, count: Any, age: Any) -> tuple:
+        squares = jnp.square(grads)
+        squares = squares.mean(-1) if per_row else squares
+        total = squares + moments["sum_of_squares"]
+        # As Optax has it: without any gradient yet there is nothing to scale by.
+        scale = jnp.where(total > 0, jax.lax.rsqrt(total + eps), 0.0)
+        scale = scale[:, None] if per_row else scale
+        updates = -_rate(learning_rate, count) * (scale * grads)
+        return updates, {"sum_of_squares": total}
+
+    rule = Rule({"sum_of_squares": initial_accumulator_value}, step, per_row)
+    if per_row:
+        return make_sparse(rule, _make_dense(rule))
+    dense = optax.adagrad(learning_rate, initial_accumulator_value, eps)
+    return make_sparse(rule, dense)
+
+
+def sparse_rmsprop(
+    learning_rate: optax.ScalarOrSchedule = 1e-3,
+    *,
+    decay: float = 0.9,
+    eps: float = 1e-7,
+    momentum: float | None = None,
+    centered: bool = False,
+) -> SparseOptimizer:
+    """:func:`rmsprop` of a table, at the cost of the rows of the batch.
+
+    A row without a gradient does not move, but its ``nu`` decays. That is deferred: the
+    state has the step up to which a row is decayed, and the next update multiplies by
+    ``decay ** steps`` first. So the weights are those of the dense rule.
+
+    Args:
+      learning_rate: a number, or a schedule of the step.
+      decay: of ``nu``, the mean of the squared gradients.
+      eps: added to ``nu``, inside the root.
+      momentum: refused: it moves rows that have no gradient.
+      centered: refused likewise.
+
+    Returns:
+      :class:`SparseOptimizer`, exact up to rounding.
+
+    Raises:
+      ValueError: if there is momentum or centring, or a setting is out of range.
+
+    Example:
+      >>> tx, table = sparse_rmsprop(0.1), jnp.zeros((4, 1))
+      >>> ids, row_grads = jnp.array([2]), jnp.array([[2.0]])
+      >>> table, state = tx.update(row_grads, ids, tx.init(table), table)
+      >>> table[2].round(4)  # -0.1 * 2 / sqrt(0.1 * 4)
+      Array([-0.3162], dtype=float32)
+    """
+    refuse("momentum", momentum, "optax.rmsprop(..., momentum=...)")
+    refuse("centered", centered, "optax.rmsprop(..., centered=True)")
+    check_settings(learning_rate=learning_rate, decay=decay, eps=eps)
+
+    def step(grads: jax.Array, moments: dict, count: Any, age: Any) -> tuple:
+        nu = (1 - decay) * jnp.square(grads) + decay * moments["nu"]
+        updates = -_rate(learning_rate, count) * (jax.lax.rsqrt(nu + eps) * grads)
+        return updates, {"nu": nu}
+
+    dense = rmsprop(learning_rate, decay=decay, eps=eps)
+    return make_sparse(Rule({"nu": 0.0}, step, decay=decay), dense)
+
+
+def lazy_adam(
+    learning_rate: optax.ScalarOrSchedule = 1e-3,
+    *,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+) -> SparseOptimizer:
+    """Adam that leaves alone, moments too, the rows whose gradient is zero.
+
+    This is not Adam, whose momentum goes on moving such rows, and no exact form of it
+    can be sparse. It is TensorFlow's ``LazyAdam`` and torch's ``SparseAdam``, but for
+    ``eps``, which torch adds before the bias is corrected. That is by the number of all
+    steps. Its ``dense`` does the same, densely.
+
+    Args:
+      learning_rate: a number, or a schedule of the step.
+      b1: decay of the mean of the gradients.
+      b2: decay of the mean of their squares.
+      eps: added outside of the root.
+
+    Returns:
+      :class:`SparseOptimizer`.
+
+    Raises:
+      ValueError: if a setting is out of range.
+
+    Example:
+      >>> tx, table = lazy_adam(0.5), jnp.zeros((3, 1))
+      >>> state, ids = tx.init(table), jnp.array([1])
+      >>> table, state = tx.update(jnp.array([[2.0]]), ids, state, table)
+      >>> table[:, 0].round(4)
+      Array([ 0. , -0.5,  0. ], dtype=float32)
+    """
+    check_settings(learning_rate=learning_rate, b1=b1, b2=b2, eps=eps)
+
+    def step(grads: jax.Array, moments: dict, count: Any, age: Any) -> tuple:
+        has_grad = jnp.any(grads != 0, -1, keepdims=True)
+        mu = b1 * moments["mu"] + (1 - b1) * grads
+        nu = b2 * moments["nu"] + (1 - b2) * jnp.square(grads)
+        steps = age.astype(jnp.float32)
+        mean, square = mu / (1 - b1**steps), nu / (1 - b2**steps)
+        updates = -_rate(learning_rate, count) * (mean / (jnp.sqrt(square) + eps))
+        after = {"mu": mu, "nu": nu}
+        kept = {n: jnp.where(has_grad, after[n], moments[n]) for n in after}
+        return jnp.where(has_grad, updates, 0.0), kept
+
+    rule = Rule({"mu": 0.0, "nu": 0.0}, step)
+    return make_sparse(rule, _make_dense(rule))
+
+
+def _rate(learning_rate: optax.ScalarOrSchedule, count: jax.Array) -> Any:
+    return learning_rate(count) if callable(learning_rate) else learning_rate
+
+
+class DenseState(NamedTuple):
+    """The state of a rule that is applied to all rows.
+
+    Attributes:
+      count: ``int32[]``, how many steps were made.
+      start: ``int32[]``, the count at which the moments were zero.
+      moments: by name, a tree like the parameters.
+    """
+
+    count: jax.Array  # type: ignore[assignment]  # not tuple.count
+    start: jax.Array
+    moments: dict[str, Any]
+
+
+def _make_dense(rule: Rule) -> optax.GradientTransformation:
+    """A rule that Optax has not, as an Optax transformation."""
+
+    def init(params: Any) -> DenseState:
+        leaves, tree = jax.tree.flatten(params)
+        all_moments = [init_moments(rule, leaf) for leaf in leaves]
+        moments = {
+            name: jax.tree.unflatten(tree, [found[name] for found in all_moments])
+            for name in rule.start
+        }
+        zero = jnp.zeros((), jnp.int32)
+        return DenseState(zero, jnp.copy(zero), moments)
+
+    def update(grads: Any, state: DenseState, params: Any = None) -> tuple:
+        leaves, tree = jax.tree.flatten(grads)
+        found = {n: jax.tree.leaves(m) for n, m in state.moments.items()}
+        updates, after = [], []
+        for i, leaf in enumerate(leaves):
+            moments = {name: values[i] for name, values in found.items()}
+            age = state.count + 1 - state.start
+            change, moments = rule.step(
+                leaf.astype(jnp.float32), moments, state.count, age
+            )
+            updates.append(change.astype(leaf.dtype))
+            after.append(moments)
+        moments = {n: jax.tree.unflatten(tree, [m[n] for m in after]) for n in found}
+        new = state._replace(count=state.count + 1, moments=moments)
+        return jax.tree.unflatten(tree, updates), new
+
+    return optax.GradientTransformation(init, update)

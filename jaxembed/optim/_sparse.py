@@ -1,0 +1,219 @@
+"""SparseOptimizer: updates of the rows of a batch that cost nothing for the others."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+from jaxembed.optim._checks import check_dense, check_table, check_update
+from jaxembed.optim._deduplicate import deduplicate
+
+Moments = dict[str, jax.Array]
+
+
+class RowState(NamedTuple):
+    """The state of a row-sparse optimizer for a table of V rows.
+
+    Attributes:
+      count: ``int32[]``, how many steps were made; schedules are read at it.
+      start: ``int32[]``, the count at which the moments were zero.
+      moments: ``float32[V, D]`` or ``float32[V]`` by the name that Optax has for them.
+      last: ``int32[V]``, the count up to which the moments of a row are decayed; None
+        where moments do not decay without a gradient.
+      slot: ``int32[V]``, notes of :func:`deduplicate`.
+    """
+
+    count: jax.Array  # type: ignore[assignment]  # not tuple.count
+    start: jax.Array
+    moments: Moments
+    last: jax.Array | None
+    slot: jax.Array
+
+
+class SparseOptimizer(NamedTuple):
+    """An optimizer of a table that touches the rows of a batch only. Pure functions.
+
+    Attributes:
+      init: ``init(table, count=0) -> state``; ``count`` is where schedules begin.
+      update: ``update(row_grads, ids, state, table, trainable_rows=None, *,
+        distinct=False) -> (table, state)``: ``float[N, D]``, ``int32[N]``, and
+        ``bool[V]`` for rows that keep every bit. Equal ids are summed first, unless
+        ``distinct`` says that :func:`deduplicate` did so. An id that is no row of the
+        table is an error outside of ``jax.jit``, and within it changes no row; V itself
+        means none.
+      flush: ``flush(state) -> state``, all rows decayed up to now: costs O(V), for
+        looking at moments. Training goes on from it as from the state.
+      dense: the Optax transformation with the same numbers, for a float32 table. In
+        one of 16 bits it rounds gradients and moments too, which are float32 here.
+      to_dense: ``to_dense(state, table)``, the state of ``dense`` at this point.
+      from_dense: ``from_dense(dense_state, table, count=0) -> state``; ``count`` where
+        ``dense`` has no schedule, and so counts nothing.
+    """
+
+    init: Callable[..., RowState]
+    update: Callable[..., tuple[jax.Array, RowState]]
+    flush: Callable[[RowState], RowState]
+    dense: optax.GradientTransformation
+    to_dense: Callable[[RowState, jax.Array], Any]
+    from_dense: Callable[..., RowState]
+
+
+class Rule(NamedTuple):
+    """What an optimizer does to rows, be it all of a table or some.
+
+    Attributes:
+      start: the initial value of each moment.
+      step: ``step(grads, moments, count, age) -> (updates, moments)``; ``age`` is the
+        number of steps since the moments were zero, this one included.
+      per_row: whether a moment is one number for each row, not for each element.
+      decay: of the moments, in each step that brings no gradient.
+    """
+
+    start: dict[str, float]
+    step: Callable[..., tuple[jax.Array, Moments]]
+    per_row: bool = False
+    decay: float | None = None
+
+
+def make_sparse(rule: Rule, dense: optax.GradientTransformation) -> SparseOptimizer:
+    """The row-sparse optimizer of a rule, and its dense twin."""
+
+    def init(table: jax.Array, count: Any = 0) -> RowState:
+        table = check_table(table)
+        # Copies: one buffer cannot be two leaves of a state that is donated.
+        count = jnp.array(count, jnp.int32)
+        last = None if rule.decay is None else jnp.full(len(table), count)
+        slot = jnp.zeros(len(table), jnp.int32)
+        return RowState(count, jnp.copy(count), init_moments(rule, table), last, slot)
+
+    def update(
+        row_grads: jax.Array,
+        ids: jax.Array,
+        state: RowState,
+        table: jax.Array,
+        trainable_rows: jax.Array | None = None,
+        *,
+        distinct: bool = False,
+    ) -> tuple[jax.Array, RowState]:
+        given = check_update(init, row_grads, ids, state, table, trainable_rows)
+        (grads, rows, table, mask), slot = given, state.slot
+        if not distinct:
+            grads, rows, slot = deduplicate(grads, rows, slot)
+        rows = jnp.where((rows < 0) | (rows > len(table)), len(table), rows)
+        if mask is not None:
+            rows = keep_trained(rows, mask)
+        return _update_rows(rule, grads, rows, state._replace(slot=slot), table)
+
+    def flush(state: RowState) -> RowState:
+        return _flush(rule, state)
+
+    def to_dense(state: RowState, table: jax.Array) -> Any:
+        return _to_dense(rule, dense.init(table), state)
+
+    def from_dense(dense_state: Any, table: jax.Array, count: Any = 0) -> RowState:
+        check_dense(dense_state, jax.eval_shape(dense.init, table))
+        state = init(table, optax.tree.get(dense_state, "count", count))
+        return _from_dense(rule, dense_state, state)
+
+    return SparseOptimizer(init, update, flush, dense, to_dense, from_dense)
+
+
+def _flush(rule: Rule, state: RowState) -> RowState:
+    if state.last is None:
+        return state
+    moments = _decay(rule, state.moments, state.count - state.last)
+    last = jnp.full_like(state.last, state.count)
+    return state._replace(moments=moments, last=last)
+
+
+def _to_dense(rule: Rule, like: Any, state: RowState) -> Any:
+    """A dense state like another, with the numbers of a row-sparse one."""
+    state = _flush(rule, state)
+    found = {"count": state.count, "start": state.start, **state.moments}
+    old = {name: optax.tree.get(like, name) for name in found}
+    # Without a schedule, some states of Optax count nothing.
+    known = {n: found[n].astype(x.dtype) for n, x in old.items() if x is not None}
+    return optax.tree.set(like, **known)
+
+
+def _from_dense(rule: Rule, dense_state: Any, state: RowState) -> RowState:
+    """A row-sparse state with the numbers of a dense one."""
+    start = optax.tree.get(dense_state, "start", jnp.zeros((), jnp.int32))
+    moments = {
+        name: jnp.array(optax.tree.get(dense_state, name), jnp.float32)
+        for name in rule.start
+    }
+    return state._replace(moments=moments, start=jnp.copy(start))
+
+
+def init_moments(rule: Rule, table: jax.Array) -> Moments:
+    """The moments of a rule before the first step."""
+    shape = table.shape[:1] if rule.per_row else table.shape
+    return {n: jnp.full(shape, value, jnp.float32) for n, value in rule.start.items()}
+
+
+def keep_trained(ids: ArrayLike, trainable_rows: ArrayLike) -> jax.Array:
+    """The ids of rows that are trained, and V, which is no row, in place of others.
+
+    Before :func:`deduplicate`, so that frozen rows count in no norm.
+
+    Args:
+      ids: ``int32[N]``.
+      trainable_rows: ``bool[V]``.
+
+    Returns:
+      ``int32[N]``.
+
+    Example:
+      >>> keep_trained(jnp.array([0, 1, 5, -1]), jnp.array([True, False]))
+      Array([0, 2, 2, 2], dtype=int32)
+    """
+    mask = jnp.asarray(trainable_rows)
+    is_trained = mask.at[ids].get(
+        mode="fill", fill_value=False, wrap_negative_indices=False
+    )
+    return jnp.where(is_trained, ids, len(mask))
+
+
+def _decay(rule: Rule, moments: Moments, steps: jax.Array) -> Moments:
+    """Moments after ``int32[n]`` steps without a gradient."""
+    # exp, not power, which takes a tenth of a small step; a decay of 0 is almost 0.
+    rate = math.log(max(rule.decay or 0.0, 1e-37))
+    factor = jnp.exp(steps.astype(jnp.float32) * rate)
+    return {
+        n: m * (factor if rule.per_row else factor[:, None]) for n, m in moments.items()
+    }
+
+
+def _update_rows(
+    rule: Rule, grads: jax.Array, rows: jax.Array, state: RowState, table: jax.Array
+) -> tuple[jax.Array, RowState]:
+    """Moves distinct rows of a table; row V is none."""
+    count, last = state.count, state.last
+    before = {n: m.at[rows].get(mode="clip") for n, m in state.moments.items()}
+    if last is not None:
+        old = last.at[rows].get(mode="clip")
+        before = _decay(rule, before, count - old)
+        # add, not set: XLA copies all of last each step to set it (18 MB of 4M rows).
+        last = last.at[rows].add(count + 1 - old, mode="drop")
+    updates, after = rule.step(grads, before, count, count + 1 - state.start)
+    table = _add_rows(table, rows, updates)
+    # set, not add: a small moment is lost in the difference to a large one.
+    moments = {
+        n: m.at[rows].set(after[n].astype(m.dtype), mode="drop")
+        for n, m in state.moments.items()
+    }
+    return table, state._replace(count=count + 1, moments=moments, last=last)
+
+
+def _add_rows(table: jax.Array, rows: jax.Array, updates: jax.Array) -> jax.Array:
+    """Adds ``float32[N, D]`` to distinct rows; row V is none."""
+    if table.dtype == jnp.float32:
+        return table.at[rows].add(updates.astype(table.dtype), mode="drop")
+    # Rounded once, after the sum. XLA:CPU converts all of a 16-bit table for this.
+    new = table.at[rows].get(mode="clip").astype(jnp.float32) + updates
+    return table.at[rows].set(new.astype(table.dtype), mode="drop")

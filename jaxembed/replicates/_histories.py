@@ -1,0 +1,48 @@
+"""Histories: the metrics of each epoch of many runs."""
+
+import dataclasses
+
+import numpy as np
+
+from jaxembed.train._history import MONITORS
+
+
+@dataclasses.dataclass
+class Histories:
+    """The metrics of K runs, each ``float64[K, epochs]``.
+
+    A run whose loss or weights were not finite has NaN from that epoch on.
+
+    Attributes:
+      loss: mean training loss, each batch measured before its update.
+      accuracy: training accuracy, measured likewise.
+      val_loss: mean validation loss after the epoch; ``[K, 0]`` without validation.
+      val_accuracy: validation accuracy after the epoch; likewise.
+      seconds: "compile", and "run" for all that were not finished before.
+      layout: whether tables were trained "dense" or "sparse"; see :func:`fit`.
+      n_parallel: how many runs went side by side.
+
+    Example:
+      >>> loss, none = np.array([[0.7, 0.6], [0.8, 0.9]]), np.zeros((2, 0))
+      >>> histories = Histories(loss, 1 - loss, none, none)
+      >>> len(histories), list(histories.metrics())
+      (2, ['loss', 'accuracy'])
+    """
+
+    loss: np.ndarray
+    accuracy: np.ndarray
+    val_loss: np.ndarray
+    val_accuracy: np.ndarray
+    seconds: dict[str, float] = dataclasses.field(
+        default_factory=lambda: {"compile": 0.0, "run": 0.0}
+    )
+    layout: str = "dense"
+    n_parallel: int = 1
+
+    def __len__(self) -> int:
+        return len(self.loss)
+
+    def metrics(self) -> dict[str, np.ndarray]:
+        """The arrays by their names, without those that are empty."""
+        arrays = {name: getattr(self, name) for name in MONITORS}
+        return {name: array for name, array in arrays.items() if array.size}

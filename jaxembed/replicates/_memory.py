@@ -1,0 +1,159 @@
+"""Chunk loop: how many replicates go side by side in a memory, and all of them."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxembed._io import progress_bar
+from jaxembed.replicates._journal import Journal, Metrics
+from jaxembed.replicates._program import Recipe, Results, Shared, run_replicates
+from jaxembed.train._program import describe
+from jaxembed.train._step import Metrics as Sums
+
+# More side by side are not faster on a CPU, which a few keep busy; elsewhere they are.
+WIDTHS = {"cpu": 4}
+WIDTH = 64
+MIB = 2**20
+NOTE = " The checkpoint goes on with its own chunk only: or name another file."
+
+
+class Compiled(NamedTuple):
+    """A program that trains some replicates.
+
+    Attributes:
+      run: called with the key, the numbers and the examples of C replicates, and
+        their shared data.
+      n_parallel: C.
+      text: all that it computes.
+      seconds: that compiling it took.
+    """
+
+    run: Callable[..., Results]
+    n_parallel: int
+    text: str
+    seconds: float
+
+
+def compile_replicates(
+    recipe: Recipe,
+    key: jax.Array,
+    examples: np.ndarray,
+    shared: Shared,
+    *,
+    n_parallel: int | None,
+    memory: int,
+    is_begun: bool = False,
+) -> Compiled:
+    """The program for as many replicates side by side as fit into a memory.
+
+    Args:
+      recipe: of the replicates.
+      key: of all.
+      examples: ``int32[K, n]``.
+      shared: what they read.
+      n_parallel: how many it must be; None for any number.
+      memory: in bytes.
+      is_begun: whether a checkpoint goes on, which keeps its chunk.
+
+    Returns:
+      :class:`Compiled`.
+
+    Raises:
+      ValueError: if ``n_parallel`` replicates, or a single one, do not fit: it says
+        how many would.
+    """
+    start = time.perf_counter()
+    wanted = n_parallel or min(len(examples), WIDTHS.get(jax.default_backend(), WIDTH))
+    width, refused = wanted, 0
+    while True:
+        numbers = jax.ShapeDtypeStruct((width,), np.int32)
+        shape = jax.ShapeDtypeStruct((width, examples.shape[1]), np.int32)
+        traced = run_replicates.trace(recipe, key, numbers, shape, shared)
+        compiled = traced.lower().compile()
+        fitting, needed = _count_fitting(compiled, width, shared, memory)
+        refused = refused or needed
+        if fitting >= width and n_parallel in (None, width):
+            seconds = time.perf_counter() - start
+            return Compiled(compiled, width, describe([traced.jaxpr]), seconds)
+        if fitting >= width or width == 1:  # only now it is sure which one fits
+            n_fit = width if fitting >= width else 0
+            message = _refusal(wanted, refused, n_fit, memory)
+            raise ValueError(message + NOTE * is_begun)
+        width = min(max(fitting, 1), width - 1)
+
+
+def _count_fitting(
+    compiled: Any, width: int, shared: Shared, memory: int
+) -> tuple[int, int]:
+    """How many replicates fit, at least, and the bytes that ``width`` of them need."""
+    stats = compiled.memory_analysis()
+    needed = (
+        stats.argument_size_in_bytes
+        + stats.output_size_in_bytes
+        + stats.temp_size_in_bytes
+        - stats.alias_size_in_bytes
+    )
+    common = sum(leaf.nbytes for leaf in jax.tree.leaves(shared))
+    if needed <= memory:
+        return width, needed
+    # At most: some of it does not grow with them.
+    each = max(needed - common, 1) / width
+    return max(int((memory - common) // each), 0), needed
+
+
+def _refusal(width: int, needed: int, fitting: int, memory: int) -> str:
+    remedy = f"n_parallel={fitting} fits" if fitting else "not even one fits"
+    return (
+        f"{width} replicates side by side need {needed / MIB:,.2f} MiB, and memory is "
+        f"{memory / MIB:,.2f} MiB: {remedy}. Give more memory, or fewer examples held "
+        "out."
+    )
+
+
+def run_all(
+    compiled: Compiled,
+    key: jax.Array,
+    examples: np.ndarray,
+    shared: Shared,
+    journal: Journal,
+    progress: bool | None,
+) -> Metrics:
+    """The metrics ``float64[K, epochs]`` of all replicates; see :func:`run`."""
+    metrics = journal.load()
+    done = len(metrics.get("loss", ()))
+    with progress_bar(
+        len(examples), progress=progress, initial=done, unit="run"
+    ) as bar:
+        for first in range(done, len(examples), compiled.n_parallel):
+            # One shape for all: the last one stands in for those that there are not.
+            numbers = np.arange(first, first + compiled.n_parallel)
+            numbers = np.minimum(numbers, len(examples) - 1).astype(np.int32)
+            results = compiled.run(key, numbers, examples[numbers], shared)
+            found = _to_metrics(jax.device_get(results))
+            n_new = min(compiled.n_parallel, len(examples) - first)
+            for name, values in found.items():
+                parts = [metrics[name]] if name in metrics else []
+                metrics[name] = np.concatenate([*parts, values[:n_new]])
+            journal.save(metrics)
+            bar.update(n_new)
+    return metrics
+
+
+def _to_metrics(results: Results) -> Metrics:
+    """Means of sums, NaN where weights were not finite."""
+    metrics = _means(results.training, "")
+    if results.held_out is not None:
+        metrics |= _means(results.held_out, "val_")
+    return {
+        name: np.where(results.is_bad | ~np.isfinite(values), np.nan, values)
+        for name, values in metrics.items()
+    }
+
+
+def _means(sums: Sums, prefix: str) -> Metrics:
+    loss, correct, n_examples = (np.asarray(x, np.float64) for x in sums)
+    means = {"loss": loss / n_examples, "accuracy": correct / n_examples}
+    return {prefix + name: values for name, values in means.items()}

@@ -1,0 +1,144 @@
+"""N-grams: runs of words as hashed ids, and texts as bags of ids."""
+
+import operator
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxembed.text._ragged import Ragged
+
+Sequences = Ragged | Sequence[Sequence[int]]
+
+
+def hash_ngrams(ids: Sequences, n: int, buckets: int) -> Ragged:
+    """The ids of the word n-grams of texts, in buckets by a hash.
+
+    The hash mixes 32 bits (the finaliser of MurmurHash3 after each word), and gives the
+    same numbers on every machine. Different n-grams share a bucket by chance only.
+
+    Args:
+      ids: the word ids of N texts.
+      n: how many words a run has, at least 1.
+      buckets: how many ids there are.
+
+    Returns:
+      N sequences of ids in ``[0, buckets)``, in the order of the words: a text of k
+      words has ``k - n + 1``, and none if that is negative.
+
+    Raises:
+      TypeError: if the ids are not integers.
+      ValueError: if ``n`` or ``buckets`` is out of range.
+
+    Example:
+      >>> hash_ngrams([[5, 6, 5, 6], [7]], n=2, buckets=1000).tolist()
+      [[483, 545, 483], []]
+    """
+    n, buckets = operator.index(n), operator.index(buckets)
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}.")
+    if not 1 <= buckets <= 2**31:
+        raise ValueError(f"buckets must be from 1 to 2**31, got {buckets}.")
+    texts = _as_ragged(ids)
+    lengths = np.maximum(texts.lengths - n + 1, 0)
+    n_runs = max(texts.values.size - n + 1, 0)
+    words = texts.values.astype(np.uint32)
+    hashed = np.zeros(n_runs, np.uint32)
+    for place in range(n):
+        hashed = _mix(hashed ^ words[place : place + n_runs])
+    # Runs that begin in one text and end in the next are none.
+    skipped = texts.offsets[:-1] - (np.cumsum(lengths) - lengths)
+    kept = np.arange(int(lengths.sum())) + np.repeat(skipped, lengths)
+    return Ragged.from_lengths((hashed[kept] % buckets).astype(np.int32), lengths)
+
+
+def distinct_ids(*parts: Sequences) -> Ragged:
+    """Each id of a text once, in rising order.
+
+    Args:
+      parts: the ids of the same N texts, such as their words and their pairs of words.
+
+    Returns:
+      N sequences.
+
+    Raises:
+      ValueError: if the parts are not of the same number of texts, or an id is below 0.
+
+    Example:
+      >>> words, pairs = Ragged.from_lists([[3, 1, 3]]), Ragged.from_lists([[9, 8]])
+      >>> distinct_ids(words, pairs).tolist()
+      [[1, 3, 8, 9]]
+    """
+    ragged = [_as_ragged(part) for part in parts]
+    counts = {len(part) for part in ragged}
+    if len(counts) != 1:
+        raise ValueError(
+            f"parts must be of the same texts, got {sorted(counts)} texts."
+        )
+    n_texts = counts.pop()
+    values = np.concatenate([part.values for part in ragged])
+    if values.size and values.min() < 0:
+        raise ValueError(f"ids must not be negative, got {values.min()}.")
+    size = int(values.max(initial=0)) + 1
+    owners = [np.repeat(np.arange(n_texts), part.lengths) for part in ragged]
+    keys = np.concatenate(owners) * np.int64(size) + values
+    keys.sort()
+    keys = keys[np.append(True, keys[1:] != keys[:-1])[: keys.size]]
+    lengths = np.bincount(keys // size, minlength=n_texts)
+    return Ragged.from_lengths((keys % size).astype(np.int32), lengths)
+
+
+def most_frequent(
+    ids: Sequences, counts: ArrayLike, *, length: int, min_count: int = 1
+) -> Ragged:
+    """Of each text the ids that come most often in all texts.
+
+    Args:
+      ids: of N texts.
+      counts: ``int[V]``, how often each id comes, such as in how many texts.
+      length: how many ids to keep of a text at most.
+      min_count: ids that come less often are dropped.
+
+    Returns:
+      N sequences, the most frequent ids first, equal ones in rising order.
+
+    Raises:
+      ValueError: if an id has no count, or ``length`` is negative.
+
+    Example:
+      >>> counts = np.array([0, 5, 1, 9, 7])
+      >>> ids = Ragged.from_lists([[1, 2, 3, 4], [2]])
+      >>> most_frequent(ids, counts, length=2, min_count=2).tolist()
+      [[3, 4], []]
+    """
+    if length < 0:
+        raise ValueError(f"length must be at least 0, got {length}.")
+    texts, counts = _as_ragged(ids), np.asarray(counts).astype(np.int64)
+    values = texts.values
+    if values.size and not 0 <= values.min() <= values.max() < len(counts):
+        raise ValueError(
+            f"counts must have one number for each id, which are {values.min()} to "
+            f"{values.max()}, got {len(counts)}."
+        )
+    kept = texts.keep(counts[values] >= min_count)
+    rank = np.empty(len(counts), np.int64)  # 0 for the most frequent
+    rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+    owners = np.repeat(np.arange(len(kept)), kept.lengths)
+    order = np.argsort(owners * len(counts) + rank[kept.values])
+    ranked = Ragged(kept.values[order], kept.offsets)
+    places = np.arange(ranked.values.size) - ranked.offsets[:-1][owners]
+    return ranked.keep(places < length)
+
+
+def _as_ragged(texts: Sequences) -> Ragged:
+    return texts if isinstance(texts, Ragged) else Ragged.from_lists(texts)
+
+
+def _mix(hashed: np.ndarray) -> np.ndarray:
+    """The finaliser of MurmurHash3, of numbers shifted so that 0 does not stay 0."""
+    hashed = hashed + np.uint32(0x9E3779B9)
+    hashed ^= hashed >> np.uint32(16)
+    hashed *= np.uint32(0x85EBCA6B)
+    hashed ^= hashed >> np.uint32(13)
+    hashed *= np.uint32(0xC2B2AE35)
+    return hashed ^ (hashed >> np.uint32(16))

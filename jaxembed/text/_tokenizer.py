@@ -1,0 +1,204 @@
+"""Tokenizer: words to ids and back, equal to Keras's."""
+
+import itertools
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jaxembed.text._ragged import Ragged
+from jaxembed.text._split import check_texts, split_words
+
+# Keras's: all of ASCII's punctuation but the apostrophe, and tab and newline.
+FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+# Pieces whose words are counted together, so that few counts have to be merged.
+PIECES_AT_ONCE = 16
+
+
+class Tokenizer:
+    """Numbers words by frequency, the most frequent first, from 1 on.
+
+    Equal to ``keras.preprocessing.text.Tokenizer`` [1] in vocabulary, order of ties
+    (by first appearance), ids and text, and faster. Id 0 is never a word:
+    it pads.
+
+    Attributes:
+      num_words: only ids below it are given out; None for all.
+      filters: characters that separate words, as a space does.
+      lower: whether texts are lowered first.
+      oov_token: the word that stands for unknown ones, with id 1; None drops them.
+      word_counts: how often each word was seen, in order of first appearance.
+      word_index: the id of each word, also of those past ``num_words``.
+
+    Raises:
+      ValueError: if ``num_words`` is negative.
+
+    Example:
+      >>> tokenizer = Tokenizer(num_words=3).fit(["A good film!", "A bad film."])
+      >>> tokenizer.word_index
+      {'a': 1, 'film': 2, 'good': 3, 'bad': 4}
+      >>> tokenizer.encode(["a bad, bad film"]).tolist()
+      [[1, 2]]
+      >>> tokenizer.decode([[1, 2]])
+      ['a film']
+
+    [1] Chollet et al., Keras 2 ``preprocessing/text.py``; gone from Keras 3.
+    """
+
+    def __init__(
+        self,
+        num_words: int | None = None,
+        *,
+        filters: str = FILTERS,
+        lower: bool = True,
+        oov_token: str | None = None,
+    ):
+        if num_words is not None and num_words < 0:
+            raise ValueError(f"num_words must be at least 0 or None, got {num_words}.")
+        self.num_words = num_words
+        self.filters = filters
+        self.lower = lower
+        self.oov_token = oov_token
+        self.word_counts: dict[str, int] = {}
+        self.word_index: dict[str, int] = {}
+
+    def fit(self, texts: Iterable[str]) -> "Tokenizer":
+        """Counts the words of ``texts``, on top of what was counted before.
+
+        Returns:
+          The tokenizer itself, with ``word_counts`` and ``word_index`` brought up to
+          date.
+
+        Raises:
+          TypeError: if a text is not a ``str``.
+          ValueError: if no word was ever seen, as in ``[""]``.
+        """
+        texts = check_texts(texts)
+        pieces = split_words(texts, self.filters, self.lower)
+        while some := list(itertools.islice(pieces, PIECES_AT_ONCE)):
+            words = pa.chunked_array([piece.words for piece in some])
+            counted = words.value_counts()  # in order of first appearance
+            seen = counted.field("values").to_pylist()
+            for word, count in zip(seen, counted.field("counts").tolist(), strict=True):
+                word = word.decode("utf-8", "surrogatepass")
+                self.word_counts[word] = self.word_counts.get(word, 0) + count
+        if not self.word_counts:
+            raise ValueError(f"there is no word in the {len(texts)} texts to fit on.")
+        self._number_words()
+        return self
+
+    def _number_words(self) -> None:
+        # sorted() is stable: words of equal count stay in order of appearance.
+        ranked = sorted(self.word_counts.items(), key=lambda item: -item[1])
+        words = [] if self.oov_token is None else [self.oov_token]
+        words += [word for word, _ in ranked]
+        self.word_index = {word: i for i, word in enumerate(words, start=1)}
+
+    def encode(self, texts: Iterable[str]) -> Ragged:
+        """The ids of the words of each text.
+
+        Words that are unknown, or whose id is not below ``num_words``, become the id
+        of ``oov_token``, or are left out if there is none.
+
+        Raises:
+          TypeError: if a text is not a ``str``.
+          ValueError: if the tokenizer was not fitted.
+        """
+        texts = check_texts(texts)
+        self._check_fitted()
+        index = self.word_index
+        oov_id = index.get(self.oov_token, 0) if self.oov_token is not None else 0
+        known = {w: i for w, i in index.items() if self._is_kept(i)}
+        words = pa.array(
+            [word.encode("utf-8", "surrogatepass") for word in known], pa.large_binary()
+        )
+        # The last place is that of a word which is not found.
+        ids_of = np.array([*known.values(), oov_id], np.int32)
+        encoded = [Ragged.from_lists([])]
+        for piece in split_words(texts, self.filters, self.lower):
+            places = pc.index_in(piece.words, value_set=words).fill_null(len(words))
+            ids = Ragged.from_lengths(ids_of[places.to_numpy()], piece.lengths)
+            encoded.append(ids if oov_id else ids.keep(ids.values != 0))
+        return Ragged.concatenate(encoded)
+
+    def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
+        """The words of each sequence of ids, joined by spaces.
+
+        Ids that are no word (0, for one) or not below ``num_words`` become
+        ``oov_token``, or are left out if there is none.
+
+        Raises:
+          ValueError: if the tokenizer was not fitted.
+        """
+        self._check_fitted()
+        word_of = {i: word for word, i in self.word_index.items() if self._is_kept(i)}
+        texts = []
+        for sequence in ids:
+            words = [word_of.get(int(i), self.oov_token) for i in sequence]
+            texts.append(" ".join(word for word in words if word is not None))
+        return texts
+
+    def to_json(self) -> str:
+        """All settings and counts as JSON, for :meth:`from_json`.
+
+        It has the form of Keras's ``Tokenizer.to_json``, without the counts of texts,
+        which this tokenizer does not keep.
+        """
+        config = {
+            "num_words": self.num_words,
+            "filters": self.filters,
+            "lower": self.lower,
+            "oov_token": self.oov_token,
+            "word_counts": json.dumps(self.word_counts),
+        }
+        return json.dumps({"class_name": "Tokenizer", "config": config})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Tokenizer":
+        """The tokenizer that :meth:`to_json`, or Keras's, wrote.
+
+        Raises:
+          ValueError: if the text is not of that form, or was written by a Keras
+            tokenizer of characters or with another separator, which this one is not.
+        """
+        try:
+            config = json.loads(text)["config"]
+            counts = json.loads(config["word_counts"])
+            tokenizer = cls(
+                _check(config["num_words"], int, type(None)),
+                filters=_check(config["filters"], str),
+                lower=_check(config["lower"], bool),
+                oov_token=_check(config["oov_token"], str, type(None)),
+            )
+            for word, count in counts.items():
+                tokenizer.word_counts[word] = _check(count, int)
+        except (
+            AttributeError,
+            KeyError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
+            raise ValueError(
+                f"this is not the JSON of a Tokenizer: {type(error).__name__}: {error}."
+            ) from error
+        if config.get("char_level") or config.get("split", " ") != " ":
+            raise ValueError("only tokenizers of words, split at ' ', can be read.")
+        tokenizer._number_words()
+        return tokenizer
+
+    def _is_kept(self, word_id: int) -> bool:
+        return not self.num_words or word_id < self.num_words
+
+    def _check_fitted(self) -> None:
+        if not self.word_counts:
+            raise ValueError("the tokenizer knows no words yet: call fit(texts) first.")
+
+
+def _check(value: Any, *types: type) -> Any:
+    if type(value) not in types:  # a bool is no count
+        raise TypeError(f"{value!r} is not {' or '.join(t.__name__ for t in types)}")
+    return value

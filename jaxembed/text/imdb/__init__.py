@@ -1,0 +1,1 @@
+"""IMDB: the Large Movie Review Dataset, from each form that it is found in."""

@@ -1,0 +1,184 @@
+"""Tokens: a corpus as ids, kept in a cache so that it is tokenised once."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxembed._io import hash_arrays, replace
+from jaxembed.text._ragged import Ragged
+from jaxembed.text._tokenizer import Tokenizer
+from jaxembed.text.imdb._corpus import Corpus, load_imdb
+
+# Part of the key: what an older version of this file wrote is not read.
+FORMAT = "jaxembed tokens 1"
+PARTS = ("train", "test", "unlabelled")
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizedCorpus:
+    """A corpus as ids.
+
+    Attributes:
+      tokenizer: fitted on the training texts.
+      train: the ids of N training texts.
+      train_labels: ``int32[N]``.
+      test: the ids of M test texts.
+      test_labels: ``int32[M]``.
+      unlabelled: the ids of the texts without labels.
+      description: that of the :class:`Corpus`.
+    """
+
+    tokenizer: Tokenizer
+    train: Ragged
+    train_labels: np.ndarray
+    test: Ragged
+    test_labels: np.ndarray
+    unlabelled: Ragged
+    description: str
+
+
+def load_imdb_tokens(
+    source: str | Path,
+    tokenizer: Tokenizer | None = None,
+    *,
+    cache_dir: str | Path | None = None,
+    **settings: Any,
+) -> TokenizedCorpus:
+    """The reviews of :func:`load_imdb` as ids, from the cache where they are there.
+
+    A cached corpus is found again by the content of its source (name and bytes of an
+    archive, the texts of anything else) and the tokenizer's settings. A file in the
+    cache that is damaged is made again.
+
+    Args:
+      source: see :func:`load_imdb`.
+      tokenizer: its settings are used, for a new tokenizer fitted on the training
+        texts; by default those of ``Tokenizer()``, which keeps all words.
+      cache_dir: a folder for the cache, made if need be; None for no cache.
+      **settings: passed on to :func:`load_imdb`.
+
+    Returns:
+      :class:`TokenizedCorpus`.
+
+    Raises:
+      Exception: all that :func:`load_imdb` raises.
+      OSError: if ``cache_dir`` cannot be made.
+
+    Example:
+      >>> tokens = load_imdb_tokens("embedded")
+      >>> tokens.train[0][:4], tokens.tokenizer.decode([tokens.train[0][:4]])
+      (array([ 13, 547, 343,   1], dtype=int32), ['not zanora safegu the'])
+    """
+    tokenizer = Tokenizer() if tokenizer is None else tokenizer
+    path = Path(source)
+    if cache_dir is None:
+        return _tokenize(load_imdb(source, **settings), tokenizer)
+    if path.is_file():  # an archive: its bytes are hashed faster than it is read
+        # With its name, which is in the description.
+        corpus, content = None, f"{path.name} {_hash_file(path)}"
+    else:
+        corpus = load_imdb(source, **settings)
+        content = _hash_corpus(corpus)
+    Path(cache_dir).mkdir(parents=True, exist_ok=True)  # now, not after the work
+    cached = Path(cache_dir) / f"tokens-{_key(content, tokenizer)}.safetensors"
+    tokens = _read(cached) if cached.is_file() else None
+    if tokens is None:
+        corpus = load_imdb(source, **settings) if corpus is None else corpus
+        tokens = _tokenize(corpus, tokenizer)
+        _write(cached, tokens)
+    return tokens
+
+
+def _tokenize(corpus: Corpus, settings: Tokenizer) -> TokenizedCorpus:
+    tokenizer = Tokenizer(
+        settings.num_words,
+        filters=settings.filters,
+        lower=settings.lower,
+        oov_token=settings.oov_token,
+    ).fit(corpus.train_texts)
+    return TokenizedCorpus(
+        tokenizer,
+        tokenizer.encode(corpus.train_texts),
+        corpus.train_labels,
+        tokenizer.encode(corpus.test_texts),
+        corpus.test_labels,
+        tokenizer.encode(corpus.unlabelled_texts),
+        corpus.description,
+    )
+
+
+def _key(content: str, tokenizer: Tokenizer) -> str:
+    settings = [
+        tokenizer.num_words,
+        tokenizer.filters,
+        tokenizer.lower,
+        tokenizer.oov_token,
+    ]
+    text = json.dumps([FORMAT, content, settings])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hash_corpus(corpus: Corpus) -> str:
+    digest = hashlib.sha256(corpus.description.encode())
+    for texts in (corpus.train_texts, corpus.test_texts, corpus.unlabelled_texts):
+        digest.update(f"\n{len(texts)}\n".encode())
+        for text in texts:
+            data = text.encode("utf-8", "surrogatepass")
+            digest.update(b"%d " % len(data))  # so that no two lists look alike
+            digest.update(data)
+    for labels in (corpus.train_labels, corpus.test_labels):
+        digest.update(labels.tobytes())
+    return digest.hexdigest()
+
+
+def _write(path: Path, tokens: TokenizedCorpus) -> None:
+    """Writes beside, then renames: the cache never has half a file."""
+    import safetensors.numpy
+
+    header = {"tokenizer": tokens.tokenizer.to_json(), "source": tokens.description}
+    arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    for part in PARTS:
+        arrays[f"{part}_values"] = getattr(tokens, part).values
+        arrays[f"{part}_offsets"] = getattr(tokens, part).offsets
+    for part in ("train_labels", "test_labels"):
+        arrays[part] = getattr(tokens, part)
+    # safetensors finds no flipped bit by itself.
+    metadata = {"sha256": hash_arrays(arrays)}
+    with replace(path) as beside:
+        safetensors.numpy.save_file(arrays, beside, metadata)
+
+
+def _read(path: Path) -> TokenizedCorpus | None:
+    """What :func:`_write` wrote, or None if that is damaged."""
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
+            digest = (file.metadata() or {}).get("sha256")
+    except (OSError, safetensors.SafetensorError):
+        return None
+    if digest != hash_arrays(arrays):
+        return None
+    header = json.loads(arrays["header"].tobytes())
+    train, test, unlabelled = (
+        Ragged(arrays[f"{part}_values"], arrays[f"{part}_offsets"]) for part in PARTS
+    )
+    return TokenizedCorpus(
+        Tokenizer.from_json(header["tokenizer"]),
+        train,
+        arrays["train_labels"],
+        test,
+        arrays["test_labels"],
+        unlabelled,
+        header["source"],
+    )

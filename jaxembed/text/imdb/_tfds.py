@@ -1,0 +1,128 @@
+"""IMDB by TensorFlow Datasets, without TensorFlow: fetched, checked, prepared, read."""
+
+import hashlib
+import http.client
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from jaxembed import _io
+from jaxembed.text.imdb._archive import ORIGINAL, Archive, Parts
+
+# Without a network it is known soon; a slow one may take its time.
+CONNECT_SECONDS = 5
+READ_SECONDS = 60
+
+
+def read_tfds(
+    data_dir: str | Path | None = None,
+    *,
+    manual_dir: str | Path | None = None,
+    archive: Archive = ORIGINAL,
+) -> Parts:
+    """The reviews of ``archive``, prepared once as ArrayRecord files, then read.
+
+    Args:
+      data_dir: where the prepared files lie; by default ``$TFDS_DATA_DIR``, else
+        ``~/tensorflow_datasets``.
+      manual_dir: a folder that may hold the archive, and gets it otherwise; by default
+        ``downloads/manual`` in ``data_dir``.
+      archive: what to prepare, with its size and hash.
+
+    Returns:
+      The texts of each (split, label), in the order of the names of their files.
+
+    Raises:
+      ConnectionError: if the archive is neither in ``manual_dir`` nor to be fetched,
+        naming the place to put it; a host that does not answer is asked once, for
+        five seconds.
+      ValueError: if the archive's size or hash is not the declared one, or its
+        content not as :func:`read_archive` wants it.
+    """
+    import tensorflow_datasets as tfds
+
+    from jaxembed.text.imdb._tfds_builder import ImdbTexts, TextsConfig
+
+    place = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
+    manual = Path(manual_dir or place / "downloads" / "manual").expanduser()
+    config = TextsConfig(name=archive.sha256[:12], archive=archive)
+    builder = ImdbTexts(data_dir=place, config=config, file_format="array_record")
+    if not builder.is_prepared():
+        if not (manual / archive.name).exists():
+            _fetch(archive, manual)
+        _prepare(builder, manual, archive)
+    return _read_parts(builder)
+
+
+def _fetch(archive: Archive, manual: Path) -> None:
+    """Download the archive into ``manual`` atomically.
+
+    TFDS would try ten times, for minutes, and leave unfinished files behind.
+    """
+    request = urllib.request.Request(archive.url, method="HEAD")
+    manual.mkdir(parents=True, exist_ok=True)
+    try:
+        urllib.request.urlopen(request, timeout=CONNECT_SECONDS).close()
+        with (
+            urllib.request.urlopen(archive.url, timeout=READ_SECONDS) as response,
+            _io.replace(manual / archive.name) as temporary,
+        ):
+            found = _copy(response, temporary, archive)
+            if found != (archive.size, archive.sha256):
+                raise ValueError(_mismatch(archive, found))
+    except (OSError, http.client.HTTPException) as error:
+        raise ConnectionError(
+            f"{archive.url} cannot be fetched: {error}. Fetch {archive.name} "
+            f"({archive.size} bytes) on another machine and put it into {manual}, "
+            "or give the path of another copy of the reviews."
+        ) from error
+
+
+def _copy(response: Any, path: Path, archive: Archive) -> tuple[int, str]:
+    """Size and hash of what was written; it stops past the declared size."""
+    size, digest = 0, hashlib.sha256()
+    bar = tqdm(total=archive.size, unit="B", unit_scale=True, disable=None)
+    with path.open("wb") as file, bar:
+        while size <= archive.size and (data := response.read(1 << 18)):
+            file.write(data)
+            digest.update(data)
+            size += len(data)
+            bar.update(len(data))
+    return size, digest.hexdigest()
+
+
+def _mismatch(archive: Archive, found: Any) -> str:
+    return (
+        f"{archive.name} is not the file that was asked for, of {archive.size} bytes "
+        f"and SHA-256 {archive.sha256}: fetch it again, or give its own path if you "
+        f"trust it. Found: {found}"
+    )
+
+
+def _prepare(builder: Any, manual: Path, archive: Archive) -> None:
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download import download_manager
+
+    settings = tfds.download.DownloadConfig(
+        try_download_gcs=False, manual_dir=manual, force_checksums_validation=True
+    )
+    try:
+        builder.download_and_prepare(download_config=settings)
+    except download_manager.NonMatchingChecksumError as error:
+        raise ValueError(_mismatch(archive, error)) from error
+
+
+def _read_parts(builder: Any) -> Parts:
+    parts: Parts = {}
+    names = builder.info.features["label"].names
+    for split in builder.info.splits:
+        source = builder.as_data_source(split=split)
+        for row in source.__getitems__(list(range(len(source)))):
+            text, label = row["text"], int(row["label"])
+            # TFDS's own mock source gives str, the real one bytes.
+            text = text.decode("utf-8") if isinstance(text, bytes) else text
+            part = ("train", "unsup") if label < 0 else (split, names[label])
+            parts.setdefault(part, []).append(text)
+    return parts

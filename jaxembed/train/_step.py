@@ -1,0 +1,169 @@
+"""Step: one batch, its gradient, and the update."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxembed.optim import apply_updates, mask_rows
+from jaxembed.train._setup import Plan
+from jaxembed.train._sparse import (
+    Taps,
+    apply_with_taps,
+    clip,
+    find_reads,
+    sum_rows,
+    update_tables,
+    zeros_like,
+)
+from jaxembed.train._state import Params, TrainState, split
+
+
+def example_losses(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """Cross-entropy of each example: of the sigmoid for one class, else of softmax.
+
+    Args:
+      logits: ``float[B]`` for labels 0 and 1, ``float[B, C]`` for 0 to C - 1.
+      labels: ``int[B]``.
+
+    Returns:
+      ``float[B]``, in nats.
+
+    Raises:
+      ValueError: if there is not one row of logits for each label.
+
+    Example:
+      >>> example_losses(jnp.array([0.0, 9.0]), jnp.array([1, 1])).round(3)
+      Array([0.693, 0.   ], dtype=float32)
+    """
+    if labels.ndim != 1 or logits.ndim not in (1, 2) or len(logits) != len(labels):
+        raise ValueError(
+            "logits must have the axes [B] or [B, C] and labels [B], got "
+            f"{list(logits.shape)} and {list(labels.shape)}."
+        )
+    if logits.ndim == 1:
+        return optax.sigmoid_binary_cross_entropy(logits, labels.astype(logits.dtype))
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+
+
+def is_correct(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """Whether the likelier class is the right one.
+
+    Args:
+      logits: ``float[B]`` or ``float[B, C]``.
+      labels: ``int[B]``.
+
+    Returns:
+      ``bool[B]``; False where a logit is not finite.
+
+    Example:
+      >>> is_correct(jnp.array([2.0, -1.0]), jnp.array([1, 1]))
+      Array([ True, False], dtype=bool)
+    """
+    if logits.ndim == 1:
+        best, is_number = logits > 0, jnp.isfinite(logits)
+    else:
+        best, is_number = jnp.argmax(logits, -1), jnp.isfinite(logits).all(-1)
+    return is_number & (best.astype(labels.dtype) == labels)
+
+
+class Batch(NamedTuple):
+    """The examples of one step.
+
+    Attributes:
+      ids: ``int32[B, L]``.
+      labels: ``int32[B]``.
+      mask: ``bool[B]``, False where an example only fills up the last batch.
+    """
+
+    ids: jax.Array
+    labels: jax.Array
+    mask: jax.Array
+
+
+class Metrics(NamedTuple):
+    """Sums over the real examples of a batch, to be added up.
+
+    Attributes:
+      loss: ``float32[]``, the sum of their losses.
+      correct: ``int32[]``, how many were classified rightly.
+      n_examples: ``int32[]``, how many there were.
+    """
+
+    loss: jax.Array
+    correct: jax.Array
+    n_examples: jax.Array
+
+
+def measure(logits: jax.Array, batch: Batch) -> Metrics:
+    """The sums of loss and right answers of a batch."""
+    losses = example_losses(logits, batch.labels).astype(jnp.float32)
+    correct = is_correct(logits, batch.labels)
+    # where, not *: NaN * 0 is NaN.
+    return Metrics(
+        jnp.sum(jnp.where(batch.mask, losses, 0)),
+        jnp.sum(correct & batch.mask, dtype=jnp.int32),
+        jnp.sum(batch.mask, dtype=jnp.int32),
+    )
+
+
+def step(
+    plan: Plan,
+    state: TrainState,
+    frozen: Params,
+    trainable_rows: Params,
+    batch: Batch,
+    key: jax.Array,
+) -> tuple[TrainState, Metrics]:
+    """One step of gradient descent on the mean loss of a batch. Pure.
+
+    Of a row-sparse table, only the rows of the batch are read and written: its gradient
+    is that of the rows which the model looks up, by a tap behind each lookup.
+
+    Args:
+      plan: what is trained, and how; static under ``jax.jit``.
+      state: before the step, its ``frozen`` empty.
+      frozen: the frozen parameters.
+      trainable_rows: ``bool[V]`` at the path of each table of which only some rows are
+        trained; the others keep every bit. Data: another mask does not retrace.
+      batch: with at least one real example.
+      key: for dropout; the step's number is folded in.
+
+    Returns:
+      The state after the step, and the metrics of the batch before it.
+
+    Example:
+      >>> from jaxembed import nn, optim
+      >>> from jaxembed.train import create_state, make_plan
+      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.FlattenDense())
+      >>> tx, key, ids = optim.rmsprop(), jax.random.key(0), jnp.array([[1, 2, 3]])
+      >>> plan, _ = make_plan(model, tx, ids)
+      >>> state = create_state(plan, ids, key=key)
+      >>> batch = Batch(ids, jnp.array([1]), jnp.array([True]))
+      >>> state, metrics = step(plan, state, {}, {}, batch, key)
+      >>> state.step, metrics.n_examples
+      (Array(1, dtype=int32), Array(1, dtype=int32))
+    """
+    rngs = {"dropout": jax.random.fold_in(key, state.step)}
+    reads = find_reads(plan.model, state.variables_with(frozen), batch.ids, plan.sparse)
+
+    def mean_loss(params: Params, taps: Taps) -> tuple[jax.Array, tuple]:
+        variables = state.replace(params=params).variables_with(frozen)
+        logits, ids = apply_with_taps(plan.model, variables, batch.ids, taps, rngs)
+        metrics = measure(logits, batch)
+        return metrics.loss / metrics.n_examples, (metrics, ids)
+
+    both = jax.grad(mean_loss, argnums=(0, 1), has_aux=True)
+    (grads, row_grads), (metrics, ids) = both(state.params, zeros_like(reads))
+    masks, row_masks = split(trainable_rows, plan.sparse)
+    grads = mask_rows(grads, masks)
+    sums, states = sum_rows(state.table_states, row_grads, ids, row_masks)
+    grads, sums = clip(grads, sums, plan.max_norm)
+    updates, opt_state = plan.tx.update(grads, state.opt_state, state.params)
+    params = apply_updates(state.params, updates, masks)
+    after = state.replace(step=state.step + 1, params=params, opt_state=opt_state)
+    if plan.table_tx is not None and states:
+        tables, states = update_tables(plan.table_tx, sums, states, state.tables)
+        after = after.replace(tables=tables, table_states=states)
+    return after, metrics

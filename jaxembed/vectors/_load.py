@@ -1,0 +1,234 @@
+"""Load: word vectors from a file of any format, streamed, and from the cache."""
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from jaxembed import _io
+from jaxembed.vectors._subwords import Subwords
+from jaxembed.vectors._word_vectors import WordVectors
+from jaxembed.vectors.formats._collect import Collector, Wanted
+from jaxembed.vectors.formats._fasttext import MAGIC, read_fasttext
+from jaxembed.vectors.formats._lines import HEADER, read_header
+from jaxembed.vectors.formats._safetensors import read_safetensors, write_safetensors
+from jaxembed.vectors.formats._stream import Source, open_source
+from jaxembed.vectors.formats._text import count_numbers, read_text
+from jaxembed.vectors.formats._word2vec import ends_as_binary, read_binary
+
+FORMATS = ("glove", "word2vec", "word2vec-binary", "fasttext", "safetensors")
+# Part of the key: what an older version of this package wrote is not read.
+CACHE_VERSION = "jaxembed vectors 1"
+BAR_DELAY = 1  # seconds before a bar is shown: not for what is fast
+# Bytes that text has not, and numbers in binary soon have.
+CONTROL = frozenset({*range(32)} - {*b"\t\n\r\v\f"})
+
+
+def load(
+    path: str | Path,
+    format: str | None = None,
+    vocabulary: Iterable[str] | None = None,
+    limit: int | None = None,
+    cache_dir: str | Path | None = None,
+    *,
+    progress: bool | None = None,
+) -> WordVectors:
+    r"""Word vectors from a file.
+
+    The file is read as a stream: with ``vocabulary``, memory is bounded by the rows
+    that are kept. The first row of a word counts; later ones are left out and counted.
+    Bytes of a word that are not UTF-8 become ``\xNN``.
+
+    Args:
+      path: a file, plain, ``.gz``, ``.bz2``, ``.xz`` or ``.zip``, whatever it is
+        called; of a ``.zip`` with several members, one of them is named behind it:
+        ``"glove.6B.zip/glove.6B.100d.txt"``.
+      format: one of
+
+        * ``"glove"``: text, a word and its numbers on each line;
+        * ``"word2vec"``: the same below a line with the numbers of rows and columns,
+          as fastText's ``.vec`` has it too;
+        * ``"word2vec-binary"``;
+        * ``"fasttext"``: a ``.bin``, with the whole vectors of its words;
+        * ``"safetensors"``: written by :func:`save`, and mapped into memory;
+
+        by default found from the content.
+      vocabulary: the words to keep, such as ``tokenizer.word_index``; all if None. From
+        a ``.bin``, words that it does not know get the mean of their subwords.
+      limit: only the first rows of the file are looked at.
+      cache_dir: a folder, made if need be, for a copy that is mapped into memory the
+        next time. It is found again by the content of the file and the arguments; a
+        damaged one is made again.
+      progress: whether to show a bar on stderr; None for where that is a terminal.
+
+    Returns:
+      :class:`WordVectors`.
+
+    Raises:
+      FileNotFoundError: if there is no such file, or no such member in the ``.zip``.
+      IsADirectoryError: if it is a folder.
+      TypeError: if ``vocabulary`` has something that is no word.
+      ValueError: if the content is of no format, cut, damaged, or not finite: the error
+        names the line or the byte, what was expected there, and what is there; or if
+        there is none of the words.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.NamedTemporaryFile("w") as file:
+      ...     _ = file.write("good 1 2\n. . . 3 4\nbad 5 6\n")
+      ...     file.flush()
+      ...     word_vectors = load(file.name)
+      >>> word_vectors, word_vectors.words
+      (WordVectors(3 words, 2 dimensions), ('good', '. . .', 'bad'))
+    """
+    if format is not None and format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}.")
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be at least 1 or None, got {limit}.")
+    wanted = Wanted.of(vocabulary)
+    if cache_dir is None:
+        return _load(path, format, wanted, limit, progress)
+    Path(cache_dir).mkdir(parents=True, exist_ok=True)  # now, not after the work
+    name = f"vectors-{_key(path, format, wanted, limit)}.safetensors"
+    cached = Path(cache_dir) / name
+    if cached.is_file():
+        try:
+            with open_source(cached) as source:
+                return read_safetensors(source)
+        except ValueError:
+            pass  # damaged: made again
+    word_vectors = _load(path, format, wanted, limit, progress)
+    with _io.replace(cached) as beside, beside.open("wb") as stream:
+        write_safetensors(word_vectors, stream)
+    return word_vectors
+
+
+def _load(
+    path: str | Path,
+    format: str | None,
+    wanted: Wanted,
+    limit: int | None,
+    progress: bool | None,
+) -> WordVectors:
+    with open_source(path) as source:
+        format = find_format(source) if format is None else format
+        if format == "safetensors":
+            return _pick(read_safetensors(source), wanted, limit, source.name)
+        subwords = None
+        rows = Collector(wanted)
+        with _bar(source, progress) as bar:
+            source.on_read = lambda position: bar.update(position - bar.n)
+            if format == "fasttext":
+                some, subwords = read_fasttext(source, wanted=wanted, limit=limit)
+                rows.add(some)
+            elif format == "word2vec-binary":
+                for some in read_binary(source, wanted=wanted, limit=limit):
+                    rows.add(some)
+            else:
+                has_header = format == "word2vec"
+                for some in read_text(
+                    source, has_header=has_header, wanted=wanted, limit=limit
+                ):
+                    rows.add(some)
+        return _finish(rows, subwords, wanted, source.name)
+
+
+def _finish(
+    rows: Collector, subwords: Subwords | None, wanted: Wanted, name: str
+) -> WordVectors:
+    if not rows.words:
+        if wanted.words is None:
+            raise ValueError(f"{name} has no rows: fetch it again.")
+        example = sorted(wanted.words)[0]
+        raise ValueError(
+            f"{name} has none of the {len(wanted.words)} words of the vocabulary, such "
+            f"as {example!r}: is it of another language, or cased?"
+        )
+    try:
+        return WordVectors(rows.words, rows.matrix(), subwords, rows.n_duplicates)
+    except ValueError as error:  # finite numbers may have an infinite sum
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _pick(
+    whole: WordVectors, wanted: Wanted, limit: int | None, name: str
+) -> WordVectors:
+    """The rows of a vocabulary, where others are read from a mapped file."""
+    if wanted.words is None and (limit is None or limit >= len(whole)):
+        return whole
+    some = whole.words[:limit]
+    kept = [w for w in some if wanted.words is None or w in wanted.words]
+    others = [] if wanted.words is None else sorted(wanted.words - set(kept))
+    parts = [whole.matrix[[whole.index[word] for word in kept]]] if kept else []
+    if whole.subwords is not None and others:
+        parts.append(whole.subwords.vectors(others))
+        kept += others
+    if not kept:
+        return _finish(Collector(wanted), None, wanted, name)  # which refuses it
+    subwords = whole.subwords if wanted.words is None else None
+    return WordVectors(kept, np.concatenate(parts), subwords, whole.n_duplicates)
+
+
+def _bar(source: Source, progress: bool | None) -> tqdm:
+    hidden = None if progress is None else not progress  # None: where no terminal is
+    return tqdm(
+        total=source.raw_size,
+        desc=Path(source.name).name,
+        unit="B",
+        unit_scale=True,
+        disable=hidden,
+        delay=BAR_DELAY,
+    )
+
+
+def find_format(source: Source) -> str:
+    """Which of :data:`FORMATS` the content is of.
+
+    Raises:
+      ValueError: if it is of none.
+    """
+    head = source.peek(1 << 16)
+    if head.startswith(MAGIC):
+        return "fasttext"
+    if len(head) > 8 and head[8:9] == b"{":
+        (size,) = struct.unpack("<Q", head[:8])
+        if size < 100_000_000:  # safetensors's own limit for its header
+            return "safetensors"
+    if read_header(source) is not None:
+        return "word2vec-binary" if _is_binary(source, head) else "word2vec"
+    first = head.split(b"\n")[0]
+    if b" " in first and (count_numbers(first) or b"\n" in head):
+        return "glove"
+    raise ValueError(
+        f"{source.name} is of no format that is known ({', '.join(FORMATS)}): it "
+        f"starts with {head[:40]!r}."
+    )
+
+
+def _is_binary(source: Source, head: bytes) -> bool:
+    """Whether numbers behind a header are in binary."""
+    header = HEADER.match(head)
+    assert header is not None
+    first = head[header.end() :].split(b"\n")[0]
+    if count_numbers(first) == int(header[2]):
+        return False
+    return ends_as_binary(source, head, header.end()) or not CONTROL.isdisjoint(head)
+
+
+def _key(
+    path: str | Path, format: str | None, wanted: Wanted, limit: int | None
+) -> str:
+    """Of the content, so that a file that was changed or moved is told apart."""
+    with open_source(path) as source:
+        name = source.name  # with the member of a .zip
+    file = next(p for p in (Path(path), *Path(path).parents) if p.is_file())
+    with file.open("rb") as stream:
+        content = hashlib.file_digest(stream, "sha256").hexdigest()
+    member = name[len(str(file)) :]
+    words = None if wanted.words is None else sorted(wanted.words)
+    text = json.dumps([CACHE_VERSION, content, member, format, words, limit])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,140 @@
+"""Matrix: word vectors as the table of a vocabulary, and how much of it they cover."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from jaxembed.vectors._word_vectors import WordVectors
+
+MISSING = ("zeros", "normal")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Coverage:
+    """How much of a vocabulary has a vector.
+
+    Attributes:
+      n_words: words of the vocabulary with an id below ``num_words``.
+      n_words_found: how many of them have a vector.
+      n_tokens: how often these words occur; None if that was not said.
+      n_tokens_found: how often those with a vector occur; None likewise.
+      missing: the words without a vector, the most frequent first.
+      found: ``bool[num_words]``, True for the rows that are vectors: ``~found`` is a
+        mask of the rows that may be trained, and of row 0.
+    """
+
+    n_words: int
+    n_words_found: int
+    n_tokens: int | None
+    n_tokens_found: int | None
+    missing: tuple[str, ...]
+    found: np.ndarray
+
+    def __str__(self) -> str:
+        share = f"{self.n_words_found:,} of {self.n_words:,} words have a vector"
+        if self.n_tokens:
+            tokens = (self.n_tokens_found or 0) / self.n_tokens
+            share += f", {tokens:.1%} of their tokens"
+        if self.missing:
+            share += f"; missing: {', '.join(self.missing[:5])}"
+        return share + (", ..." if len(self.missing) > 5 else "")
+
+
+def embedding_matrix(
+    word_index: Mapping[str, int],
+    word_vectors: WordVectors,
+    num_words: int | None = None,
+    missing: str = "zeros",
+    *,
+    counts: Mapping[str, int] | None = None,
+    rng: np.random.Generator | None = None,
+) -> tuple[np.ndarray, Coverage]:
+    """The table of a vocabulary: the row of an id is the vector of its word.
+
+    Args:
+      word_index: the id of each word, from 1 on, such as ``tokenizer.word_index``.
+      word_vectors: the vectors.
+      num_words: rows of the table; words with other ids are left out. By default as
+        many as there are ids.
+      missing: the rows of words without a vector: "zeros", as in the notebook, or
+        "normal", drawn with the mean and the standard deviation of the vectors in each
+        dimension.
+      counts: how often each word occurs, such as ``tokenizer.word_counts``.
+      rng: for "normal".
+
+    Returns:
+      ``float32[num_words, D]``, whose row 0 is zeros, as are rows of ids that are no
+      word's; and the :class:`Coverage`.
+
+    Raises:
+      ValueError: if an id is below 1 or two words have the same, if ``missing`` is none
+        of these or lacks its ``rng``, or if there is no word.
+
+    Example:
+      >>> vectors = WordVectors(["good"], np.array([[1, 2]], np.float32))
+      >>> index, counts = {"the": 1, "good": 2}, {"good": 1, "the": 3}
+      >>> table, coverage = embedding_matrix(index, vectors, counts=counts)
+      >>> table
+      array([[0., 0.], [0., 0.], [1., 2.]], dtype=float32)
+      >>> print(coverage)
+      1 of 2 words have a vector, 25.0% of their tokens; missing: the
+    """
+    if missing not in MISSING or (missing == "normal" and rng is None):
+        raise ValueError(
+            f"missing must be 'zeros', or 'normal' with rng=numpy.random.default_rng("
+            f"seed), got {missing!r} and rng={rng}."
+        )
+    words = _order(word_index, num_words)
+    size = (max(words) + 1) if num_words is None else num_words
+    found = np.zeros(size, bool)
+    ids = [i for i, word in words.items() if word in word_vectors]
+    found[ids] = True
+    table = np.zeros((size, word_vectors.dim), np.float32)
+    rows = [word_vectors.index.get(words[i], -1) for i in ids]
+    table[ids] = word_vectors.matrix[rows]
+    for i, row in zip(ids, rows, strict=True):
+        if row < 0:
+            table[i] = word_vectors[words[i]]  # by its subwords
+    lacking = [i for i in words if not found[i]]
+    if rng is not None and missing == "normal":
+        mean, std = word_vectors.matrix.mean(0), word_vectors.matrix.std(0)
+        table[lacking] = rng.normal(mean, std, (len(lacking), word_vectors.dim))
+    return table, _cover(words, found, lacking, counts)
+
+
+def _order(word_index: Mapping[str, int], num_words: int | None) -> dict[int, str]:
+    """The words by their ids, those below ``num_words``."""
+    words: dict[int, str] = {}
+    for word, i in word_index.items():
+        if i < 1:
+            raise ValueError(f"ids must be at least 1, since 0 pads; {word!r} has {i}.")
+        if words.setdefault(i, word) != word:
+            raise ValueError(f"the words {words[i]!r} and {word!r} both have id {i}.")
+    kept = {
+        i: w for i, w in sorted(words.items()) if num_words is None or i < num_words
+    }
+    if not kept:
+        raise ValueError(
+            f"there is no word with an id below num_words={num_words} among the "
+            f"{len(words)}: fit the tokenizer, or raise num_words."
+        )
+    return kept
+
+
+def _cover(
+    words: dict[int, str],
+    found: np.ndarray,
+    lacking: list[int],
+    counts: Mapping[str, int] | None,
+) -> Coverage:
+    missing = [words[i] for i in lacking]  # by id, which is by frequency for Keras's
+    n_tokens = n_tokens_found = None
+    if counts is not None:
+        n_tokens = sum(counts.get(word, 0) for word in words.values())
+        n_tokens_found = n_tokens - sum(counts.get(word, 0) for word in missing)
+        missing.sort(key=lambda word: -counts.get(word, 0))
+    n_found = len(words) - len(lacking)
+    return Coverage(
+        len(words), n_found, n_tokens, n_tokens_found, tuple(missing), found
+    )

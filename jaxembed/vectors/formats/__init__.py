@@ -1,0 +1,1 @@
+"""Formats: one reader for each format of word vectors, and the stream they read."""

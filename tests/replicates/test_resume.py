@@ -1,0 +1,186 @@
+"""Replicates that were interrupted, and those that cannot be."""
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from jaxembed import nn, optim, replicates
+from jaxembed.replicates._journal import Journal
+
+V, L, N = 30, 6, 70
+KEY = jax.random.key(5)
+IDS = np.random.default_rng(0).integers(0, V, (N, L)).astype(np.int32)
+LABELS = ((IDS < V // 2).sum(1) > L // 2).astype(np.int32)
+MODEL = nn.TextClassifier(nn.Embed(V, 4), nn.FlattenDense())
+TX = optim.rmsprop(0.01)  # one object: an equal plan shares its program
+
+
+def replicate(data=(IDS, LABELS), **changed):
+    settings = {
+        "examples": replicates.draw_examples(KEY, 5, N, 20),
+        "tx": TX,
+        "epochs": 2,
+        "batch_size": 8,
+        "key": KEY,
+        "n_parallel": 2,
+        "progress": False,
+    }
+    return replicates.run(MODEL, data, **(settings | changed))
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return replicate()
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_after(n_saves, monkeypatch):
+    save, saves = Journal.save, []
+
+    def save_or_stop(journal, metrics):
+        save(journal, metrics)
+        saves.append(1)
+        if len(saves) == n_saves:
+            raise Interrupted
+
+    monkeypatch.setattr(Journal, "save", save_or_stop)
+
+
+def assert_same(first, second):
+    for name, values in first.metrics().items():
+        np.testing.assert_array_equal(getattr(second, name), values)
+
+
+def test_goes_on_bit_by_bit(whole, tmp_path, monkeypatch):
+    path = tmp_path / "folder" / "run.json"
+    with monkeypatch.context() as context:
+        interrupt_after(2, context)
+        with pytest.raises(Interrupted):
+            replicate(checkpoint=path)
+    assert len(json.loads(path.read_text())["metrics"]["loss"]) == 4
+    assert_same(whole, replicate(checkpoint=path, n_parallel=None))
+    before = path.read_bytes()
+    assert_same(whole, replicate(checkpoint=path))  # nothing is left to do
+    # More replicates keep those that there are; fewer are the first of them.
+    more = replicate(checkpoint=path, examples=replicates.draw_examples(KEY, 7, N, 20))
+    np.testing.assert_array_equal(more.loss[:5], whole.loss)
+    assert path.read_bytes() != before
+    fewer = replicate(checkpoint=path, examples=replicates.draw_examples(KEY, 3, N, 20))
+    np.testing.assert_array_equal(fewer.loss, whole.loss[:3])
+    assert [file.name for file in path.parent.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({"key": jax.random.key(6)}, "key"),
+        ({"data": (IDS, 1 - LABELS)}, "examples"),
+        ({"tx": optim.rmsprop(0.02)}, "program"),
+        ({"epochs": 3}, "epochs"),
+        ({"n_parallel": 3}, "n_parallel"),
+        ({"examples": replicates.draw_examples(jax.random.key(1), 5, N, 20)}, "draws"),
+    ],
+)
+def test_another_run_is_refused(changed, name, saved):
+    before = saved.read_bytes()
+    with pytest.raises(ValueError, match=rf"is of replicates with other .*{name}"):
+        replicate(checkpoint=saved, **changed)
+    assert saved.read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "run.json"
+    replicate(checkpoint=path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text[:-20],
+        lambda text: "[]",
+        lambda text: "\xff\xfe",
+        lambda text: text.replace('"loss": [[', '"loss": [["x", '),
+        lambda text: text.replace('"loss": [[', '"loss": [[1.0, '),
+        lambda text: text.replace('"accuracy"', '"val_what"'),
+        lambda text: text.replace('"n_parallel": 2', '"n_parallel": "2"'),
+        lambda text: text.replace('"loss": [[', '"loss": [[' + "9" * 400 + ", "),
+        lambda text: text.replace('"loss": [[', '"loss": [[true, '),
+        lambda text: "[" * 100_000,
+        lambda text: text.replace(', "metrics": {', ', "metrics": {"val_loss": [], '),
+    ],
+)
+def test_a_damaged_file_is_refused_and_stays(change, saved, tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text(change(saved.read_text()), encoding="latin-1")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"run.json .*(remove it)"):
+        replicate(checkpoint=path)
+    assert path.read_bytes() == before
+
+
+def test_a_large_file_is_not_read(saved, tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxembed.replicates._journal.LARGEST", 10)
+    with pytest.raises(ValueError, match="it has .* bytes"):
+        replicate(checkpoint=saved)
+
+
+def test_numbers_of_numpy_can_be_saved(whole, tmp_path):
+    numbers = {
+        "epochs": np.int64(2),
+        "n_parallel": np.int64(2),
+        "batch_size": np.int32(8),
+    }
+    assert_same(whole, replicate(checkpoint=tmp_path / "run.json", **numbers))
+
+
+def test_a_folder_is_no_checkpoint(tmp_path):
+    with pytest.raises(IsADirectoryError, match="name a file in it"):
+        replicate(checkpoint=tmp_path)
+
+
+def test_nan_comes_back_as_nan(tmp_path):
+    rows = np.zeros((2, 3), np.int32)
+    identity = {"epochs": 2, "n_parallel": 1, "metrics": ["accuracy", "loss"]}
+    journal = Journal(tmp_path / "run.json", rows, identity)
+    loss = np.array([[0.1, np.nan], [1 / 3, np.inf]])
+    journal.save({"loss": loss, "accuracy": loss})
+    expected = np.where(np.isfinite(loss), loss, np.nan)
+    np.testing.assert_array_equal(journal.load()["loss"], expected)
+
+
+def test_after_kill_9(whole, tmp_path):
+    """A process killed after its first chunks, at whatever it is doing."""
+    path = tmp_path / "run.json"
+    code = f"""
+        import time
+        from tests.replicates import test_resume as these
+        from jaxembed.replicates._journal import Journal
+        save = Journal.save
+        def slow(journal, metrics):
+            save(journal, metrics)
+            time.sleep(0.2)
+        Journal.save = slow
+        these.replicate(checkpoint={str(path)!r})
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    process = subprocess.Popen(command)
+    limit = time.monotonic() + 120
+    while not path.exists() and time.monotonic() < limit:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    done = len(json.loads(path.read_text())["metrics"]["loss"])
+    assert 2 <= done < 5
+    assert_same(whole, replicate(checkpoint=path))
