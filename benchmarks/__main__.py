@@ -2,13 +2,13 @@
 
 Run:     python -m benchmarks
          python -m benchmarks --long --data aclImdb_v1.tar.gz --vectors FILE
-Writes:  lines.jsonl, report.md and plots to --out. The lines of an earlier run there
-         are kept as lines-1.jsonl and so on, and the report compares with the last.
+Writes:  lines.jsonl, report.md and plots to --out. The lines of earlier runs there are
+         kept as lines-1.jsonl and so on; the report compares with the last of them.
 
-The short form, 4 to 5 minutes on two cores, takes few sizes; the long one takes most,
-and most of an hour. A benchmark that fails does not stop the others; the exit status
-says so. Without --data there are no real ids, and what needs reviews takes those
-embedded.
+The short form measures few sizes and takes 4 to 5 minutes on two cores; the long form
+measures most sizes and takes most of an hour. A benchmark that fails does not stop the
+others, but is named in the exit status. Without --data no real ids are measured, and
+the synthetic reviews stand in for real ones.
 """
 
 import argparse
@@ -17,12 +17,12 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import _report_lines, report
-from benchmarks._lines import Lines
+from benchmarks.harness.lines import Lines
+from benchmarks.report.write import write
 
 LINES = "lines.jsonl"
 
-# Of what takes ids: name, workloads, batch sizes, kinds of ids, seconds for each.
+# Benchmarks of ids: name, workloads, batch sizes, kinds of ids, seconds for each.
 SHORT = """
 lookup     first,second,MIDDLE  1,256  zipf  0.1
 bag        first,second,MIDDLE  1,256  zipf  0.1
@@ -46,7 +46,7 @@ lookup     huge         1,64                           zipf               0.5
 bag        huge         1,64                           zipf               0.5
 train_step huge         64                             zipf               0.5
 """
-# What the short form leaves to the long one.
+# Measurements that only the long form makes.
 TOO_LONG: list[tuple[str, dict[str, str]]] = [("notebook", {}), ("bigrams", {})]
 for _what in ("lookup", "bag", "train step"):
     TOO_LONG.append((_what, {"workload": "large, huge"}))
@@ -56,21 +56,22 @@ SMALL_REPLICATES += ["--n-validation", "1000"]
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Runs them one after the other."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Run the benchmarks one after the other, and write the report."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
     parser.add_argument("--long", action="store_true", help="more sizes: an hour")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="of these benchmarks")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="benchmarks to run")
     parser.add_argument("--data", help="real reviews: a folder or an archive")
-    parser.add_argument("--vectors", type=Path, help="word vectors, as of GloVe")
+    parser.add_argument("--vectors", type=Path, help="a file of word vectors")
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
     arguments = parser.parse_args(argv)
     commands = make_commands(arguments)
-    if arguments.only is not None:
-        unknown = set(arguments.only) - {name for name, *_ in commands}
-        if unknown:
-            parser.error(f"--only: there is no {', '.join(sorted(unknown))}.")
-        commands = [words for words in commands if words[0] in arguments.only]
+    names = {name for name, *_ in commands}
+    only = names if arguments.only is None else set(arguments.only)
+    if only - names:
+        parser.error(f"--only: there is no {', '.join(sorted(only - names))}.")
     arguments.out.mkdir(parents=True, exist_ok=True)
     out = arguments.out / LINES
     put_aside(out)
@@ -78,6 +79,7 @@ def main(argv: list[str] | None = None) -> None:
         for what, where in TOO_LONG:
             reason = "it takes minutes: python -m benchmarks --long"
             Lines(out).leave_out(what, "all", reason, **where)
+    commands = [words for words in commands if words[0] in only]
     failed = []
     for number, words in enumerate(commands):
         print(f"[{number + 1}/{len(commands)}] {' '.join(words)}", flush=True)
@@ -90,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def make_commands(arguments: argparse.Namespace) -> list[list[str]]:
-    """What to call, as words after ``python -m benchmarks.``."""
+    """Return the words after ``python -m benchmarks.`` of each command."""
     commands = []
     data = [] if arguments.data is None else ["--data", arguments.data]
     cached = [*data, "--cache", str(arguments.cache)]
@@ -100,16 +102,10 @@ def make_commands(arguments: argparse.Namespace) -> list[list[str]]:
         command = [name, "--workload", *workloads, "--batch-sizes", *sizes]
         command += ["--ids", *ids, "--seconds", seconds]
         commands.append(command + (cached if "real" in ids else []))
-    return commands + _make_others(arguments, data, cached)
-
-
-def _make_others(
-    arguments: argparse.Namespace, data: list[str], cached: list[str]
-) -> list[list[str]]:
-    """Those of files and of whole runs."""
     vectors = [] if arguments.vectors is None else ["--vectors", str(arguments.vectors)]
     if arguments.long:
         return [
+            *commands,
             ["first_step"],
             ["sparse_step"],
             ["tokenizer", *data, "--batch-sizes", "25000", "--seconds", "5"],
@@ -120,6 +116,7 @@ def _make_others(
             ["bigrams", *cached, "--seeds", "1"],
         ]
     return [
+        *commands,
         ["first_step", "--processes", "2"],
         ["tokenizer", *data, "--batch-sizes", "1000", "--seconds", "1"],
         ["load_vectors", "--workload", "10000x100x1", "--seconds", "1"],
@@ -130,7 +127,7 @@ def _make_others(
 
 
 def run(words: list[str]) -> bool:
-    """Runs a benchmark, whose lines go to its file; prints its errors."""
+    """Run a benchmark, whose lines go to its file; return whether it succeeded."""
     start = time.perf_counter()
     name, *flags = words
     command = [sys.executable, "-m", f"benchmarks.{name}", *flags]
@@ -142,48 +139,36 @@ def run(words: list[str]) -> bool:
 
 
 def write_report(out: Path) -> list[str]:
-    """Writes the report of a file beside it; what it lacks, if it does."""
-    last = find_earlier(out)
-    earlier = [] if last is None else [last]
+    """Write the report beside a file of lines; return what went wrong.
+
+    Earlier lines that are broken cost only the comparison.
+    """
     problems = []
-    try:
-        if earlier:
-            _report_lines.read(earlier)
-    except (OSError, ValueError) as error:
-        problems.append(f"the report has no comparison with earlier lines: {error}")
-        earlier = []
-    try:
-        report.write([out], out.parent, earlier)
-    except (OSError, ValueError) as error:
-        return [f"there is no report: {error}"]
+    earlier = [file for _, file in sorted(find_aside(out)) if file.stat().st_size][-1:]
+    for files in [earlier, []] if earlier else [[]]:
+        try:
+            write([out], out.parent, files)
+            break
+        except (OSError, ValueError) as error:
+            lack = "there is no report"
+            if files:
+                lack = "the report has no comparison with earlier lines"
+            problems.append(f"{lack}: {error}")
     return problems
 
 
 def put_aside(path: Path) -> None:
-    """Renames a file that has lines, with a number above those that there are."""
-    if has_lines(path):
-        number = max(_number(path), default=0) + 1
+    """Rename a file that is not empty to a number above those of earlier files."""
+    if path.exists() and path.stat().st_size:
+        number = max((number for number, _ in find_aside(path)), default=0) + 1
         path.rename(path.with_stem(f"{path.stem}-{number}"))
 
 
-def find_earlier(path: Path) -> Path | None:
-    """The last file that was put aside, of those that have lines."""
-    files = _number(path)
-    return next((files[n] for n in sorted(files)[::-1] if has_lines(files[n])), None)
-
-
-def has_lines(path: Path) -> bool:
-    """Whether it is there and not empty, as a run leaves it that is stopped early."""
-    return path.exists() and path.stat().st_size > 0
-
-
-def _number(path: Path) -> dict[int, Path]:
-    """Files that were put aside, by their number."""
-    names = {
-        file.stem.removeprefix(f"{path.stem}-"): file
-        for file in path.parent.glob(f"{path.stem}-*{path.suffix}")
-    }
-    return {int(number): file for number, file in names.items() if number.isdecimal()}
+def find_aside(path: Path) -> list[tuple[int, Path]]:
+    """Find the files that were put aside, with their numbers."""
+    files = path.parent.glob(f"{path.stem}-*{path.suffix}")
+    named = [(file.stem.removeprefix(f"{path.stem}-"), file) for file in files]
+    return [(int(number), file) for number, file in named if number.isdecimal()]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Bags: means of rows, forward and with the gradient, against take and mean, and torch.
+"""Bags: means of rows, and their gradient, against take and mean, and torch.
 
 Run:     python -m benchmarks.bag
          python -m benchmarks.bag --workload second --batch-sizes 256 --ids zipf
@@ -6,68 +6,59 @@ Prints:  JSON lines for each workload, batch size and kind of ids: bags; and bag
          the gradient of half their squares by the table.
 
 ``flax`` and ``keras`` look the rows up and take their mean; torch has an EmbeddingBag,
-on all cores and on one thread, and with the gradient one that is sparse: the rows of
-the ids, equal ones not summed. ``copy_share`` may be over 1: a small table stays in the
-cache, and the array that is copied does not.
+on all cores and on one thread, and with the gradient also a sparse one: the rows of the
+ids, in which equal ids are not summed. ``copy_share`` may be above 1: a small table
+stays in the cache, and the array that is copied does not.
 """
 
-import functools
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import jax
 import numpy as np
 
-from benchmarks import _answers, _options, _peers
-from benchmarks._functions import Function, Functions, OfTorch, on_cores
-from benchmarks._questions import Question, ask
-from benchmarks._workloads import Workload
+from benchmarks.harness import expected_tables, options
+from benchmarks.harness.table_ops import (
+    Operation,
+    Way,
+    half_squares,
+    on_cores,
+    time_operations,
+)
+from benchmarks.harness.workloads import Workload
 from benchmarks.lookup import count_rows
+from benchmarks.peers import flax, keras
 from jaxembed import nn
 
 PEERS = ("flax", "keras", "torch", "numpy")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """All of it."""
-    arguments = _options.make_parser(__doc__, peers=PEERS, ids=True).parse_args(argv)
-    ask(QUESTIONS, arguments, _options.open_lines(arguments))
+    """Time bags, then bags with their gradient."""
+    arguments = options.make_parser(__doc__, peers=PEERS, ids=True).parse_args(argv)
+    time_operations(OPERATIONS, arguments, options.open_lines(arguments))
 
 
-def forward(workload: Workload, peers: Sequence[str]) -> dict[str, Function]:
-    """Bags by all that JAX compiles."""
-    functions: dict[str, Function] = {
-        "jaxembed": nn.embedding_bag,
-        "jaxembed, ids checked": functools.partial(
-            nn.embedding_bag, mode="promise_in_bounds"
-        ),
-    }
+def forward(workload: Workload, peers: Sequence[str]) -> dict[str, Way]:
+    """Return the bags that JAX compiles."""
+    checked = partial(nn.embedding_bag, mode="promise_in_bounds")
+    ways = {"jaxembed": Way(nn.embedding_bag), "jaxembed, ids checked": Way(checked)}
     if "flax" in peers:
-        lookup = _peers.flax_lookup(workload)
-        functions["flax"] = lambda table, ids: lookup(table, ids).mean(1)
+        lookup = flax.make_lookup(workload)
+        ways["flax"] = Way(lambda table, ids: lookup(table, ids).mean(1))
     if "keras" in peers:
-        functions["keras"] = _keras_bag(workload)
-    return functions
+        ways["keras"] = Way(keras.make_bag(workload))
+    return ways
 
 
-def backward(workload: Workload, peers: Sequence[str]) -> Functions:
-    """Gradients by all that JAX compiles."""
-    functions = forward(workload, peers)
-    return {name: differentiate(function) for name, function in functions.items()}
-
-
-def differentiate(bag: Function) -> Function:
-    """The dense gradient of half the bags' squares by the table."""
-    return jax.grad(lambda table, ids: (bag(table, ids) ** 2).sum() / 2)
-
-
-def numpy_bag(table: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Take and mean."""
-    return np.take(table, ids, axis=0).mean(1)
+def backward(workload: Workload, peers: Sequence[str]) -> dict[str, Way]:
+    """Return the gradients that JAX compiles."""
+    ways = forward(workload, peers)
+    return {name: Way(half_squares(way.function)) for name, way in ways.items()}
 
 
 def torch_bag(table: Any, ids: Any) -> Any:
-    """``nn.EmbeddingBag``."""
+    """Call ``nn.EmbeddingBag``."""
     import torch
 
     with torch.no_grad():
@@ -75,55 +66,45 @@ def torch_bag(table: Any, ids: Any) -> Any:
 
 
 def torch_backward(table: Any, ids: Any, sparse: bool = False) -> Any:
-    """Its gradient: dense, or as rows with their ids, of which some are equal."""
+    """Return the gradient: dense, or rows with their ids, some of which are equal."""
     import torch
 
     bags = torch.nn.functional.embedding_bag(ids, table, mode="mean", sparse=sparse)
-    # That of half the squares is the bags; XLA does not make the squares either.
+    # The gradient of half the squares is the bags; XLA makes no squares either.
     return torch.autograd.grad(bags, table, bags.detach())[0]
 
 
-def _keras_bag(workload: Workload) -> Function:
-    import keras
-
-    lookup = _peers.keras_lookup(workload)
-    pool = keras.layers.GlobalAveragePooling1D()
-    return lambda table, ids: pool(lookup(table, ids))
-
-
 def count_bags(workload: Workload, batch_size: int, n_distinct: int) -> int:
-    """Ids, each row once, and the bags."""
+    """Count the bytes of ids, each row once, and the bags."""
     n_ids = batch_size * workload.length
     return 4 * n_ids + (n_distinct + batch_size) * workload.row_bytes
 
 
 def count_gradient(workload: Workload, batch_size: int, n_distinct: int) -> int:
-    """Those, and a gradient of the whole table."""
+    """Count the bytes of bags, and of a gradient of the whole table."""
     bags = count_bags(workload, batch_size, n_distinct)
     return bags + workload.table_bytes
 
 
-QUESTIONS = (
-    Question(
+OPERATIONS = (
+    Operation(
         "bag",
         forward,
-        {"numpy": numpy_bag},
         on_cores(torch_bag),
-        _answers.answer_bags,
+        expected_tables.answer_bags,
         count_bags,
+        of_numpy=lambda table, ids: np.take(table, ids, axis=0).mean(1),
     ),
-    Question(
+    Operation(
         "bag with gradient",
         backward,
-        {},
         {
             **on_cores(torch_backward),
-            "torch, sparse": OfTorch(
-                functools.partial(torch_backward, sparse=True),
-                count_bytes=count_rows,
+            "torch, sparse": Way(
+                partial(torch_backward, sparse=True), count_bytes=count_rows
             ),
         },
-        _answers.answer_bags_gradient,
+        expected_tables.answer_bags_gradient,
         count_gradient,
         rows_held=3,
         tables_held=6,

@@ -6,59 +6,52 @@ Prints:  JSON lines of jaxembed and of fastText, in turns and trained on all tra
          reviews: the training alone, and all from tokens to weights.
 
 The rows of a workload are those of 60,000 words and of hashed pairs, its length is that
-of a review, and a batch is of reviews in a step. fastText's rows have as many numbers;
-it reads all of a review, and knows no batches. What follows "--" is handed on to
+of a review, and a batch is of reviews in a step. fastText's rows have the same length;
+it reads all of a review, and knows no batches. Arguments after "--" are passed on to
 experiments.imdb_bigrams. fastText's one number is in both lines: it reads words, counts
-and hashes them, and trains, in one call. jaxembed does the former as it loads
-(``load_s``, with what it does for the test reviews), and compiles (``compile_s``).
+and hashes them, and trains, in one call. jaxembed counts and hashes as it loads
+(``load_s``, which includes the test reviews), and compiles (``compile_s``).
 """
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import _options, _peers
-from benchmarks._lines import Lines
-from benchmarks._workloads import Workload
+from benchmarks.harness import options
+from benchmarks.harness.lines import Lines
+from benchmarks.harness.turns import run_process
+from benchmarks.harness.workloads import Workload
+from benchmarks.peers.available import find_peers
+from benchmarks.peers.fasttext import SETTINGS
+from benchmarks.peers.fasttext import train as run_fasttext
 from jaxembed import text
 
 WHAT = "bigrams"
 NUM_WORDS = 60_000
 WORKLOAD = f"{NUM_WORDS + 2**21}x10x384"  # the experiment's
 ACCURACY = 0.6  # of all; below it nothing is reported
-FASTTEXT = {
-    "wordNgrams": 2,
-    "epoch": 10,
-    "lr": 0.25,
-    "bucket": 2**20,
-    "minCount": 1,
-    "thread": os.cpu_count() or 1,  # as many as JAX has
-}
 Results = dict[str, list[dict[str, float]]]  # of each run, by implementation
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Trains and tests both once for each seed, then reports."""
-    parser = _options.make_parser(
+    """Train and test both once for each seed, then report."""
+    parser = options.make_parser(
         __doc__, peers=("fasttext",), workloads=(WORKLOAD,), batch_sizes=(32,)
     )
-    parser.add_argument("--data", default="embedded")
+    parser.add_argument("--data", default="synthetic")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
     parser.add_argument("flags", nargs="*", help="of the experiment, after --")
     arguments = parser.parse_args(argv)
     if min(workload.rows for workload in arguments.workload) <= NUM_WORDS:
         parser.error(f"--workload must have rows beside those of {NUM_WORDS} words.")
-    lines = _options.open_lines(arguments)
-    with_fasttext = "fasttext" in _peers.find_peers(arguments.peers, WHAT, lines)
+    lines = options.open_lines(arguments)
+    with_fasttext = "fasttext" in find_peers(arguments.peers, WHAT, lines)
     tokens = text.load_imdb_tokens(arguments.data, cache_dir=arguments.cache)
     for workload in arguments.workload:
         for batch_size in arguments.batch_sizes:
@@ -75,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def list_flags(workload: Workload, batch_size: int) -> list[str]:
-    """Those that give the experiment these sizes."""
+    """Return the flags that give the experiment these sizes."""
     sizes = {
         "--num-words": NUM_WORDS,
         "--buckets": workload.rows - NUM_WORDS,
@@ -93,7 +86,7 @@ def train(
     with_fasttext: bool,
     arguments: argparse.Namespace,
 ) -> Results:
-    """Both with each seed, in turns."""
+    """Train both with each seed, in turns."""
     flags = ["--data", arguments.data, "--cache", str(arguments.cache), *flags]
     flags += ["--validation-fraction", "0"]
     results: Results = {"jaxembed": []}
@@ -110,54 +103,33 @@ def train(
 
 
 def write_lines(tokens: text.TokenizedCorpus, folder: Path) -> tuple[Path, Path]:
-    """The reviews to train on and to test on, in fastText's format."""
+    """Write the training and test reviews in fastText's format."""
     # In a random order: fastText reads the file as it is, and all negative reviews come
-    # first in it.
+    # first in the corpus.
     order = np.random.default_rng(0).permutation(len(tokens.train))
     parts = {
         "train": (tokens.train.take(order), tokens.train_labels[order]),
         "test": (tokens.test, tokens.test_labels),
     }
-    paths = []
     for name, (ranks, labels) in parts.items():
-        path = folder / f"{name}.txt"
         words = tokens.tokenizer.decode(ranks.tolist())
-        with path.open("w", encoding="utf-8") as file:
+        with (folder / f"{name}.txt").open("w", encoding="utf-8") as file:
             for label, review in zip(labels.tolist(), words, strict=True):
                 file.write(f"__label__{label} {review}\n")
-        paths.append(path)
-    return paths[0], paths[1]
+    return folder / "train.txt", folder / "test.txt"
 
 
 def run_experiment(flags: list[str], seed: int, folder: Path) -> dict[str, float]:
-    """The test accuracy and the seconds of one process of the experiment."""
+    """Return the test accuracy and the seconds of one process of the experiment."""
     out = folder / "ours"
     command = [sys.executable, "-m", "experiments.imdb_bigrams", *flags]
-    command += ["--seed", str(seed), "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+    run_process([*command, "--seed", str(seed), "--out", str(out)])
     metrics = json.loads((out / "metrics.json").read_text())
     return {"accuracy": metrics["test_accuracy"]} | metrics["seconds"]
 
 
-def run_fasttext(
-    train_lines: Path, test_lines: Path, seed: int, dim: int
-) -> dict[str, float]:
-    """Likewise of one call of fastText."""
-    import fasttext
-
-    start = time.perf_counter()
-    model = fasttext.train_supervised(
-        str(train_lines), seed=seed, dim=dim, verbose=0, **FASTTEXT
-    )
-    seconds = time.perf_counter() - start
-    _, accuracy, _ = model.test(str(test_lines))  # predict fails with NumPy 2
-    return {"accuracy": accuracy, "run": seconds}
-
-
 def report(results: Results, lines: Lines, **facts: Any) -> None:
-    """Refuses what has not learned, then prints the lines."""
+    """Stop if one has not learned, else print the lines."""
     accuracies = {name: pick(runs, "accuracy") for name, runs in results.items()}
     if min(map(min, accuracies.values())) < ACCURACY:
         raise SystemExit(f"test accuracies below {ACCURACY}: {accuracies}")
@@ -166,22 +138,21 @@ def report(results: Results, lines: Lines, **facts: Any) -> None:
         mean = round(float(np.mean(found)), 5)
         details[name] = {"test_accuracy": found, "mean_test_accuracy": mean}
     ours = results["jaxembed"]
-    load, compiling = pick(ours, "load"), pick(ours, "compile")
+    load, compiling, training = (pick(ours, x) for x in ("load", "compile", "run"))
     details["jaxembed"]["load_s"] = round(float(np.median(load)), 4)
     details["jaxembed"]["compile_s"] = round(float(np.median(compiling)), 4)
-    training = pick(ours, "run")
+    if "fasttext" in details:
+        details["fasttext"]["settings"] = SETTINGS
     parts = zip(load, compiling, training, strict=True)
     whole = [round(sum(part), 3) for part in parts]
-    theirs = {name: pick(results[name], "run") for name in results}
-    if "fasttext" in details:
-        details["fasttext"]["settings"] = FASTTEXT
+    of_all = {name: pick(runs, "run") for name, runs in results.items()}
     for what, seconds in (("training", training), ("from tokens to weights", whole)):
-        of_all = theirs | {"jaxembed": seconds}
+        of_all["jaxembed"] = seconds
         lines.report(f"{WHAT}: {what}", of_all, details=details, **facts)
 
 
 def pick(runs: list[dict[str, float]], name: str) -> list[float]:
-    """One of the numbers, of all runs."""
+    """Return one of the numbers of all runs."""
     return [round(run[name], 5) for run in runs]
 
 

@@ -1,15 +1,15 @@
-"""How long word vectors take from a text file to a matrix, against gensim.
+"""Word vectors from a text file to a matrix, against gensim.
 
 Run:     python -m benchmarks.load_vectors
          python -m benchmarks.load_vectors --vectors glove.6B.100d.txt
          python -m benchmarks.load_vectors --workload large --peers
 Prints:  JSON lines: of all vectors of the file, by jaxembed, from its cache, and by
-         gensim; and, for each batch size, of as many of them, by jaxembed.
+         gensim; and, for each batch size, of a vocabulary of this size.
 
 A workload is a table of made-up vectors, which is written to a temporary file first;
 the large one takes 1 GB there. A batch is a vocabulary, the words that are kept. gensim
-has none: it reads all vectors, whatever is wanted of them, and each of its loads stands
-in both lines. It takes minutes for the large one.
+has no vocabulary: it reads all vectors, and each of its loads is in both lines. It
+takes minutes for the large one.
 """
 
 import argparse
@@ -23,9 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import _memory, _options, _peers, _timing, _workloads
-from benchmarks._lines import AGAIN, Lines
-from benchmarks._workloads import Workload
+from benchmarks.harness import options
+from benchmarks.harness.lines import AGAIN, Lines
+from benchmarks.harness.machine import find_lack
+from benchmarks.harness.turns import Call, Seconds, measure, require_right
+from benchmarks.harness.workloads import Workload, make_table
+from benchmarks.peers import gensim
+from benchmarks.peers.available import find_peers
 from jaxembed import vectors
 
 BATCH_SIZES = (1_000, 10_000)
@@ -35,42 +39,42 @@ WHAT = "load vectors"
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Times files of the workloads' sizes, or a given one."""
-    parser = _options.make_parser(
+    """Time files of the workloads' sizes, or a given file."""
+    parser = options.make_parser(
         __doc__, peers=("gensim",), workloads=("second",), batch_sizes=BATCH_SIZES
     )
     parser.add_argument(
         "--vectors", type=Path, help="text without a header, plain or .gz"
     )
     arguments = parser.parse_args(argv)
-    lines = _options.open_lines(arguments)
-    peers = _peers.find_peers(arguments.peers, WHAT, lines)
+    lines = options.open_lines(arguments)
+    with_gensim = "gensim" in find_peers(arguments.peers, WHAT, lines)
     if arguments.vectors is not None:
         path = arguments.vectors
-        time_file(path, path.name, "gensim" in peers, arguments, lines)
+        time_file(path, path.name, with_gensim, arguments, lines)
         return
     for workload in arguments.workload:
         with tempfile.TemporaryDirectory() as folder:
-            lack = find_lack(workload, Path(folder))
-            if lack is not None:
+            lack = find_reason(workload, Path(folder))
+            if lack is None:
+                path = write(Path(folder), workload)
+                time_file(path, workload.name, with_gensim, arguments, lines)
+            else:
                 lines.leave_out(WHAT, "all", lack, workload=workload.name)
-                continue
-            path = write(Path(folder), workload)
-            time_file(path, workload.name, "gensim" in peers, arguments, lines)
 
 
-def find_lack(workload: Workload, folder: Path) -> str | None:
-    """Why vectors of this size cannot be written, or not be held; None if they can."""
+def find_reason(workload: Workload, folder: Path) -> str | None:
+    """Return why vectors of this size have no room on disk or in memory, or None."""
     n_bytes, free = 4 * workload.table_bytes, shutil.disk_usage(folder).free
     if n_bytes > free:
         return f"needs {n_bytes / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free"
-    return _memory.find_lack(5 * workload.table_bytes)
+    return find_lack(5 * workload.table_bytes)
 
 
 def write(folder: Path, workload: Workload) -> Path:
-    """A file of made-up vectors with five digits, as GloVe's have."""
+    """Write made-up vectors with five digits, as GloVe's have."""
     n_different = min(N_DIFFERENT, workload.rows)  # to write all would take minutes
-    matrix = 0.4 * _workloads.make_table(workload._replace(rows=n_different))
+    matrix = 0.4 * make_table(workload._replace(rows=n_different))
     numbers = [" ".join([f"{x:.5g}" for x in row]) + "\n" for row in matrix.tolist()]
     path = folder / "made.txt"
     with path.open("w") as file:
@@ -86,17 +90,17 @@ def time_file(
     arguments: argparse.Namespace,
     lines: Lines,
 ) -> None:
-    """Checks that all ways give the same, then times them in turns."""
+    """Check that all ways give the same vectors, then time them in turns."""
     words, rows = read_plainly(path)
     order = np.random.default_rng(0).permutation(len(words)).tolist()
     sizes = dict.fromkeys(min(size, len(words)) for size in arguments.batch_sizes)
     with tempfile.TemporaryDirectory() as cache:
-        ways: dict[str, _timing.Call] = {
+        ways: dict[str, Call] = {
             "jaxembed": lambda: vectors.load(path),
             "jaxembed, cached": lambda: vectors.load(path, cache_dir=cache),
         }
         if with_gensim:
-            ways["gensim"] = lambda: load_gensim(path)
+            ways["gensim"] = lambda: gensim.load_file(path)
             rows = check("gensim", ways["gensim"](), words, rows)
         for way in ("jaxembed", "jaxembed, cached"):
             check(way, ways[way](), words, rows)
@@ -105,19 +109,19 @@ def time_file(
             load = functools.partial(vectors.load, path, vocabulary=kept)
             check(f"jaxembed, of {size} words,", load(), kept, rows)
             ways |= {f"{size} words": load, f"{size} words, again": load}
-        seconds = _timing.measure(ways, arguments.seconds)
+        seconds = measure(ways, arguments.seconds)
     report(name, path, seconds, len(words), list(sizes), lines)
 
 
 def report(
     name: str,
     path: Path,
-    seconds: _timing.Seconds,
+    seconds: Seconds,
     n_words: int,
     sizes: Sequence[int],
     lines: Lines,
 ) -> None:
-    """Lines of the whole file, and of each vocabulary."""
+    """Print the lines of the whole file, and of each vocabulary."""
     facts: Any = {"words": n_words, "bytes": path.stat().st_size}
     of_all = ("jaxembed", "jaxembed, cached", "gensim", AGAIN)
     found = {way: seconds[way] for way in of_all if way in seconds}
@@ -131,15 +135,8 @@ def report(
         lines.report(what, found, workload=name, batch_size=size, **facts)
 
 
-def load_gensim(path: Path) -> Any:
-    """All vectors, by gensim."""
-    from gensim.models import KeyedVectors
-
-    return KeyedVectors.load_word2vec_format(str(path), no_header=True)
-
-
 def read_plainly(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
-    """All words, and all vectors or some, in a few lines of Python."""
+    """Read all words, and all vectors or some, in plain Python."""
     step = 1 + path.stat().st_size // CHECKED_BYTES
     opened: Any = gzip.open if path.suffix == ".gz" else open
     words: dict[str, int] = {}
@@ -156,13 +153,13 @@ def read_plainly(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
 
 
 def check(name: str, found: Any, words: Sequence[str], rows: Any) -> Any:
-    """Refuses vectors of other words, or that differ from known rows by a bit.
+    """Stop at other words, or at vectors that differ from known rows by a bit.
 
     Args:
-      name: of who has loaded them.
-      found: vectors by word.
-      words: that there should be.
-      rows: vectors by word, of all words or of some.
+      name: Name of the way that has loaded them.
+      found: Vectors by word.
+      words: Words that there should be.
+      rows: Vectors by word, of all words or of some.
 
     Returns:
       ``found``.
@@ -170,10 +167,10 @@ def check(name: str, found: Any, words: Sequence[str], rows: Any) -> Any:
     known = [word for word in words if word in rows]
     is_right = len(getattr(found, "index_to_key", found)) == len(words)
     is_right = is_right and all(word in found for word in words)
-    if not is_right or not np.array_equal(
+    is_right = is_right and np.array_equal(
         [found[word] for word in known], [rows[word] for word in known]
-    ):
-        raise SystemExit(f"{name} is wrong: there is nothing to time.")
+    )
+    require_right(is_right, name)
     return found
 
 

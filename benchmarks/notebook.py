@@ -11,10 +11,8 @@ A workload is the table and the length of a text, and a batch is of reviews in a
 
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -22,29 +20,30 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from benchmarks import _keras_notebook as keras_notebook
-from benchmarks import _options, _peers, _timing
-from benchmarks._lines import AGAIN, Lines
-from benchmarks._workloads import WORKLOADS, Workload
+from benchmarks.harness import options
+from benchmarks.harness.lines import AGAIN, Lines
+from benchmarks.harness.turns import Turn, run_process, shuffle_turns, take_turns
+from benchmarks.harness.workloads import WORKLOADS, Workload
+from benchmarks.peers import keras_notebook
+from benchmarks.peers.available import find_peers
 from jaxembed import nn, optim, text, train
 
 ACCURACY = (0.72, 0.86)  # of all; outside of it nothing is reported
 FIRST = WORKLOADS["first"]  # the notebook's
 Arrays = dict[str, np.ndarray]
-Turn = Callable[[], None]  # called at the end of each epoch
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Times epochs, then processes."""
-    parser = _options.make_parser(
+    """Time epochs, then processes."""
+    parser = options.make_parser(
         __doc__, peers=("keras",), workloads=("first",), batch_sizes=(32,)
     )
-    parser.add_argument("--data", default="embedded")
+    parser.add_argument("--data", default="synthetic")
     parser.add_argument("--epochs", type=int, default=31)
     parser.add_argument("--processes", type=int, default=5)
     arguments = parser.parse_args(argv)
-    lines = _options.open_lines(arguments)
-    with_keras = "keras" in _peers.find_peers(arguments.peers, "notebook", lines)
+    lines = options.open_lines(arguments)
+    with_keras = "keras" in find_peers(arguments.peers, "notebook", lines)
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder) / "cache"
         tokens = text.load_imdb_tokens(arguments.data, cache_dir=cache)
@@ -56,13 +55,12 @@ def main(argv: list[str] | None = None) -> None:
         if arguments.processes:
             ids = make_ids(tokens, FIRST)
             np.savez(Path(folder) / "ids.npz", **ids)  # type: ignore[arg-type]
-            time_processes(
-                arguments.data, Path(folder), arguments.processes, with_keras, lines
-            )
+            how = arguments.processes, with_keras, lines
+            time_processes(arguments.data, Path(folder), *how)
 
 
 def make_ids(tokens: text.TokenizedCorpus, workload: Workload) -> Arrays:
-    """The padded ids that all train on."""
+    """Return the padded ids that all train on."""
     arrays = {"train_labels": tokens.train_labels, "test_labels": tokens.test_labels}
     for part, ranks in (("train", tokens.train), ("test", tokens.test)):
         ids = text.encode_imdb(ranks, workload.rows)
@@ -71,42 +69,34 @@ def make_ids(tokens: text.TokenizedCorpus, workload: Workload) -> Arrays:
 
 
 class Task(NamedTuple):
-    """A training with validation.
+    """A training with validation."""
 
-    Attributes:
-      workload: sizes of the table and of the texts.
-      batch_size: of a step.
-      epochs: how many.
-      ids: ``int32[N, L]``.
-      labels: ``int[N]``.
-      n_train: examples to train on; the rest is to validate on.
-    """
-
-    workload: Workload
-    batch_size: int
-    epochs: int
-    ids: np.ndarray
-    labels: np.ndarray
-    n_train: int
+    workload: Workload  # sizes of the table and of the texts
+    batch_size: int  # number of reviews in a step
+    epochs: int  # number of epochs
+    ids: np.ndarray  # int32[N, L]
+    labels: np.ndarray  # int[N]
+    n_train: int  # number of examples to train on; the rest is to validate on
 
 
 def split(arrays: Arrays, workload: Workload, batch_size: int, epochs: int) -> Task:
-    """Four fifths of the training reviews to train on."""
+    """Take four fifths of the training reviews to train on."""
     order = np.random.default_rng(0).permutation(len(arrays["train"]))
     ids, labels = arrays["train"][order], arrays["train_labels"][order]
     return Task(workload, batch_size, epochs, ids, labels, int(0.8 * len(ids)))
 
 
 def fit_ours(task: Task, turn: Turn) -> float:
-    """The best validation accuracy."""
+    """Train as experiments.imdb_learned does; return the best validation accuracy."""
     embed = nn.Embed(task.workload.rows, task.workload.dim)
     n = task.n_train
     _, history = train.fit(
-        nn.TextClassifier(embed, nn.FlattenDense()),
+        nn.TextClassifier(embed, nn.DenseHead()),
         (task.ids, task.labels),
         examples=np.arange(n),
         validation=(task.ids[n:], task.labels[n:]),
         tx=optim.rmsprop(),
+        table_tx=optim.sparse_rmsprop(),
         epochs=task.epochs,
         batch_size=task.batch_size,
         key=jax.random.key(0),
@@ -116,7 +106,7 @@ def fit_ours(task: Task, turn: Turn) -> float:
 
 
 def fit_keras(task: Task, turn: Turn) -> float:
-    """Likewise of Keras."""
+    """Train with Keras; return the best validation accuracy."""
     import keras
 
     watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: turn())
@@ -136,7 +126,7 @@ def fit_keras(task: Task, turn: Turn) -> float:
 
 
 def time_epochs(task: Task, with_keras: bool, lines: Lines) -> None:
-    """Epochs with validation in one process, in turns, the first left out."""
+    """Time epochs with validation in one process, in turns, but for the first."""
     best: dict[str, float] = {}
 
     def loop(name: str, fit: Callable[[Task, Turn], float]) -> Callable[[Turn], object]:
@@ -145,7 +135,7 @@ def time_epochs(task: Task, with_keras: bool, lines: Lines) -> None:
     loops = {"jaxembed": loop("jaxembed", fit_ours)}
     if with_keras:
         loops["keras"] = loop("keras", fit_keras)
-    seconds = _timing.take_turns(loops | {AGAIN: loop(AGAIN, fit_ours)})
+    seconds = take_turns(loops | {AGAIN: loop(AGAIN, fit_ours)})
     check(best)
     lines.report(
         "epoch with validation",
@@ -160,54 +150,40 @@ def time_epochs(task: Task, with_keras: bool, lines: Lines) -> None:
 def time_processes(
     data: str, folder: Path, repeats: int, with_keras: bool, lines: Lines
 ) -> None:
-    """Whole processes of 10 epochs, imports and compilation included, in turns."""
+    """Time processes of 10 epochs, imports and compilation included, in turns."""
     python = [sys.executable, "-m"]
-    rng = np.random.default_rng(0)
+    ours = [*python, "experiments.imdb_learned", "--data", data]
+    ours += ["--out", str(folder / "ours"), "--cache"]
+    names = ["jaxembed", *(["keras"] if with_keras else []), AGAIN]
     for what, keras_data, is_cached in (
         ("process from raw reviews", data, False),
         ("process from ids", str(folder / "ids.npz"), True),
     ):
-        ours = [*python, "experiments.imdb_learned", "--data", data]
-        ours += ["--out", str(folder / "ours"), "--cache"]
-        theirs = [*python, "benchmarks._keras_notebook", keras_data, str(folder), "0"]
-        names = ["jaxembed", *(["keras"] if with_keras else []), AGAIN]
+        theirs = [*python, "benchmarks.peers.keras_notebook", keras_data]
+        theirs += [str(folder), "0"]
         seconds: dict[str, list[float]] = {name: [] for name in names}
         best: dict[str, float] = {}
-        for repeat in range(repeats):
-            for name in rng.permutation(names).tolist():
-                cold = folder / f"cold {name} {repeat}"
-                cache = folder / "cache" if is_cached else cold
-                start = time.perf_counter()
-                printed = run(theirs if name == "keras" else [*ours, str(cache)])
-                seconds[name].append(time.perf_counter() - start)
-                best[name] = read_best(printed if name == "keras" else None, folder)
-                if cold.exists():
-                    shutil.rmtree(cold)
+        for repeat, name in shuffle_turns(names, repeats):
+            cold = folder / f"cold {name} {repeat}"
+            cache = folder / "cache" if is_cached else cold
+            command = theirs if name == "keras" else [*ours, str(cache)]
+            process_s, printed = run_process(command)
+            seconds[name].append(process_s)
+            if name == "keras":
+                metrics = printed.splitlines()[-1]
+            else:
+                metrics = (folder / "ours" / "metrics.json").read_text()
+            best[name] = json.loads(metrics)["val_accuracy_best"]
+            if cold.exists():
+                shutil.rmtree(cold)
         check(best)
         details = {name: {"val_accuracy_best": best[name]} for name in names[:-1]}
         where = {"workload": FIRST.name, "batch_size": keras_notebook.BATCH_SIZE}
         lines.report(what, seconds, details=details, data=Path(data).name, **where)
 
 
-def read_best(printed: str | None, folder: Path) -> float:
-    """The best validation accuracy: of what Keras has printed, or of our file."""
-    if printed is None:
-        printed = (folder / "ours" / "metrics.json").read_text()
-    else:
-        printed = printed.splitlines()[-1]
-    return json.loads(printed)["val_accuracy_best"]
-
-
-def run(command: list[str]) -> str:
-    """What a process prints; if it fails, so does this one, with its words."""
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
-    return done.stdout
-
-
 def check(best: dict[str, float]) -> None:
-    """Refuses to report where one of them has not learned what it should."""
+    """Stop if one of them has not learned what it should."""
     low, high = ACCURACY
     if not all(low < accuracy < high for accuracy in best.values()):
         raise SystemExit(f"validation accuracies outside of {ACCURACY}: {best}")

@@ -1,4 +1,4 @@
-"""Whether a row-sparse training step grows with the vocabulary.
+"""A row-sparse training step against the size of the vocabulary.
 
 Run:     python -m benchmarks.sparse_step
          python -m benchmarks.sparse_step --workload 50000x64x100 10000000x64x100
@@ -13,7 +13,7 @@ B x L ids. The lines are of the smallest workload, to which the others are compa
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -21,10 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks import _memory, _options, _timing, _workloads
-from benchmarks._lines import Lines
-from benchmarks._programs import Program, compile_program
-from benchmarks._workloads import Workload
+from benchmarks.harness import options
+from benchmarks.harness.compiled import compile_program
+from benchmarks.harness.lines import Lines
+from benchmarks.harness.turns import measure, require_right
+from benchmarks.harness.workloads import Workload, make_ids
 from jaxembed import optim
 
 WHAT = "sparse step by table"
@@ -34,12 +35,12 @@ STEPS = 20  # in a scan, which is what is timed
 START = 0.01  # all numbers of the table
 TOLERANCE = 1e-6
 RMSPROP = optim.sparse_rmsprop()
-Carry = tuple[jax.Array, Any]  # table and state
+Carry = Any  # table and state
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Times the tables, checked before, for all batch sizes."""
-    parser = _options.make_parser(
+    """Check the tables, then time them, for all batch sizes."""
+    parser = options.make_parser(
         __doc__, peers=(), workloads=WORKLOADS, batch_sizes=(32,)
     )
     arguments = parser.parse_args(argv)
@@ -48,49 +49,64 @@ def main(argv: list[str] | None = None) -> None:
         parser.error("--workload must be two or more tables, of different rows.")
     if len({(workload.dim, workload.length) for workload in workloads}) > 1:
         parser.error("the tables of --workload must differ in nothing but their rows.")
-    lines = _options.open_lines(arguments)
+    lines = options.open_lines(arguments)
     workloads = leave_out(workloads, lines)
     for batch_size in arguments.batch_sizes if workloads else ():
-        programs = [compile_steps(workload, batch_size) for workload in workloads]
+        loops = {name(one): Loop(one, batch_size) for one in workloads}
+        details = {
+            name(one): {"rows": one.rows} | loops[name(one)].program.details
+            for one in workloads
+        }
         for kind in KINDS:
-            loops = make_loops(programs, workloads, batch_size, kind)
-            check(loops, workloads[0].rows, kind)
-            report(loops, workloads, batch_size, kind, arguments.seconds, lines)
+            for one in workloads:
+                words_of = workloads[0] if kind == "zipf" else one
+                ids = make_ids(kind, words_of, STEPS * batch_size)
+                loops[name(one)].restart(ids.reshape(len(ids), STEPS, -1))
+            check(list(loops.values()), kind)
+            seconds = measure(dict(loops), arguments.seconds)
+            lines.report(
+                WHAT,
+                {name: [s / STEPS for s in found] for name, found in seconds.items()},
+                details=details,
+                workload=workloads[0].name,
+                batch_size=batch_size,
+                ids=kind,
+                ids_in_step=batch_size * workloads[0].length,
+            )
 
 
 def leave_out(workloads: Sequence[Workload], lines: Lines) -> list[Workload]:
-    """Those that fit into memory together; the others get a line."""
+    """Return the tables that fit into memory together; the others get a line."""
     kept: list[Workload] = []
     for workload in workloads:
         # Each with its moments; and a dense step of the smallest, with its gradient.
         n_bytes = sum(2 * one.table_bytes for one in [*kept, workload])
-        lack = _memory.find_lack(n_bytes + 4 * workloads[0].table_bytes)
-        if lack is None:
+        n_bytes += 4 * workloads[0].table_bytes
+        where = {"workload": workloads[0].name}
+        if lines.has_room(n_bytes, WHAT, name(workload), **where):
             kept.append(workload)
-        else:
-            lines.leave_out(WHAT, name(workload), lack, workload=workloads[0].name)
     return kept
 
 
 def name(workload: Workload) -> str:
-    """Of a table, in the lines."""
+    """Return the name of a table in the lines."""
     return f"jaxembed, {workload.rows} rows"
 
 
 def gradients(rows: jax.Array) -> jax.Array:
-    """Any gradients that follow from what was looked up."""
+    """Make gradients from the rows that were looked up."""
     return 0.1 * rows + 0.01
 
 
 def sparse_step(carry: Carry, ids: jax.Array) -> tuple[Carry, None]:
-    """Looks rows up and moves them, row by row."""
+    """Look rows up and move them, row by row."""
     table, state = carry
     rows = table.at[ids].get(mode="promise_in_bounds")
     return RMSPROP.update(gradients(rows), ids, state, table), None
 
 
 def dense_step(carry: Carry, ids: jax.Array) -> tuple[Carry, None]:
-    """The same by a gradient of the whole table, and Optax."""
+    """Make the same step by a gradient of the whole table, and Optax."""
     table, state = carry
     rows = table.at[ids].get(mode="promise_in_bounds")
     grads = jnp.zeros_like(table).at[ids].add(gradients(rows))
@@ -98,70 +114,60 @@ def dense_step(carry: Carry, ids: jax.Array) -> tuple[Carry, None]:
     return (optax.apply_updates(table, updates), state), None
 
 
-def scan(step: Callable) -> Callable[[Carry, jax.Array], Carry]:
-    """STEPS of a step."""
-    return lambda carry, ids: jax.lax.scan(step, carry, ids)[0]
-
-
 def start(n_rows: int, dim: int, tx: Any) -> Carry:
-    """A table and the state of its optimizer."""
+    """Return a table and the state of its optimizer."""
     table = jnp.full((n_rows, dim), START)
     return table, tx.init(table)
 
 
-def compile_steps(workload: Workload, batch_size: int) -> Program:
-    """The program for a table; nothing of its size is made."""
-    carry = jax.eval_shape(lambda: start(workload.rows, workload.dim, RMSPROP))
-    ids = jax.ShapeDtypeStruct((STEPS, batch_size * workload.length), jnp.int32)
-    return compile_program(scan(sparse_step), carry, ids, donate=(0,))
-
-
 class Loop:
-    """A donated program that is called again and again with what it gave.
+    """A donated program of STEPS steps that continues with each call.
 
     Attributes:
-      carry: table and state after the last call.
-      ids: ``int32[n, STEPS, B * L]``, of n calls; then they come again.
-      program: what is called.
+      carry: Table and state after the last call.
+      ids: Ids of n calls, ``int32[n, STEPS, B * L]``; then they come again.
+      program: Program to call.
     """
 
-    def __init__(self, program: Program, carry: Carry, ids: np.ndarray):
-        self.carry, self.ids, self._calls = carry, list(jax.device_put(ids)), 0
-        self.program = program
+    def __init__(self, workload: Workload, batch_size: int):
+        def steps(carry: Carry, ids: jax.Array) -> Carry:
+            return jax.lax.scan(sparse_step, carry, ids)[0]
+
+        self.carry: Carry = None
+        self.sizes = workload.rows, workload.dim, RMSPROP
+        shape = STEPS, batch_size * workload.length
+        carry = jax.eval_shape(lambda: start(*self.sizes))
+        ids = jax.ShapeDtypeStruct(shape, jnp.int32)
+        self.program = compile_program(steps, carry, ids, donate=(0,))
+
+    def restart(self, ids: np.ndarray) -> None:
+        """Begin with a new table and other ids."""
+        self.carry = None  # frees the memory of the last table
+        self.carry = start(*self.sizes)
+        self.ids, self._calls = list(jax.device_put(ids)), 0
 
     def __call__(self) -> None:
-        """One call, with the next of the ids."""
+        """Call the program with the next ids."""
         ids = self.ids[self._calls % len(self.ids)]
         self.carry, self._calls = self.program.call(self.carry, ids), self._calls + 1
         jax.block_until_ready(self.carry)
 
 
-def make_loops(
-    programs: Sequence[Program],
-    workloads: Sequence[Workload],
-    batch_size: int,
-    kind: str,
-) -> list[Loop]:
-    """The loops of all tables, not yet called."""
-    loops = []
-    for program, workload in zip(programs, workloads, strict=True):
-        words_of = workloads[0] if kind == "zipf" else workload
-        ids = _workloads.make_ids(kind, words_of, STEPS * batch_size)
-        ids = ids.reshape(len(ids), STEPS, batch_size * workload.length)
-        carry = start(workload.rows, workload.dim, RMSPROP)
-        loops.append(Loop(program, carry, ids))
-    return loops
+def check(loops: Sequence[Loop], kind: str) -> None:
+    """Call each loop once, and stop at a wrong table.
 
-
-def check(loops: Sequence[Loop], n_rows: int, kind: str) -> None:
-    """Refuses wrong tables, after a call of each.
-
-    The first must be what Optax makes of it. The others must be the same in a bit where
-    the ids are the same, and be as they were below.
+    The first table must be what Optax makes of it. Where the ids are the same, the
+    others must have the same bits in these rows, and be unchanged below.
     """
     first, *others = loops
-    table, state = start(n_rows, first.carry[0].shape[1], RMSPROP.dense)
-    dense, _ = jax.jit(scan(dense_step))((table, state), first.ids[0])
+    n_rows, dim, _ = first.sizes
+
+    @jax.jit
+    def make_dense(ids: jax.Array) -> jax.Array:
+        carry = start(n_rows, dim, RMSPROP.dense)
+        return jax.lax.scan(dense_step, carry, ids)[0][0]
+
+    dense = make_dense(first.ids[0])
     for loop in loops:
         loop()
     found = np.asarray(first.carry[0])
@@ -169,42 +175,14 @@ def check(loops: Sequence[Loop], n_rows: int, kind: str) -> None:
     is_right &= not np.all(found == START)
     for loop in others if kind == "zipf" else ():
         is_right &= np.array_equal(loop.carry[0][:n_rows], found)
-        is_right &= bool(is_as_it_was(loop.carry[0], n_rows))
-    if not is_right:
-        raise SystemExit(f"{WHAT}: a table is wrong: there is nothing to time.")
+        is_right &= bool(is_unchanged(loop.carry[0], n_rows))
+    require_right(is_right, f"{WHAT}: a table")
 
 
 @functools.partial(jax.jit, static_argnums=1)  # else the rows would be copied
-def is_as_it_was(table: jax.Array, n_rows: int) -> jax.Array:
-    """Whether the rows from ``n_rows`` on are those of the beginning."""
+def is_unchanged(table: jax.Array, n_rows: int) -> jax.Array:
+    """Return whether the rows from ``n_rows`` on are those of the beginning."""
     return jnp.all(table[n_rows:] == START)
-
-
-def report(
-    loops: Sequence[Loop],
-    workloads: Sequence[Workload],
-    batch_size: int,
-    kind: str,
-    budget_s: float,
-    lines: Lines,
-) -> None:
-    """Times the tables in turns, and prints their lines."""
-    calls: dict[str, _timing.Call] = {}
-    details = {}
-    for loop, workload in zip(loops, workloads, strict=True):
-        calls[name(workload)] = loop
-        details[name(workload)] = {"rows": workload.rows} | loop.program.details
-    seconds = _timing.measure(calls, budget_s)
-    steps = {name: [s / STEPS for s in found] for name, found in seconds.items()}
-    lines.report(
-        WHAT,
-        steps,
-        details=details,
-        workload=workloads[0].name,
-        batch_size=batch_size,
-        ids=kind,
-        ids_in_step=loops[0].ids[0].shape[1],
-    )
 
 
 if __name__ == "__main__":

@@ -1,86 +1,74 @@
-"""A training step, one by one from Python and in a scan, against Flax, Keras and torch.
+"""A training step, called from Python and in a scan, against Flax, Keras and torch.
 
 Run:     python -m benchmarks.train_step
          python -m benchmarks.train_step --workload first --batch-sizes 32 --ids zipf
 Prints:  JSON lines of seconds a step, for each workload, batch size and kind of ids, of
-         five trainings of a linear classifier of flattened rows: the table learned
-         by a dense RMSprop, by a row-sparse one, by SGD, by a lazy Adam; and frozen.
+         five trainings of a linear classifier of flattened rows: the table is learned
+         by a dense RMSprop, by a row-sparse one, by SGD, by lazy Adam; or is frozen.
 
 ``jaxembed`` is a jitted step that is called from Python, ``jaxembed, scan`` the same
-steps in one program, as ``train.fit`` has them. Flax and Optax have no row-sparse
-RMSprop: their step is the dense one, with the same numbers; torch's sparse steps are
-SGD and SparseAdam. A call makes ``steps`` steps, and the time is that of one of them.
+steps in one program, as in ``train.fit``. Flax and Optax have no row-sparse RMSprop:
+their step is the dense one, with the same numbers; torch's sparse steps are SGD and
+SparseAdam. A call makes ``steps`` steps, and the time is that of one step.
 """
 
 import argparse
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 
-from benchmarks import _memory, _options, _rules, _timing, _workloads
-from benchmarks._answers import count_distinct
-from benchmarks._lines import AGAIN, Lines
-from benchmarks._peers import find_peers, set_apart, set_threads
-from benchmarks._trainers import Task, Trainer
-from benchmarks._trainings import TRAININGS, Maker
-from benchmarks._workloads import Workload
+from benchmarks.harness import options
+from benchmarks.harness.compiled import Program, compile_program
+from benchmarks.harness.expected_weights import RATE, SGD_RATE, Weights, make_weights
+from benchmarks.harness.lines import Lines
+from benchmarks.harness.trainings import (
+    Maker,
+    Setting,
+    Task,
+    Trainer,
+    fit_into_memory,
+    time_trainings,
+)
+from benchmarks.harness.workloads import Workload, find_texts, make_ids
+from benchmarks.peers import flax, keras, torch
+from benchmarks.peers.available import find_peers
+from jaxembed import nn, optim, train
 
 PEERS = ("flax", "keras", "torch")
-NUMBERS = 2**21  # that a call reads, about; it makes as many steps
-MOST_STEPS = 64
+KEY = jax.random.key(0)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Checks each training, then times it."""
-    parser = _options.make_parser(__doc__, peers=PEERS, ids=True)
+    """Check each training, then time it."""
+    parser = options.make_parser(__doc__, peers=PEERS, ids=True)
     names = [what.removeprefix("train step, ") for what in TRAININGS]
     parser.add_argument("--trainings", nargs="+", choices=names, default=names)
     arguments = parser.parse_args(argv)
-    lines = _options.open_lines(arguments)
+    lines = options.open_lines(arguments)
     peers = find_peers(arguments.peers, "train step", lines)
     # Without it a GPU multiplies with 10 bits, which the check would refuse.
     with jax.default_matmul_precision("highest"):
         for workload in arguments.workload:
-            time_workload(workload, peers, arguments, lines)
-
-
-class Setting(NamedTuple):
-    """What a measurement is of.
-
-    Attributes:
-      workload: of the table.
-      weights: to begin with.
-      ids: ``int32[n, B, L]``.
-      labels: ``int32[n, B]``.
-      where: for its line.
-      answers: rows and weights that were found to be right, by rule and steps.
-    """
-
-    workload: Workload
-    weights: _rules.Weights
-    ids: np.ndarray
-    labels: np.ndarray
-    where: dict[str, Any]
-    answers: dict[tuple[str, int], Any]
+            where = {"what": "train step", "workload": workload.name}
+            if lines.has_room(3 * workload.table_bytes, **where):
+                time_workload(workload, peers, arguments, lines)
 
 
 def time_workload(
     workload: Workload, peers: list[str], arguments: argparse.Namespace, lines: Lines
 ) -> None:
-    """All batch sizes, kinds of ids and trainings of a workload."""
-    lack = _memory.find_lack(3 * workload.table_bytes)
-    if lack is not None:
-        lines.leave_out("train step", "all", lack, workload=workload.name)
-        return
-    weights = _rules.make_weights(workload.rows, workload.dim, workload.length)
-    kinds, texts = _workloads.find_texts(arguments, workload, "train step", lines)
+    """Time all batch sizes, kinds of ids and trainings of a workload."""
+    weights = make_weights(workload.rows, workload.dim, workload.length)
+    kinds, texts = find_texts(arguments, workload, "train step", lines)
     rng = np.random.default_rng(3)
     for batch_size, kind in itertools.product(arguments.batch_sizes, kinds):
-        ids = _workloads.make_ids(kind, workload, batch_size, texts)
+        ids = make_ids(kind, workload, batch_size, texts)
         labels = rng.integers(2, size=ids.shape[:2], dtype=np.int32)
         where = {"workload": workload.name, "batch_size": batch_size, "ids": kind}
         setting = Setting(workload, weights, ids, labels, where, {})
@@ -91,120 +79,136 @@ def time_workload(
                 for implementation, maker in TRAININGS[what].items()
                 if implementation.split(",")[0] in ["jaxembed", *peers]
             }
-            for some in set_apart(makers):
-                for group in fit(some, setting, what, lines):
-                    time_group(what, group, setting, arguments.seconds, lines)
+            for some in torch.set_apart(makers):
+                for group in fit_into_memory(some, setting, what, lines):
+                    time_trainings(what, group, setting, arguments.seconds, lines)
 
 
-def fit(
-    makers: dict[str, Maker], setting: Setting, what: str, lines: Lines
-) -> Iterator[dict[str, Maker]]:
-    """All side by side if memory allows; else each with jaxembed's, or that alone."""
-    workload, batch_size = setting.workload, setting.ids.shape[1]
+def make_loop(task: Task, n_steps: int, is_dense: bool = False) -> Trainer:
+    """Make a jitted, donated step that is called from Python."""
+    plan, state, frozen = _start(task, is_dense)
+    mask = jnp.ones(task.ids.shape[1], bool)
+    arrays = zip(jnp.asarray(task.ids), jnp.asarray(task.labels), strict=True)
+    batches = [train.Batch(ids, labels, mask) for ids, labels in arrays]
 
-    def find_lack(group: dict[str, Maker]) -> str | None:
-        tables = sum(maker.tables for maker in group.values())
-        n_bytes = tables * workload.table_bytes + 4 * workload.rows_bytes(batch_size)
-        return _memory.find_lack(n_bytes)
+    def step(state: Any, frozen: Any, batch: Any, key: Any) -> Any:
+        return train.step(plan, state, frozen, batch, key)[0]
 
-    if find_lack(makers) is None:
-        yield makers
-        return
-    first, *others = makers
-    is_timed = False
-    for other in others:
-        pair = {name: makers[name] for name in (first, other)}
-        lack = find_lack(pair)
-        if lack is None:
-            is_timed = True
-            yield pair
-        else:
-            lines.leave_out(what, other, f"beside jaxembed {lack}", **setting.where)
-    if not is_timed:
-        alone = {first: makers[first]}
-        lack = find_lack(alone)
-        if lack is None:
-            yield alone
-        else:
-            lines.leave_out(what, first, lack, **setting.where)
+    program = compile_program(step, state, frozen, batches[0], KEY, donate=(0,))
+    numbers = task.batch_numbers(n_steps)
+
+    def run(state: Any) -> Any:
+        for number in numbers:
+            state = program.call(state, frozen, batches[number], KEY)
+        return state
+
+    return _make_trainer(run, state, frozen, n_steps, program)
 
 
-def time_group(
-    what: str, makers: dict[str, Maker], setting: Setting, budget_s: float, lines: Lines
-) -> None:
-    """Trainings that take turns, each checked before."""
-    trainers: dict[str, Trainer] = {}
-    for name, maker in makers.items():
-        task = Task(setting.weights, setting.ids, setting.labels, maker.rule)
-        batch_size = setting.ids.shape[1]
-        n_steps = count_steps(setting.workload, batch_size, maker.is_dense)
-        n_steps *= maker.times
-        trainers[name] = maker.make(task, n_steps)
-        check(f"{what}: {name}", trainers[name], setting, maker.rule)
-    calls = {name: trainer.call for name, trainer in trainers.items()}
-    prepare = {
-        name: partial(set_threads, maker.n_threads)
-        for name, maker in makers.items()
-        if name.startswith("torch")
-    }
-    found = _timing.measure(calls, budget_s, prepare)
-    n_steps_of = {name: trainer.n_steps for name, trainer in trainers.items()}
-    n_steps_of[AGAIN] = next(iter(n_steps_of.values()))
-    seconds = {name: [s / n_steps_of[name] for s in found[name]] for name in found}
-    n_distinct = count_distinct(setting.ids)
-    details: dict[str, Any] = {}
-    for name, trainer in trainers.items():
-        fewest = count_bytes(makers[name], setting.workload, setting.ids, n_distinct)
-        details[name] = {"steps": trainer.n_steps, "fewest_bytes": fewest}
-        details[name] |= trainer.details
-    lines.report(what, seconds, details=details, distinct=n_distinct, **setting.where)
+def make_scan(task: Task, n_steps: int, is_dense: bool = False) -> Trainer:
+    """Make a program of the same steps in a scan."""
+    plan, state, frozen = _start(task, is_dense)
+    _, batch_size, length = task.ids.shape
+    data = jnp.asarray(task.ids.reshape(-1, length)), jnp.asarray(task.labels.ravel())
+    firsts = batch_size * np.array(task.batch_numbers(n_steps), np.int32)
+    examples = jnp.asarray((firsts[:, None] + np.arange(batch_size)).ravel(), jnp.int32)
+    sizes = {"batch_size": batch_size, "shuffle": False}
+
+    def epoch(state: Any, frozen: Any, data: Any, examples: Any, key: Any) -> Any:
+        arrays = data, examples, key
+        return train.run_epoch(plan, state, frozen, *arrays, 0, **sizes)[0]
+
+    program = compile_program(epoch, state, frozen, data, examples, KEY, donate=(0,))
+
+    def run(state: Any) -> Any:
+        return program.call(state, frozen, data, examples, KEY)
+
+    return _make_trainer(run, state, frozen, n_steps, program)
 
 
-def count_steps(workload: Workload, batch_size: int, is_dense: bool) -> int:
-    """So many that a call is long enough to be timed, and not longer."""
-    numbers = batch_size * workload.length * workload.dim
-    numbers += workload.rows * workload.dim * is_dense
-    return int(np.clip(NUMBERS // numbers, 2, MOST_STEPS))
+def _start(task: Task, is_dense: bool) -> tuple[train.Plan, Any, Any]:
+    """Return the plan, the state before the first step, and the frozen parameters.
 
-
-def count_bytes(
-    maker: Maker, workload: Workload, ids: np.ndarray, n_distinct: int
-) -> int:
-    """The fewest of a step: ids, and weights and moments read and written once."""
-    rule = maker.rule.removesuffix(", torch's").removeprefix("torch's ")
-    times = {"SGD": 2, "lazy Adam": 6}.get(rule, 4)
-    n_bytes = 4 * ids[0].size + times * workload.length * workload.row_bytes  # the head
-    rows = n_distinct * workload.row_bytes
-    if maker.is_dense:
-        return n_bytes + 6 * workload.table_bytes
-    if rule == "frozen":
-        return n_bytes + rows
-    # Of RMSprop there is also when each row was last read.
-    return n_bytes + times * rows + 8 * n_distinct * (rule == "RMSprop")
-
-
-def check(what: str, trainer: Trainer, setting: Setting, rule: str) -> None:
-    """Refuses a training whose first call gives other weights than float64's.
-
-    Of the rows that it does not read it looks at a thousand, the last one among them:
-    they must be as they were.
+    The state is without them: it is donated, and they are an argument of each step.
     """
-    key = rule, trainer.n_steps
-    if key not in setting.answers:
-        batches = setting.weights, setting.ids, setting.labels
-        setting.answers[key] = _rules.train(*batches, *key)
-    rows, expected = setting.answers[key]
-    table = setting.weights.table
-    some = np.linspace(0, len(table) - 1, 1_000).astype(int)
-    others = np.setdiff1d(some, rows)
-    before = setting.weights._replace(table=table[rows])
-    trainer.call()
-    found = trainer.read(np.concatenate([rows, others]))
-    read, unread = np.split(found.table, [len(rows)])
-    is_right = _rules.are_right(found._replace(table=read), expected, before, rule)
-    if not is_right or not np.array_equal(unread, table[others]):
-        raise SystemExit(f"{what} is wrong: there is nothing to time.")
+    n_rows, dim = task.weights.table.shape
+    embed = nn.Embed(n_rows, dim, frozen=task.rule == "frozen")
+    model = nn.TextClassifier(embed, nn.DenseHead())
+    tx, table_tx = {
+        "RMSprop": (optim.rmsprop(RATE), optim.sparse_rmsprop(RATE)),
+        "SGD": (optax.sgd(SGD_RATE), optim.sparse_sgd(SGD_RATE)),
+        "lazy Adam": (optax.adam(RATE), optim.lazy_adam(RATE)),
+        "frozen": (optim.rmsprop(RATE), None),
+    }[task.rule]
+    plan, _ = train.make_plan(model, tx, task.ids[0], table_tx=table_tx)
+    table, kernel, bias = task.weights
+    head = {"kernel": kernel, "bias": bias}
+    params = {"embed": {"embedding": table}, "head": {"logits": head}}
+    # By its own choice, create_state would train small tables densely.
+    sparse = frozenset() if is_dense else plan.tables
+    state = train.create_state(plan, task.ids[0], key=KEY, params=params, sparse=sparse)
+    return plan, state.replace(frozen={}), state.frozen
 
+
+def _make_trainer(
+    run: Callable[[Any], Any], state: Any, frozen: Any, n_steps: int, program: Program
+) -> Trainer:
+    box = [state]
+
+    def call() -> None:
+        box.append(jax.block_until_ready(run(box.pop())))
+
+    def read(rows: np.ndarray) -> Weights:
+        params = box[0].replace(frozen=frozen).variables["params"]
+        layer = params["head"]["logits"]
+        table = params["embed"]["embedding"][rows]
+        return Weights(*map(np.asarray, (table, layer["kernel"], layer["bias"])))
+
+    return Trainer(call, n_steps, read, program.details)
+
+
+def _ours(rule: str, is_dense: bool = False, tables: int = 2) -> dict[str, Maker]:
+    """Return jaxembed's two ways to train."""
+    loop, scan = (partial(make, is_dense=is_dense) for make in (make_loop, make_scan))
+    return {
+        "jaxembed": Maker(loop, rule, is_dense, tables),
+        "jaxembed, scan": Maker(scan, rule, is_dense, tables),
+    }
+
+
+def _torch(rule: str, is_dense: bool = False, tables: int = 2) -> dict[str, Maker]:
+    """Return torch on all cores, and on one thread, which suits small batches."""
+    maker = Maker(torch.make_trainer, rule, is_dense, tables)
+    return {
+        "torch": maker._replace(prepare=partial(torch.set_threads, None)),
+        "torch, 1 thread": maker._replace(prepare=partial(torch.set_threads, 1)),
+    }
+
+
+TRAININGS: dict[str, dict[str, Maker]] = {
+    "train step, dense": {
+        **_ours("RMSprop", True, 4),
+        "flax": Maker(flax.make_trainer, "RMSprop", True, 4),
+        # Each fit of Keras begins with some milliseconds, which an epoch shares.
+        "keras": Maker(keras.make_trainer, "RMSprop", True, 5, times=4),
+        **_torch("torch's RMSprop", True, 4),
+    },
+    "train step, row-sparse": {
+        **_ours("RMSprop"),
+        "flax": Maker(flax.make_trainer, "RMSprop", True, 4),
+    },
+    "train step, SGD": {**_ours("SGD"), **_torch("SGD, torch's")},
+    "train step, lazy Adam": {
+        **_ours("lazy Adam", tables=3),
+        **_torch("lazy Adam, torch's", tables=3),
+    },
+    "train step, frozen": {
+        **_ours("frozen", tables=1),
+        "flax": Maker(flax.make_trainer, "frozen", tables=1),
+        "keras": Maker(keras.make_trainer, "frozen", times=4),
+        **_torch("frozen, torch's", tables=1),
+    },
+}
 
 if __name__ == "__main__":
     main()

@@ -1,19 +1,16 @@
-"""What the benchmarks' tests share: a small copy, and the lines that were printed."""
+"""Fixtures of the benchmarks' tests: a small copy, and the lines that were printed."""
 
 import json
-from pathlib import Path
 
 import jax
 import pytest
 
-from benchmarks import _lines, _report_lines
-
-STORED = Path(__file__).with_name("lines.jsonl")
+from benchmarks.harness import machine
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    monkeypatch.setattr(_lines, "COPY_FLOATS", 2**10)
+    monkeypatch.setattr(machine, "COPY_FLOATS", 2**10)
     with jax.numpy_rank_promotion("allow"):  # Keras's Dense needs it
         yield
 
@@ -22,29 +19,3 @@ def _small(monkeypatch):
 def read_lines(capsys):
     """Reads the JSON lines that were printed since the last call."""
     return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
-def a_line(implementation="jaxembed", **facts):
-    line = {"what": "lookup", "implementation": implementation, "median_s": 1e-3}
-    line |= {"device": "EPYC", "cpus": 2, "workload": "first", "batch_size": 4}
-    return {key: value for key, value in (line | facts).items() if value is not None}
-
-
-def read(tmp_path, *lines, name="lines.jsonl"):
-    path = tmp_path / name
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return _report_lines.read([path])
-
-
-def find_row(markdown, heading, *starts):
-    """The cells, by header, of a row of the table below a heading."""
-    table = markdown.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    rows = [row.strip("|").split("|") for row in table.splitlines() if row[:1] == "|"]
-    headers, _, *cells = [[cell.strip() for cell in row] for row in rows]
-    (found,) = [row for row in cells if row[: len(starts)] == list(starts)]
-    return dict(zip(headers, found, strict=True))
-
-
-@pytest.fixture(scope="module")
-def stored():
-    return _report_lines.read([STORED])

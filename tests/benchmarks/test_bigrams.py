@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import bigrams
 from jaxembed import text
+from jaxembed.text.imdb._synthetic import synthetic_reviews
 
 TINY = ["--num-words", "900", "--epochs", "3", "--min-reviews", "2"]
 WORDS = {"good": "__label__1", "bad": "__label__0"}
@@ -22,7 +23,7 @@ def _fake_fasttext(monkeypatch):
 
 @pytest.mark.usefixtures("_fake_fasttext")
 def test_both_are_reported(make_folder, monkeypatch, tmp_path, read_lines):
-    parts = text.synthetic_reviews(3, n_train=400, n_test=100, n_unlabelled=0)
+    parts = synthetic_reviews(3, n_train=400, n_test=100, n_unlabelled=0)
     reviews = {
         f"{split}/{label}/{number}.txt": review
         for (split, label), texts in parts.items()

@@ -5,18 +5,18 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import _analogies, _workloads
 from benchmarks import geometry as benchmark
+from benchmarks.harness import expected_geometry, machine, workloads
 from jaxembed import vectors
 
-NEAREST, ANALOGIES = benchmark.WHAT, _analogies.WHAT
+NEAREST, ANALOGIES = benchmark.NEAREST, benchmark.ANALOGIES
 SMALL = ["--workload", "70x5x1", "--batch-sizes", "1", "3", "--pairs", "8"]
 SMALL += ["--seconds", "0"]
 
 
 @pytest.fixture(autouse=True)
 def _small_table(monkeypatch):
-    made_up = _workloads.parse_workload("500x100x1")
+    made_up = workloads.parse_workload("500x100x1")
     monkeypatch.setattr(benchmark, "MADE_UP", made_up)
 
 
@@ -48,7 +48,7 @@ def test_each_question_has_its_lines(read_lines):
 
 def test_files_are_read_without_gensim(tmp_path, monkeypatch, read_lines):
     monkeypatch.setitem(sys.modules, "gensim", None)
-    made = _analogies.make_vectors(500, 100, 8)
+    made = benchmark.make_vectors(500, 100, 8)
     path = vectors.save(made, tmp_path / "vectors.txt", "word2vec")
     questions = tmp_path / "questions.txt"
     questions.write_text(": one\nword1 word2 word3 word4\nword5 word6 word7 nowhere\n")
@@ -86,11 +86,13 @@ def test_wrong_words_are_refused(monkeypatch, capsys, wrong):
 def test_blocks_hold_all_words(monkeypatch):
     matrix = np.random.default_rng(0).normal(size=(70, 5)).astype(np.float32)
     batch = np.array([3, 64])
-    queries = benchmark.to_unit(matrix[batch])
-    whole = benchmark.find_best(queries, matrix, batch)
-    monkeypatch.setattr(benchmark, "BLOCK", 32)
-    np.testing.assert_array_equal(benchmark.find_best(queries, matrix, batch), whole)
-    cosines, rows = benchmark.find_nearest(benchmark.to_unit(matrix), batch)
+    unit = expected_geometry.to_unit(matrix)
+    inputs = unit[batch], matrix, batch
+    whole = expected_geometry.find_best(*inputs, topn=10)
+    monkeypatch.setattr(expected_geometry, "BLOCK", 32)
+    blocks = expected_geometry.find_best(*inputs, topn=10)
+    np.testing.assert_array_equal(blocks, whole)
+    cosines, rows = benchmark.find_nearest(unit, batch)
     np.testing.assert_allclose(cosines, whole)
     assert not np.any(rows == batch[:, None])
 
@@ -109,7 +111,7 @@ def test_wrong_analogies_are_refused(monkeypatch, capsys, peers):
 
 
 def test_what_has_no_room_is_left_out(monkeypatch, read_lines):
-    monkeypatch.setattr(benchmark._memory, "find_free", lambda: 0)
+    monkeypatch.setattr(machine, "find_free", lambda: 0)
     line, *analogies = run(read_lines)
     assert (line["what"], line["implementation"]) == (NEAREST, "all")
     assert {line["what"] for line in analogies} == {ANALOGIES}

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import _workloads, load_vectors
+from benchmarks import load_vectors
+from benchmarks.harness import machine, workloads
 from jaxembed import vectors
 
 V, D = 300, 5
@@ -52,7 +53,7 @@ def test_a_given_file_without_gensim(tmp_path, monkeypatch, read_lines):
 
 def test_a_made_file_has_different_words_and_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(load_vectors, "N_DIFFERENT", 4)
-    path = load_vectors.write(tmp_path, _workloads.parse_workload("6x3x1"))
+    path = load_vectors.write(tmp_path, workloads.parse_workload("6x3x1"))
     words, rows = load_vectors.read_plainly(path)
     assert words == [f"word{row}" for row in range(6)] == list(rows)
     assert len(np.unique(np.stack(list(rows.values())), axis=0)) == 4
@@ -80,7 +81,7 @@ def test_a_wrong_answer_is_refused(monkeypatch, capsys, wrong, peers):
 
 
 def test_what_has_no_room_is_left_out(monkeypatch, read_lines):
-    monkeypatch.setattr(load_vectors._memory, "find_free", lambda: 0)
+    monkeypatch.setattr(machine, "find_free", lambda: 0)
     (line,) = run(read_lines, *SMALL)
     assert (line["what"], line["implementation"]) == (OF_ALL, "all")
     assert "GiB that are free" in line["left_out"]

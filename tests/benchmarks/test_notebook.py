@@ -8,11 +8,12 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import _workloads, notebook
-from benchmarks._lines import Lines
+from benchmarks import notebook
+from benchmarks.harness import turns, workloads
+from benchmarks.harness.lines import Lines
 from jaxembed import text
 
-WORKLOAD = _workloads.parse_workload("50x4x6")
+WORKLOAD = workloads.parse_workload("50x4x6")
 
 
 @pytest.fixture
@@ -65,9 +66,9 @@ def test_processes_take_turns(make_folder, monkeypatch, read_lines, peers):
             out.mkdir(exist_ok=True)
             metrics = json.dumps({"val_accuracy_best": 0.75})
             (out / "metrics.json").write_text(metrics)
-        return json.dumps({"val_accuracy_best": 0.76})
+        return 1.0, json.dumps({"val_accuracy_best": 0.76})
 
-    monkeypatch.setattr(notebook, "run", run)
+    monkeypatch.setattr(notebook, "run_process", run)
     monkeypatch.setattr(notebook, "time_epochs", lambda *_: None)
     notebook.main(["--data", str(make_folder()), "--processes", "2", *peers])
     lines = read_lines()
@@ -80,7 +81,7 @@ def test_processes_take_turns(make_folder, monkeypatch, read_lines, peers):
     ] * 2
     assert {(line["workload"], line["batch_size"]) for line in lines} == {("first", 32)}
     assert all(line["a_a"] > 0 for line in lines)
-    ours, theirs = "experiments.imdb_learned", "benchmarks._keras_notebook"
+    ours, theirs = "experiments.imdb_learned", "benchmarks.peers.keras_notebook"
     turn = sorted([ours, ours, *([theirs] if len(peers) == 2 else [])])
     modules = [command[2] for command in commands]
     turns = [modules[k : k + len(turn)] for k in range(0, len(modules), len(turn))]
@@ -119,4 +120,4 @@ def test_what_has_not_learned_is_not_reported(_task, monkeypatch, capsys, wrong)
 
 def test_a_failed_process_ends_it_with_its_words():
     with pytest.raises(SystemExit, match="failed:\nnowhere"):
-        notebook.run([sys.executable, "-c", "raise SystemExit('nowhere')"])
+        turns.run_process([sys.executable, "-c", "raise SystemExit('nowhere')"])

@@ -8,9 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import _keras_replicate, _workloads, replicates
-from benchmarks._lines import Lines
-from benchmarks._replicate_task import Learned
+from benchmarks import replicates
+from benchmarks.harness import workloads
+from benchmarks.harness.lines import Lines
+from benchmarks.replicates import Learned
 from jaxembed.train._evaluate import BATCH_SIZE
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
@@ -23,10 +24,10 @@ def _task(monkeypatch):
     monkeypatch.setattr(replicates, "CLOSE", 0.5)
     rng = np.random.default_rng(0)
     return replicates.Task(
-        _workloads.parse_workload("50x4x6"),
+        workloads.parse_workload("50x4x6"),
         ids=rng.integers(50, size=(80, 6), dtype=np.int32),
         labels=rng.integers(2, size=80, dtype=np.int32),
-        rows=np.arange(64).reshape(2, 32),
+        draws=np.arange(64).reshape(2, 32),
         held_out=np.arange(64, 80),
         table=rng.standard_normal((50, 4), np.float32),
         epochs=2,
@@ -106,13 +107,13 @@ def test_both_validate_in_batches_of_one_size():
 def test_keras_starts_anew(_task):
     pytest.importorskip("keras")
     task = _task._replace(table=None)
-    model, *others = [_keras_replicate.make_keras(task) for _ in range(3)]
+    model, *others = [replicates.make_keras(task) for _ in range(3)]
     weights = [read(other.weights) for other in others]
     assert not np.array_equal(weights[0][0], weights[1][0])  # drawn again for each
     for other, expected in zip(others, weights, strict=True):
-        _keras_replicate.fit_keras(task, 0, model)
+        replicates.fit_keras(task, 0, model)
         assert model.optimizer.iterations == 2
-        _keras_replicate.start_anew(model, other)
+        replicates.restart(model, other)
         for weight, value in zip(read(model.weights), expected, strict=True):
             np.testing.assert_array_equal(weight, value)
         iterations, rate, *moments = read(model.optimizer.variables)
@@ -122,14 +123,14 @@ def test_keras_starts_anew(_task):
 
 def test_keras_trains_the_same_table(_task):
     pytest.importorskip("keras")
-    model = _keras_replicate.make_keras(_task)
+    model = replicates.make_keras(_task)
     _, kernel, *_ = read(model.weights)
-    learned = _keras_replicate.fit_keras(_task, 3, model, 16)
+    learned = replicates.fit_keras(_task, 3, model, 16)
     assert 0 <= learned.accuracy <= 1 and learned.loss < learned.first_loss
     table, trained, *_ = read(model.weights)
     np.testing.assert_array_equal(table, _task.table)
     assert not np.array_equal(trained, kernel)
-    other = _keras_replicate.make_keras(_task._replace(table=None)).layers[0]
+    other = replicates.make_keras(_task._replace(table=None)).layers[0]
     assert (model.layers[0].trainable, other.trainable) == (False, True)
     assert other.weights[0].shape == (50, 4)
 
@@ -144,7 +145,7 @@ def test_both_arms_of_all_draws_are_measured(
     replicates.main([*SIZES, "--data", str(make_folder()), "--cache", str(tmp_path)])
     (line,) = read_lines()
     assert line["implementation"] == "keras" and "is missing" in line["left_out"]
-    assert [(arm, len(task.rows)) for arm, task, *_ in found] == [
+    assert [(arm, len(task.draws)) for arm, task, *_ in found] == [
         (arm, n_draws) for n_draws in (2, 3) for arm in ("frozen", "learned")
     ]
     for arm, task, with_keras, *_ in found:
@@ -154,14 +155,14 @@ def test_both_arms_of_all_draws_are_measured(
 
 
 def test_wrong_replicates_are_not_timed(_task, monkeypatch, capsys):
-    replicate = replicates.train.replicate
+    run = replicates.replicates.run  # of jaxembed
 
     def wrongly(*arguments, **options):
-        histories = replicate(*arguments, **options)
+        histories = run(*arguments, **options)
         histories.val_loss += 1e-3
         return histories
 
-    monkeypatch.setattr(replicates.train, "replicate", wrongly)
+    monkeypatch.setattr(replicates.replicates, "run", wrongly)
     with pytest.raises(SystemExit, match="not what it is alone"):
         measure(_task, with_keras=False)
     assert capsys.readouterr().out == ""
@@ -185,5 +186,5 @@ def test_vectors_of_another_length_are_refused(make_folder, tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text("a 1 2\nfilm 3 4\n")
     flags = ["--data", str(make_folder()), "--vectors", str(path), "--peers"]
-    with pytest.raises(SystemExit, match="2 numbers are none for .* 9x4x6"):
+    with pytest.raises(SystemExit, match="2 numbers do not fit .* 9x4x6"):
         replicates.main([*SIZES, *flags, "--cache", str(tmp_path)])

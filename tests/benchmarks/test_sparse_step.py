@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks import _memory, sparse_step
+from benchmarks import sparse_step
+from benchmarks.harness import machine
 
 SIZES = ["300x4x5", "60x4x5"]
 SMALL = ["--workload", *SIZES, "--batch-sizes", "2", "4", "--seconds", "0"]
@@ -26,7 +27,7 @@ def test_each_kind_of_ids_has_its_lines(read_lines):
     assert [line["implementation"] for line in lines] == names * 4
     assert {line["workload"] for line in lines} == {"60x4x5"}
     assert {line["ids_in_step"] for line in lines} == {10, 20}
-    # No memory is taken that grows with the vocabulary.
+    # No machine is taken that grows with the vocabulary.
     assert lines[0]["temp_bytes"] == lines[1]["temp_bytes"] > 0
 
 
@@ -52,7 +53,7 @@ def test_wrong_tables_are_not_timed(monkeypatch, capsys, wrong):
 
 
 def test_a_table_without_room_is_left_out(monkeypatch, read_lines):
-    monkeypatch.setattr(_memory, "find_free", lambda: 15_000)
+    monkeypatch.setattr(machine, "find_free", lambda: 15_000)
     missing, *lines = run(read_lines, "--batch-sizes", "2")
     assert missing["implementation"] == "jaxembed, 300 rows"
     assert "GiB that are free" in missing["left_out"]

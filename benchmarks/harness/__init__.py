@@ -1,0 +1,1 @@
+"""Harness: workloads, options, turns, lines, and the answers to check against."""

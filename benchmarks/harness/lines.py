@@ -1,0 +1,103 @@
+"""Lines: a JSON object for each measurement, printed and kept in a file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness.machine import describe_machine, find_lack, measure_copy
+
+AGAIN = "again"  # the first implementation, timed as if it were another
+NOISE = 0.05
+
+
+class Lines:
+    """Prints lines, and appends them to a file.
+
+    Attributes:
+      out: File of the lines, or None.
+    """
+
+    def __init__(self, out: Path | None = None):
+        self.out = out
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.open("a").close()  # a file that cannot be written fails now, not later
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Write a line at once, so that none is lost when a later one fails."""
+        words = json.dumps(line)
+        print(words, flush=True)
+        if self.out is not None:
+            with self.out.open("a") as file:
+                file.write(words + "\n")
+
+    def leave_out(
+        self, what: str, implementation: str, reason: str, **where: Any
+    ) -> None:
+        """Write that a measurement is missing, and why."""
+        line = {"what": what, "implementation": implementation, **where}
+        self.write(line | {"left_out": reason})
+
+    def has_room(
+        self, n_bytes: int, what: str, implementation: str = "all", **where: Any
+    ) -> bool:
+        """Return whether memory suffices; if it does not, write a line."""
+        lack = find_lack(n_bytes)
+        if lack is not None:
+            self.leave_out(what, implementation, lack, **where)
+        return lack is None
+
+    def report(
+        self,
+        what: str,
+        seconds: dict[str, list[float]],
+        *,
+        details: dict[str, dict[str, Any]] | None = None,
+        **facts: Any,
+    ) -> None:
+        """Write a line for each implementation; the first is jaxembed's.
+
+        Args:
+          what: Name of the measurement.
+          seconds: Seconds of each call of each implementation. ``AGAIN`` has no line:
+            it tells how far two measurements of one implementation differ.
+          details: Facts of single implementations, such as ``compile_s`` and
+            ``temp_bytes``. From ``fewest_bytes`` follow GB/s and the share of the
+            machine's copy bandwidth.
+          **facts: Facts of all implementations: workload, batch_size, ids.
+        """
+        samples = dict(seconds)
+        ours = float(np.median(next(iter(samples.values()))))
+        again = samples.pop(AGAIN, None)
+        if again is not None:
+            ratio = shorten(float(np.median(again)) / ours)
+            facts |= {"a_a": ratio, "noisy": not 1 / (1 + NOISE) < ratio < 1 + NOISE}
+        machine = describe_machine()
+        for name, found in samples.items():
+            median = float(np.median(found))
+            line = {"what": what, "implementation": name, **quantiles(found)}
+            detail = dict((details or {}).get(name, {}))
+            if "fewest_bytes" in detail:
+                detail |= find_rate(detail["fewest_bytes"], median)
+            line |= {"ratio": shorten(median / ours)} | facts
+            self.write(line | detail | machine)
+
+
+def quantiles(seconds: list[float]) -> dict[str, float]:
+    """Return the 10th, 50th and 90th percentile, and the number of samples."""
+    p10, p50, p90 = np.quantile(seconds, [0.1, 0.5, 0.9]).round(9).tolist()
+    return {"p10_s": p10, "median_s": p50, "p90_s": p90, "repeats": len(seconds)}
+
+
+def find_rate(n_bytes: int, seconds: float) -> dict[str, float]:
+    """Return GB/s, and its share of the copy bandwidth measured in this process."""
+    rate, copy = n_bytes / seconds / 1e9, measure_copy() / 1e9
+    rates = {"gb_per_s": rate, "copy_share": rate / copy, "copy_gb_per_s": copy}
+    return {name: shorten(value) for name, value in rates.items()}
+
+
+def shorten(value: float) -> float:
+    """Round to four significant digits."""
+    return float(f"{value:.4g}")

@@ -1,0 +1,1 @@
+"""Peers: other libraries, and whether each can be measured here."""

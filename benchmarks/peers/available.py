@@ -1,0 +1,36 @@
+"""Peers that can be measured here, and why the others cannot."""
+
+import importlib.util
+import textwrap
+from collections.abc import Sequence
+
+import jax
+
+from benchmarks.harness.lines import Lines
+
+INSTALL = "is missing: pip install jaxembed[bench]"
+MOST_LETTERS = 300  # of an error: some packages explain theirs on a page
+
+
+def find_peers(names: Sequence[str], what: str, lines: Lines) -> list[str]:
+    """Return the peers that can be measured; each of the others gets a line."""
+    reasons = {name: find_reason(name) for name in names}
+    for name, reason in reasons.items():
+        if reason is not None:
+            lines.leave_out(what, name, reason)
+    return [name for name, reason in reasons.items() if reason is None]
+
+
+def find_reason(name: str) -> str | None:
+    """Import a peer; return why it cannot be measured here, or None."""
+    if importlib.util.find_spec(name) is None:
+        return f"{name} {INSTALL}"
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:  # a broken binary package raises of any kind
+        words = textwrap.shorten(f"{type(error).__name__}: {error}", MOST_LETTERS)
+        return f"{name} cannot be imported: {words}"
+    if name == "torch" and jax.default_backend() != "cpu":
+        if not module.cuda.is_available():
+            return "torch is without a GPU here, and JAX has one"
+    return None

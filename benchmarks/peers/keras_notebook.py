@@ -1,0 +1,132 @@
+"""The notebook in Keras 3 on JAX: its tokenizer, its models, and its first half.
+
+Run by benchmarks.notebook as a process of its own; prints a JSON line. The imports are
+few, since they are in the time of a process.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NUM_WORDS, LENGTH, DIM, EPOCHS, BATCH_SIZE = 10_000, 20, 8, 10, 32
+VALIDATION_BATCH = 1024  # as jaxembed's; with Keras's own 32 an epoch takes longer
+
+
+def fit_tokenizer(texts: Sequence[str], num_words: int | None = None) -> Any:
+    """Fit Keras's tokenizer, which is no longer public."""
+    from keras.src.legacy.preprocessing.text import Tokenizer
+
+    tokenizer = Tokenizer(num_words)
+    tokenizer.fit_on_texts(texts)
+    return tokenizer
+
+
+def make_model(
+    n_rows: int,
+    dim: int,
+    *,
+    hidden: int | None = None,
+    length: int | None = None,
+    table: np.ndarray | None = None,
+) -> Any:
+    """Make the notebook's classifier, compiled by Keras but not yet by XLA.
+
+    Args:
+      n_rows: Number of rows of the table.
+      dim: Length of a row.
+      hidden: Units of a hidden layer, or None for no hidden layer.
+      length: Ids of a text. The model and its optimizer are built if it is given.
+      table: ``float32[V, D]`` to freeze, or None to learn a table.
+
+    Returns:
+      A Keras model.
+    """
+    import keras
+
+    layers = keras.layers
+    embed = layers.Embedding(n_rows, dim, trainable=table is None)
+    dense = [] if hidden is None else [layers.Dense(hidden, activation="relu")]
+    dense.append(layers.Dense(1, activation="sigmoid"))
+    model = keras.Sequential([embed, layers.Flatten(), *dense])
+    if length is not None:
+        model.build((None, length))
+    if table is not None:
+        embed.set_weights([table])
+    model.compile("rmsprop", loss="binary_crossentropy", metrics=["acc"])
+    if length is not None:
+        model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def restart(model: Any, new: Any) -> None:
+    """Give a model the weights and the optimizer's state of a new one."""
+    states = [
+        [*one.trainable_variables, *one.optimizer.variables] for one in (model, new)
+    ]
+    for variable, other in zip(*states, strict=True):
+        variable.assign(other)
+
+
+def tokenize(data: str) -> dict[str, Any]:
+    """Turn raw reviews into padded ids, with Keras's tokenizer and padding."""
+    import keras
+
+    from jaxembed import text
+
+    corpus = text.load_imdb(data)
+    tokenizer = fit_tokenizer(corpus.train_texts)
+    arrays = {"train_labels": corpus.train_labels, "test_labels": corpus.test_labels}
+    for part, texts in (("train", corpus.train_texts), ("test", corpus.test_texts)):
+        ranks = tokenizer.texts_to_sequences(texts)
+        shifted = [[rank + 3 for rank in ids] for ids in ranks]
+        kept = [[1, *(i if i < NUM_WORDS else 2 for i in ids)] for ids in shifted]
+        arrays[part] = keras.utils.pad_sequences(kept, maxlen=LENGTH)
+    return arrays
+
+
+def main(data: str, out: str, seed: int) -> None:
+    """Train as the notebook does; ``data`` are raw reviews or an .npz of ids."""
+    import keras
+
+    arrays = dict(np.load(data)) if data.endswith(".npz") else tokenize(data)
+    order = np.random.default_rng(seed).permutation(len(arrays["train"]))
+    ids, labels = arrays["train"][order], arrays["train_labels"][order]
+    n = int(0.8 * len(ids))
+    keras.utils.set_random_seed(seed)
+    model = make_model(NUM_WORDS, DIM)
+    history = model.fit(
+        ids[:n],
+        labels[:n],
+        epochs=EPOCHS,
+        batch_size=BATCH_SIZE,
+        validation_data=(ids[n:], labels[n:]),
+        validation_batch_size=VALIDATION_BATCH,
+        verbose=0,
+    ).history
+    draw(history, Path(out))
+    weights = str(Path(out) / "model.weights.h5")
+    model.save_weights(weights)
+    model.load_weights(weights)
+    test = arrays["test"], arrays["test_labels"]
+    _, accuracy = model.evaluate(*test, batch_size=VALIDATION_BATCH, verbose=0)
+    best = max(history["val_acc"])
+    print(json.dumps({"val_accuracy_best": best, "test_accuracy": accuracy}))
+
+
+def draw(history: dict[str, list[float]], out: Path) -> None:
+    """Draw the notebook's two plots."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6))
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "acc"), strict=True):
+        axes.plot(history[name])
+        axes.plot(history[f"val_{name}"])
+    figure.savefig(out / "curves.png", dpi=150)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
