@@ -1,1 +1,4 @@
-"""Experiments: one file for each question, each ``python -m experiments.NAME``."""
+"""Experiments: one file for each question, each run as ``python -m experiments.NAME``.
+
+``python -m experiments`` lists them.
+"""

@@ -1,4 +1,4 @@
-"""Which word vectors an experiment uses: a file's, or made from the reviews."""
+"""Word vectors of an experiment: read from a file, or made from the reviews."""
 
 import dataclasses
 import hashlib
@@ -9,49 +9,42 @@ from typing import Any
 
 import numpy as np
 
-from experiments import _run
+from experiments import _cli, _setup
 from jaxembed import text, vectors
 
-FILES = "glove.6B.100d*"  # looked for in $JAXEMBED_DATA
+NAMES = "glove.6B.100d*"  # searched for in $JAXEMBED_DATA
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class VectorOptions(_run.Options):
-    """The flags of experiments that use word vectors."""
+class Pretrained:
+    """Pre-trained word vectors.
+
+    Attributes:
+      vectors: Word vectors: a file in any known format, a member of a .zip as in
+        glove.6B.zip/glove.6B.100d.txt, or the word "ppmi" to make vectors from the
+        reviews. By default, a file glove.6B.100d* in the folder $JAXEMBED_DATA;
+        for the synthetic reviews "ppmi".
+      ppmi_dim: Length of the vectors made from the reviews.
+    """
 
     vectors: str = ""
-    """Word vectors: a file in any format, a member of a .zip as in
-    glove.6B.zip/glove.6B.100d.txt, or "ppmi" for vectors made from the reviews
-    themselves. By default a file glove.6B.100d* in the folder $JAXEMBED_DATA; "ppmi"
-    for the embedded reviews."""
     ppmi_dim: int = 100
-    """Length of the vectors that are made from the reviews."""
-
-    def chosen(self) -> "VectorOptions":
-        """The same, with the data and the vectors that are meant."""
-        options = super().chosen()
-        assert isinstance(options, VectorOptions)
-        name = choose_vectors(options.vectors, options.data)
-        return dataclasses.replace(options, vectors=name)
-
-    def sources(self) -> str:
-        """What the first line says is used."""
-        made = " (made from the reviews)" if self.vectors == "ppmi" else ""
-        return f"{super().sources()}, vectors {self.vectors}{made}"
-
-    def title(self, description: str) -> str:
-        """The line above a picture, from the description of the data."""
-        return f"{description}; vectors {Path(self.vectors).name}"
 
 
 def choose_vectors(name: str, data: str) -> str:
-    """What ``--vectors`` names, else what lies in ``$JAXEMBED_DATA``, else "ppmi"."""
-    if name or data == "embedded":
+    """Return `name` if it is set, else a file in $JAXEMBED_DATA, else "ppmi".
+
+    Args:
+      name: Value of ``--vectors``.
+      data: Source of the reviews. Only the synthetic reviews default to "ppmi"; for
+        others the process ends with a message if there is no file.
+    """
+    if name or data == "synthetic":
         return name or "ppmi"
     if found := find_vectors():
         return found
     sys.exit(
-        "error: this experiment needs word vectors: fetch glove.6B.zip from "
+        "error: this experiment needs word vectors: download glove.6B.zip from "
         "nlp.stanford.edu/projects/glove and give "
         "--vectors glove.6B.zip/glove.6B.100d.txt, or --vectors ppmi to make some "
         "from the reviews."
@@ -59,55 +52,87 @@ def choose_vectors(name: str, data: str) -> str:
 
 
 def find_vectors() -> str:
-    """A file of vectors in ``$JAXEMBED_DATA``, or ""."""
+    """Return a file of vectors in $JAXEMBED_DATA, or ""."""
     folder = os.environ.get("JAXEMBED_DATA")
-    found = sorted(Path(folder).glob(FILES)) if folder else []
+    found = sorted(Path(folder).glob(NAMES)) if folder else []
     return str(found[0]) if found else ""
 
 
-def load(options: VectorOptions, tokens: text.TokenizedCorpus) -> vectors.WordVectors:
-    """The vectors of the words that the tokenizer knows, from the cache if there."""
-    if options.vectors != "ppmi":
+def describe(name: str) -> str:
+    """Return the source of the vectors as the first line prints it."""
+    return f"vectors {name}{' (made from the reviews)' if name == 'ppmi' else ''}"
+
+
+def add_to_title(title: str, name: str) -> str:
+    """Return the title of a plot with the name of the vectors."""
+    return f"{title}; vectors {Path(name).name}"
+
+
+def load(
+    pretrained: Pretrained, tokens: text.TokenizedCorpus, cache: Path
+) -> vectors.WordVectors:
+    """Load vectors for the words of the tokenizer, from the cache if possible."""
+    if pretrained.vectors != "ppmi":
         return vectors.load(
-            options.vectors,
+            pretrained.vectors,
             vocabulary=tokens.tokenizer.word_index,
-            cache_dir=options.cache,
+            cache_dir=cache,
         )
-    # The reviews without labels, if there are any, as one would have them.
+    # As in practice, vectors come from unlabelled text if there is any.
     texts = tokens.unlabelled if len(tokens.unlabelled) else tokens.train
     digest = hashlib.sha256(texts.values.tobytes() + texts.offsets.tobytes())
-    name = f"ppmi-{options.ppmi_dim}-{digest.hexdigest()[:32]}.safetensors"
-    path = options.cache / name
+    name = f"ppmi-{pretrained.ppmi_dim}-{digest.hexdigest()[:32]}.safetensors"
+    path = cache / name
     if path.is_file():
         try:
             return vectors.load(path)
         except ValueError:
-            pass  # damaged: made again
-    made = vectors.ppmi(texts, tokens.tokenizer, options.ppmi_dim)
+            pass  # the file is damaged, and is made again
+    made = vectors.ppmi(texts, tokens.tokenizer, pretrained.ppmi_dim)
     vectors.save(made, path)
     return made
 
 
 def make_table(
-    options: VectorOptions, tokens: text.TokenizedCorpus, num_words: int, missing: str
+    config: _cli.Options,
+    setup: _setup.Setup,
+    pretrained: Pretrained,
+    *,
+    tokens: text.TokenizedCorpus,
+    n_rows: int,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """The table of the tokenizer's words, and what ``metrics.json`` says of it."""
-    word_vectors = load(options, tokens)
+    """Make the table of the tokenizer's words.
+
+    Args:
+      config: Cache, and the random seed of rows for words without a vector.
+      setup: Rows of words without a vector, and the length of a vector, if it is set.
+      pretrained: Vectors to use.
+      tokens: Reviews and their tokenizer.
+      n_rows: Number of rows, V.
+
+    Returns:
+      ``float32[V, D]``, and the entry of ``metrics.json`` about the vectors.
+
+    Raises:
+      ValueError: If the vectors do not have the length of ``--dim``.
+    """
+    word_vectors = load(pretrained, tokens, config.cache)
     table, coverage = vectors.embedding_matrix(
         tokens.tokenizer.word_index,
         word_vectors,
-        num_words,
-        missing,
+        n_rows,
+        setup.missing,
         counts=tokens.tokenizer.word_counts,
-        rng=np.random.default_rng(options.seed),
+        rng=np.random.default_rng(config.seed),
     )
     print(coverage)
-    facts = {
-        "source": Path(options.vectors).name,
-        "n_words": coverage.n_words,
-        "n_words_found": coverage.n_words_found,
-        "n_tokens": coverage.n_tokens,
-        "n_tokens_found": coverage.n_tokens_found,
-        "missing": coverage.missing[:20],
-    }
-    return table, {"vectors": facts}
+    dim, width = setup.dim, table.shape[1]
+    if dim not in (None, width):
+        raise ValueError(
+            f"--dim is {dim}, and the vectors of {pretrained.vectors} have {width} "
+            f"numbers: leave out --dim, or give vectors of {dim} numbers."
+        )
+    counts = ("n_words", "n_words_found", "n_tokens", "n_tokens_found")
+    facts = {name: getattr(coverage, name) for name in counts}
+    source = {"source": Path(pretrained.vectors).name}
+    return table, {"vectors": source | facts | {"missing": coverage.missing[:20]}}

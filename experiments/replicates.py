@@ -1,4 +1,4 @@
-"""Three tables on 200 reviews, a hundred times: which is better, and how sure is it.
+"""Three tables of word vectors, compared on 100 draws of 200 reviews.
 
 Notebook:  beyond section 2, which has one draw of 200 reviews and no interval.
 Run:       python -m experiments.replicates --data aclImdb_v1.tar.gz
@@ -7,23 +7,25 @@ Expect:    at the best epochs frozen 0.559, learned 0.527, fine-tuned 0.560; fro
            learned 0.032 (0.030 to 0.035); on two CPU cores 3 minutes
 Writes:    runs/replicates/{metrics.json,replicates.csv,replicates.png}
 
-Word vectors that stay as they are (frozen), a table learned from nothing (learned) and
-vectors that are trained with the rest (fine-tuned), on the same draws and from the same
-head. The best epoch is picked on the reviews it is measured on, so it flatters all arms
-a little; the last epoch does not. An interrupted run goes on where it was.
+The tables are pre-trained vectors that stay frozen, vectors learned from the reviews of
+the draw alone, and pre-trained vectors that are fine-tuned after some frozen epochs.
+All tables have the same draws and the same other initial weights. The best epoch is
+chosen on the validation reviews, so its accuracy is slightly too high for each table;
+the accuracy of the last epoch is not. An interrupted run resumes when started again.
 """
 
 import dataclasses
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments import _arms, _files, _run
+from experiments import _arms, _cli, _draws, _results, _reviews, _vectors
 from jaxembed import plot, replicates, stats
 
-DRAWS, DRAWS_EMBEDDED = 100, 64  # the latter takes two minutes on two CPU cores
+DRAWS, DRAWS_SYNTHETIC = 100, 64  # the latter takes two minutes on two CPU cores
 SHARE = 0.4
 COLUMNS = ("arm", "draw", "epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 PAIRS = (("frozen", "learned"), ("fine-tuned", "frozen"), ("fine-tuned", "learned"))
@@ -33,69 +35,72 @@ Numbers = dict[_arms.Arm, dict[str, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(_arms.Config):
-    """Many draws of one size."""
+class Config(_cli.Options):
+    """Many draws of one size.
 
-    draws: int | None = None
-    """Draws of reviews, with other initial weights each; by default 100, or 64 of the
-    embedded reviews."""
+    Attributes:
+      n_train: Number of reviews in a draw.
+      draws: Number of draws, each with other initial weights. By default 100, or
+        only 64 for the synthetic reviews.
+    """
+
+    out: Path = Path("runs/replicates")
     n_train: int = 200
-    """Reviews in a draw."""
-    n_validation: int | None = None
-    """Reviews that no draw trains on, the same for all; by default two fifths, which
-    are 10,000 of IMDB's 25,000."""
-
-    def list_sizes(self) -> list[int]:
-        """The one size of all draws."""
-        return [self.n_train]
+    draws: int | None = None
+    comparison: _arms.Comparison = _arms.Comparison()
 
 
-def run(config: Config) -> dict[str, Any]:
-    """Trains all arms on all draws, and says how they differ."""
-    assert config.out is not None  # main fills it in
+def run(config: Config) -> None:
+    """Train all arms on all draws, and compare them."""
+    data = _reviews.choose_data(config.data)
+    comparison = _arms.choose_vectors(config.comparison, data)
+    config = dataclasses.replace(config, data=data, comparison=comparison)
+    _arms.begin("replicates", config, comparison)
     draws = count_draws(config)
     # reviews -> words -> ids of shared data, and a table
     start = time.perf_counter()
-    reviews = _arms.load(config, SHARE, config.n_train)
+    n_train = config.n_train
+    reviews = _arms.load(config, comparison, share=SHARE, largest=n_train)
     load = time.perf_counter() - start
     # draws -> histories
     runs: Runs = {}
-    for arm in config.arms:
-        runs[arm] = _arms.run_arm(config, reviews, arm, config.n_train, draws)
+    for arm in comparison.arms:
+        runs[arm] = _draws.train_arm(
+            config, comparison, reviews, arm, n_train=n_train, n_draws=draws
+        )
         compiling, running = (runs[arm].seconds[part] for part in ("compile", "run"))
         print(
             f"{arm}: {compiling:.1f} s to compile, {running:.1f} s to run", flush=True
         )
     # histories -> numbers, a table, a picture
-    numbers = pick_epochs(runs)
-    _files.write_csv(config.out / "replicates.csv", COLUMNS, list_rows(runs))
+    numbers = {arm: _draws.pick_epochs(histories) for arm, histories in runs.items()}
+    _results.write_csv(config.out / "replicates.csv", COLUMNS, list_rows(runs))
     arms, differences = summarize(numbers), compare(numbers)
     print_tables(arms, differences)
-    curves = {arm: histories.val_accuracy for arm, histories in runs.items()}
-    title = f"{config.title(reviews.description)}; {draws} x {config.n_train} reviews"
-    path = config.out / "replicates.png"
-    plot.replicates(curves, path, title, chance=_arms.CHANCE)
-    return {
+    draw_curves(config, reviews.description, draws, runs)
+    result = {
         "data": reviews.description,
-        "config": _run.as_json(config) | {"draws": draws},
-        "arms": _arms.as_dicts(arms),
-        "differences": _arms.as_dicts(differences),
+        "config": _results.as_json(config) | {"draws": draws},
+        "arms": arms,
+        "differences": differences,
         "n_parallel": {arm: histories.n_parallel for arm, histories in runs.items()},
         "seconds": {"load": load} | {arm: runs[arm].seconds for arm in runs},
-    } | reviews.facts
+    }
+    _results.write_metrics(config.out, "replicates", result | reviews.facts)
+    _draws.remove_journals(config, comparison.arms, [n_train])
 
 
 def count_draws(config: Config) -> int:
-    """How many draws are meant."""
+    """Return the number of draws."""
     if config.draws is None:
-        return DRAWS_EMBEDDED if config.data == "embedded" else DRAWS
+        return DRAWS_SYNTHETIC if config.data == "synthetic" else DRAWS
     if config.draws < 1:
         raise ValueError(f"--draws must be at least 1, got {config.draws}.")
     return config.draws
 
 
 def list_rows(runs: Runs) -> Iterator[tuple[Any, ...]]:
-    """The rows of ``replicates.csv``: one for each arm, draw and epoch."""
+    """Yield the rows of ``replicates.csv``: one for each arm, draw and epoch."""
     for arm, histories in runs.items():
         metrics = [getattr(histories, name) for name in COLUMNS[3:]]
         for draw, epoch in np.ndindex(histories.loss.shape):
@@ -103,34 +108,22 @@ def list_rows(runs: Runs) -> Iterator[tuple[Any, ...]]:
             yield arm, draw, epoch + 1, *values
 
 
-def pick_epochs(runs: Runs) -> Numbers:
-    """The accuracies of each draw at its best epoch and at the last one."""
-    return {
-        arm: {
-            "val_accuracy_best": stats.best_epoch(histories.val_accuracy)[0],
-            "val_accuracy_final": stats.final_epoch(histories.val_accuracy),
-            "accuracy_final": stats.final_epoch(histories.accuracy),
-        }
-        for arm, histories in runs.items()
-    }
-
-
 def summarize(numbers: Numbers) -> dict[str, Any]:
-    """Mean and median of each arm, with their intervals."""
+    """Return the mean and the median of each arm, with their intervals."""
     return {
         arm: {
             name: {
-                "mean": stats.mean_interval(values),
-                "median": stats.median_interval(values),
+                "mean": stats.mean_interval(metrics[name]),
+                "median": stats.median_interval(metrics[name]),
             }
-            for name, values in metrics.items()
+            for name in _draws.METRICS
         }
         for arm, metrics in numbers.items()
     }
 
 
 def compare(numbers: Numbers) -> dict[str, Any]:
-    """The paired difference of every two arms, and how often the first is better."""
+    """Return the paired difference of every two arms, and how often it is above 0."""
     differences: dict[str, Any] = {}
     for first, second in PAIRS:
         if first in numbers and second in numbers:
@@ -141,14 +134,14 @@ def compare(numbers: Numbers) -> dict[str, Any]:
                     ),
                     "share_better": float(np.mean(a > b)),
                 }
-                for name in _arms.EPOCHS
+                for name in _draws.EPOCHS
             }
     return differences
 
 
 def print_tables(arms: dict[str, Any], differences: dict[str, Any]) -> None:
-    """Prints the accuracies and their differences, best and last epoch apart."""
-    for name, when in _arms.EPOCHS.items():
+    """Print accuracies and differences, at the best epochs and at the last."""
+    for name, when in _draws.EPOCHS.items():
         print(f"\nvalidation accuracy {when}")
         print(f"  {'':<24}{'mean (95 % interval)':<30}median (95 % interval)")
         for arm, metrics in arms.items():
@@ -165,5 +158,16 @@ def print_tables(arms: dict[str, Any], differences: dict[str, Any]) -> None:
     print(flush=True)
 
 
+def draw_curves(config: Config, description: str, draws: int, runs: Runs) -> None:
+    """Plot the validation accuracy of all draws of each arm against the epochs."""
+    title = _vectors.add_to_title(description, config.comparison.pretrained.vectors)
+    plot.replicates(
+        {arm: histories.val_accuracy for arm, histories in runs.items()},
+        config.out / "replicates.png",
+        f"{title}; {draws} x {config.n_train} reviews",
+        chance=_draws.CHANCE,
+    )
+
+
 if __name__ == "__main__":
-    _run.main(Config, run)
+    _cli.main(Config, run)

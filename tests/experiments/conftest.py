@@ -2,15 +2,17 @@
 
 import sys
 
+import numpy as np
 import pytest
 
-from jaxembed import text
+from jaxembed import text, vectors
+from jaxembed.text.imdb._synthetic import synthetic_reviews
 
 
 @pytest.fixture
 def reviews(make_archive):
     """Enough reviews to train on for a second."""
-    parts = text.synthetic_reviews(3, n_train=400, n_test=100, n_unlabelled=0)
+    parts = synthetic_reviews(3, n_train=400, n_test=100, n_unlabelled=0)
     return make_archive(
         {
             f"{split}/{label}/{number}.txt": review
@@ -22,16 +24,25 @@ def reviews(make_archive):
 
 @pytest.fixture
 def run_main(monkeypatch, tmp_path, capsys):
-    """Runs an experiment in ``tmp_path`` as its command line does."""
+    """Run an experiment in ``tmp_path`` as its command line does."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("JAXEMBED_DATA", raising=False)
 
     def run(module, *flags):
-        from experiments import _run
+        from experiments import _cli
 
         monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, flags)])
-        monkeypatch.setitem(sys.modules, "__main__", module)
-        _run.main(module.Config, module.run)
+        _cli.main(module.Config, module.run)
         return capsys.readouterr().out.splitlines()
 
     return run
+
+
+@pytest.fixture
+def glove(tmp_path, reviews):
+    """Vectors of some of the words, as a file of GloVe's."""
+    corpus = text.load_imdb(reviews)
+    words = list(text.Tokenizer().fit(corpus.train_texts).word_index)[:600:2]
+    matrix = np.random.default_rng(0).normal(0, 0.4, (len(words), 12))
+    made = vectors.WordVectors(words, matrix.astype(np.float32))
+    return vectors.save(made, tmp_path / "glove.6B.100d.txt.gz")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import geometry, imdb_glove, imdb_learned
+from experiments import _vectors, few_reviews, geometry, imdb_learned
 from jaxembed import text, train, vectors
 
 WORDS = ["king", "queen", "man", "woman", "film"]
@@ -45,19 +45,20 @@ def test_neighbours_analogies_and_a_picture(run_main, royals, tmp_path):
     assert Path("runs/geometry/words.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("module", [imdb_learned, imdb_glove])
+@pytest.mark.parametrize("module", [imdb_learned, few_reviews])
 def test_the_table_of_a_checkpoint(run_main, reviews, module):
-    flags = ["--data", reviews, "--epochs", 1, "--num-words", 300]
-    if module is imdb_glove:
+    flags = ["--data", reviews, "--epochs", 1, "--num-words", 300, "--batch-size", 4]
+    if module is few_reviews:
         flags += ["--vectors", "ppmi", "--ppmi-dim", 8]
     run_main(module, *flags)
-    name = module.__name__.split(".")[-1]
+    name = "imdb_learned" if module is imdb_learned else "few_reviews/glove"
     checkpoint = Path("runs", name, "checkpoint")
     lines = run_main(geometry, "--checkpoint", checkpoint)
     assert lines[0] == f"geometry on vectors {checkpoint}"
     loaded = geometry.read_checkpoint(checkpoint)
-    tree, extra = train.restore(checkpoint)
-    table = (tree["params"] | tree.get("frozen", {}))["embed"]["embedding"]
+    state, extra = train.restore(checkpoint)
+    assert state.tables or state.frozen  # the table is not in params
+    table = state.variables["params"]["embed"]["embedding"]
     start = 3 if module is imdb_learned else 0
     index = text.Tokenizer.from_json(extra["tokenizer"]).word_index
     for word in loaded.words[::50]:
@@ -70,9 +71,12 @@ def test_vectors_in_the_environment_need_no_reviews(
 ):
     royals.rename(tmp_path / "glove.6B.100d.vec")
     monkeypatch.setenv("JAXEMBED_DATA", str(tmp_path))
-    run = geometry.Config().chosen()
-    assert run.sources() == f"vectors {tmp_path / 'glove.6B.100d.vec'}"
-    assert run.title("") == "glove.6B.100d.vec"
+    config = geometry.resolve(geometry.Config())
+    assert geometry.describe(config) == f"vectors {tmp_path / 'glove.6B.100d.vec'}"
+    assert geometry.make_title(config) == "glove.6B.100d.vec"
+    made = geometry.Config(pretrained=_vectors.Pretrained(vectors="ppmi"))
+    with pytest.raises(SystemExit, match="has neither aclImdb"):
+        geometry.resolve(made)
 
 
 @pytest.mark.parametrize("n_words", [3, 30, 55])
@@ -92,9 +96,9 @@ def test_two_words_make_no_picture(run_main, royals):
     ]
 
 
-def test_the_embedded_corpus(run_main):
-    lines = run_main(geometry, "--data", "embedded", "--topn", 3)
-    assert lines[0].endswith("no real text), vectors ppmi (made from the reviews)")
+def test_the_synthetic_corpus(run_main):
+    lines = run_main(geometry, "--data", "synthetic", "--topn", 3)
+    assert lines[0].endswith("no real text, vectors ppmi (made from the reviews)")
     assert len(metrics()["neighbours"]) == 12
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments import imdb_learned
@@ -18,6 +19,7 @@ KEYS = {
     "device",
     "versions",
     "n_params",
+    "row_sparse_tables",
     "history",
     "val_accuracy_best",
     "val_accuracy_final",
@@ -47,22 +49,45 @@ def test_what_it_prints_and_writes(run_main, reviews, tmp_path):
     assert metrics["val_accuracy_final"] == metrics["history"]["val_accuracy"][-1]
 
 
-def test_the_test_accuracy_is_that_of_the_weights_on_disk(run_main, reviews, tmp_path):
-    run_main(imdb_learned, "--data", reviews, "--epochs", 2, "--num-words", 500)
+@pytest.mark.parametrize("batch_size", [8, 32])  # row-sparse, dense
+def test_the_test_accuracy_is_that_of_the_weights_on_disk(
+    run_main, reviews, tmp_path, batch_size
+):
+    flags = ("--epochs", 2, "--num-words", 500, "--batch-size", batch_size)
+    run_main(imdb_learned, "--data", reviews, *flags)
     out = tmp_path / "runs" / "imdb_learned"
-    tree, extra = train.restore(out / "checkpoint")
+    state, extra = train.restore(out / "checkpoint")
     tokenizer = text.Tokenizer.from_json(extra["tokenizer"])
     corpus = text.load_imdb(reviews)
     ids = text.encode_imdb(tokenizer.encode(corpus.test_texts), 500)
-    model = nn.TextClassifier(nn.Embed(500, 8), nn.FlattenDense())
+    model = nn.TextClassifier(nn.Embed(500, 8), nn.DenseHead())
     metrics = train.evaluate(
         model,
-        {"params": tree["params"]},
+        state.variables,
         text.pad_sequences(ids, maxlen=20),
         corpus.test_labels,
     )
     written = json.loads((out / "metrics.json").read_text())
     assert metrics["accuracy"] == written["test_accuracy"]
+    assert bool(written["row_sparse_tables"]) == (batch_size == 8)
+
+
+def test_a_row_sparse_table_learns_as_a_dense_one(run_main, reviews):
+    def train_table(*flags):
+        run_main(imdb_learned, "--data", reviews, "--epochs", 3, *flags)
+        metrics = json.loads(Path("runs/imdb_learned/metrics.json").read_text())
+        state, _ = train.restore("runs/imdb_learned/checkpoint")
+        table = state.variables["params"]["embed"]["embedding"]
+        return metrics, bool(state.tables), table
+
+    sparse, dense = train_table(), train_table("--no-row-sparse")
+    assert [sparse[1], dense[1]] == [True, False]
+    assert sparse[0]["row_sparse_tables"] == ["embed.embedding"]
+    assert dense[0]["row_sparse_tables"] == []
+    for name in ("loss", "val_loss"):
+        histories = (x[0]["history"][name] for x in (sparse, dense))
+        np.testing.assert_allclose(*histories, rtol=1e-5)
+    np.testing.assert_allclose(sparse[2], dense[2], rtol=0, atol=1e-6)
 
 
 def test_the_seed_is_all_that_chance_has(run_main, reviews):
@@ -78,7 +103,7 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_training(tmp_path):
     """In a process of its own, as its user runs it."""
     (tmp_path / "file").touch()
     out = tmp_path / "file" / "x"
-    command = [sys.executable, "-m", "experiments.imdb_learned", "--data", "embedded"]
+    command = [sys.executable, "-m", "experiments.imdb_learned", "--data", "synthetic"]
     done = subprocess.run(
         [*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True
     )
@@ -87,9 +112,9 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_training(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_the_embedded_corpus_is_learned(run_main):
-    lines = run_main(imdb_learned, "--data", "embedded", "--epochs", 5)
-    assert lines[0] == "imdb_learned on embedded (SYNTHETIC reviews, no real text)"
+def test_the_synthetic_corpus_is_learned(run_main):
+    lines = run_main(imdb_learned, "--data", "synthetic", "--epochs", 5)
+    assert lines[0] == "imdb_learned on SYNTHETIC reviews, no real text"
     metrics = json.loads(Path("runs/imdb_learned/metrics.json").read_text())
     assert "synthetic" in metrics["data"]
     assert 0.75 < metrics["test_accuracy"] < 0.9

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import learning_curve
-from jaxembed import replicates, stats, train
+from jaxembed import replicates, stats
 
 OUT = Path("runs/learning_curve")
 SMALL = ("--vectors", "ppmi", "--ppmi-dim", 6, "--num-words", 200, "--length", 10)
@@ -18,7 +18,7 @@ SMALL += ("--arms", "frozen", "learned")
 
 
 def read_csv():
-    """The rows of each arm and size."""
+    """Return the rows of each arm and size."""
     with (OUT / "learning_curve.csv").open() as file:
         rows = list(csv.DictReader(file))
     return {
@@ -28,15 +28,15 @@ def read_csv():
 
 
 def test_files_crossings_and_pairs(run_main, reviews, monkeypatch):
-    replicate, draws = replicates.run, []
+    train_all, draws = replicates.run, []
 
     def note(*args, **settings):
-        draws.append(settings["rows"])
-        return replicate(*args, **settings)
+        draws.append(settings["examples"])
+        return train_all(*args, **settings)
 
-    monkeypatch.setattr(train, "replicate", note)
+    monkeypatch.setattr(replicates, "run", note)
     lines = run_main(learning_curve, "--data", reviews, *SMALL)
-    assert [rows.shape for rows in draws] == [(3, 40)] * 2 + [(2, 80)] * 2
+    assert [examples.shape for examples in draws] == [(3, 40)] * 2 + [(2, 80)] * 2
     np.testing.assert_array_equal(draws[0], draws[1])  # the same in both arms
     assert not np.array_equal(draws[0][:2], draws[2][:, :40])  # others for each size
     pictures = ["learning_curve.png", "learning_curve_final.png"]
@@ -82,7 +82,7 @@ def test_files_crossings_and_pairs(run_main, reviews, monkeypatch):
 def test_bad_input_is_refused_before_training(
     run_main, reviews, monkeypatch, flags, message
 ):
-    monkeypatch.setattr(train, "replicate", None)
+    monkeypatch.setattr(replicates, "run", None)
     with pytest.raises(SystemExit, match=message):
         run_main(learning_curve, "--data", reviews, *SMALL, *flags)
 
@@ -104,7 +104,7 @@ def test_the_answer_is_told_in_words(capsys):
 
 
 def test_sizes_double_up_to_all_reviews():
-    sizes = learning_curve.Config(data="aclImdb").list_sizes()
+    sizes = learning_curve.list_sizes(learning_curve.Config(data="aclImdb"))
     assert (sizes[0], sizes[-1], len(sizes)) == (50, 20_000, 10)
     config = learning_curve.Config(data="aclImdb")
     assert [learning_curve.count_draws(config, n) for n in (6_400, 12_800)] == [10, 3]

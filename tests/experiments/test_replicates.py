@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import replicates
-from jaxembed import plot, stats, train
+from jaxembed import plot, stats
 
 OUT = Path("runs/replicates")
 SMALL = ("--vectors", "ppmi", "--ppmi-dim", 6, "--num-words", 200, "--length", 10)
@@ -48,7 +48,7 @@ def test_an_interrupted_run_goes_on_to_its_files(run_main, reviews, monkeypatch)
 
 
 def check_files(lines):
-    """What a run of all arms and 4 draws must have written and printed."""
+    """Check what a run of all arms and 4 draws has written and printed."""
     assert "160 reviews held out, 240 to draw from" in lines
     assert lines[-1] == f"results: {OUT}/metrics.json and replicates.png"
     names = ("metrics.json", "replicates.csv", "replicates.png")
@@ -108,7 +108,9 @@ def test_one_draw_has_no_interval(run_main, reviews):
 def test_more_side_by_side_than_memory_allows(run_main, reviews):
     flags = ("--data", reviews, *SMALL, "--n-parallel", 4, "--arms", "learned")
     flags += ("--hidden", 20_000, "--memory-gib", 0.1)
-    with pytest.raises(SystemExit, match=r"4 replicates .* n_parallel=[1-3] fits"):
+    with pytest.raises(
+        SystemExit, match="error: 4 replicates .* n_parallel=[1-3] fits"
+    ):
         run_main(replicates, *flags)
 
 
@@ -127,11 +129,11 @@ def test_more_side_by_side_than_memory_allows(run_main, reviews):
 def test_bad_input_is_refused_before_training(
     run_main, reviews, monkeypatch, flags, message
 ):
-    monkeypatch.setattr(train, "replicate", None)
+    monkeypatch.setattr("jaxembed.replicates.run", None)
     with pytest.raises(SystemExit, match=message):
         run_main(replicates, "--data", reviews, *SMALL, *flags)
 
 
-def test_the_embedded_reviews_have_fewer_draws():
-    assert replicates.count_draws(replicates.Config(data="embedded")) == 64
+def test_the_synthetic_reviews_have_fewer_draws():
+    assert replicates.count_draws(replicates.Config(data="synthetic")) == 64
     assert replicates.count_draws(replicates.Config(data="aclImdb")) == 100

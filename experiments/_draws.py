@@ -1,0 +1,120 @@
+"""Draws: one arm trained on many draws of reviews, resumed if it was interrupted."""
+
+import contextlib
+import hashlib
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from experiments import _cli, _results, _setup
+from experiments._arms import Arm, Comparison, Reviews
+from jaxembed import optim, replicates, stats
+
+CHANCE = 0.5  # half of the reviews are positive
+# Accuracies to compare, and the epochs that they are from.
+EPOCHS = {
+    "val_accuracy_best": "at the best epoch of each draw",
+    "val_accuracy_final": "at the last epoch",
+}
+METRICS = (*EPOCHS, "accuracy_final")
+# Settings that do not affect a draw, or that are in the name of its file.
+ASIDE = {"out", "cache", "arms", "memory_gib"}
+ASIDE |= {"draws", "n_train", "sizes", "large", "draws_large"}
+
+
+def journal_path(config: _cli.Options, arm: Arm, n_train: int) -> Path:
+    """Return the file of an arm's finished draws, one for each setting of a draw."""
+    settings = _results.as_json(config)
+    kept = {name: settings[name] for name in sorted(settings.keys() - ASIDE)}
+    digest = hashlib.sha256(json.dumps(kept).encode()).hexdigest()[:12]
+    return config.out / "unfinished" / f"{arm}-{n_train}-{digest}.json"
+
+
+def remove_journals(
+    config: _cli.Options, arms: Sequence[Arm], sizes: Sequence[int]
+) -> None:
+    """Remove the files of finished draws, and their folder if it is empty."""
+    for arm, size in itertools.product(arms, sizes):
+        journal_path(config, arm, size).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # files of other settings stay
+        (config.out / "unfinished").rmdir()
+
+
+def train_arm(
+    config: _cli.Options,
+    comparison: Comparison,
+    reviews: Reviews,
+    arm: Arm,
+    *,
+    n_train: int,
+    n_draws: int,
+) -> replicates.Histories:
+    """Train one arm on many draws; draws and heads are those of the other arms.
+
+    The metrics of finished draws are kept in :func:`journal_path` until
+    :func:`remove_journals`, and an interrupted run resumes from there.
+
+    Args:
+      config: Random seed, and all settings that identify a draw.
+      comparison: Network, training and memory.
+      reviews: Data of :func:`experiments._arms.load`.
+      arm: Arm to train.
+      n_train: Number of reviews in a draw.
+      n_draws: Number of draws.
+    """
+    setup, table = comparison.setup, reviews.table
+    ids, labels, held_out = reviews.ids, reviews.labels, reviews.held_out
+    # Each size has draws of its own: the interval of a crossing assumes so.
+    key = jax.random.fold_in(jax.random.key(config.seed), n_train)
+    journal = journal_path(config, arm, n_train)
+    n_done = min(count_finished(journal), n_draws)
+    if journal.exists():
+        size = f"{arm}, {n_train:,} reviews"
+        print(f"{size}: {n_done} of {n_draws} draws were finished before")
+        print(f"to train them again, remove {journal}", flush=True)
+    histories = replicates.run(
+        _setup.make_model(setup, *table.shape, frozen=arm == "frozen"),
+        (ids, labels),
+        examples=replicates.draw_examples(key, n_draws, reviews.pool, n_train),
+        tx=optim.rmsprop(setup.learning_rate),
+        epochs=setup.epochs,
+        batch_size=setup.batch_size,
+        key=key,
+        params=None if arm == "learned" else {"embed": {"embedding": table}},
+        validation=(ids[held_out], labels[held_out]),
+        unfreeze_after=setup.unfreeze_after if arm == "fine-tuned" else 0,
+        memory=int(comparison.memory_gib * 2**30),
+        n_parallel=comparison.n_parallel,
+        checkpoint=journal,
+    )
+    if n_done < n_draws:
+        each = histories.seconds["run"] / (n_draws - n_done)
+        histories.seconds["per_replicate"] = each
+    return histories
+
+
+def count_finished(journal: Path) -> int:
+    """Return the number of draws in a journal, or 0 if it cannot be read."""
+    try:
+        return len(json.loads(journal.read_text())["draws"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return 0  # if it is damaged, replicates.run says so
+
+
+def pick_epochs(histories: replicates.Histories) -> dict[str, np.ndarray]:
+    """Return accuracies of each draw at its best epoch, from 1, and at the last epoch.
+
+    Raises:
+      ValueError: If a draw has no accuracy that is a number.
+    """
+    best, epochs = stats.best_epoch(histories.val_accuracy)
+    return {
+        "val_accuracy_best": best,
+        "best_epoch": epochs + 1,
+        "val_accuracy_final": stats.final_epoch(histories.val_accuracy),
+        "accuracy_final": stats.final_epoch(histories.accuracy),
+    }

@@ -1,0 +1,58 @@
+"""Results: files written whole or not at all, and JSON that is flat."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from experiments import _results
+from jaxembed import stats
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.json"
+    _results.write_json(path, {"a": 1})
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(KeyboardInterrupt):
+        _results.write_json(path, {"a": 2})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_csv_has_a_header_and_plain_line_ends(tmp_path):
+    path = tmp_path / "a.csv"
+    _results.write_csv(path, ("arm", "loss"), [("frozen", 0.5), ("a,b", None)])
+    assert path.read_bytes() == b'arm,loss\nfrozen,0.5\n"a,b",\n'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    epochs: int = 10
+    sizes: tuple[int, ...] = (1, 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    inner: Inner = Inner()
+    out: Path = Path("runs/x")
+
+
+def test_settings_are_flat_and_intervals_are_dicts():
+    interval = stats.mean_interval([0.1, 0.2, 0.4])
+    found = _results.as_json({"config": Outer(), "means": [interval]})
+    assert found["config"] == {"epochs": 10, "sizes": [1, 2], "out": "runs/x"}
+    assert found["means"] == [interval.to_dict()]
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_the_environment_names_device_and_versions():
+    environment = _results.environment()
+    assert environment["device"].startswith(("cpu", "gpu", "tpu"))
+    assert {"jaxembed", "jax", "flax", "optax", "numpy"} <= set(environment["versions"])

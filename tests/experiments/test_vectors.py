@@ -1,0 +1,47 @@
+"""The choice of word vectors, and the cache of those made from the reviews."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments import _vectors, few_reviews
+from jaxembed import vectors
+from tests.experiments.test_few_reviews import SMALL
+
+
+def read():
+    return json.loads(Path("runs/few_reviews/glove/metrics.json").read_text())
+
+
+def test_vectors_are_made_from_the_reviews_once(run_main, reviews, monkeypatch):
+    flags = ("--data", reviews, "--vectors", "ppmi", "--ppmi-dim", 10, *SMALL)
+    lines = run_main(few_reviews, *flags)
+    assert lines[0].endswith("vectors ppmi (made from the reviews)")
+    first = read()
+    (made,) = Path("runs/cache").glob("ppmi-10-*.safetensors")
+    monkeypatch.setattr(vectors, "ppmi", None)  # nothing is made anew
+    run_main(few_reviews, *flags)
+    assert read()["history"] == first["history"]
+    monkeypatch.undo()
+
+
+def test_a_damaged_cache_is_made_again(run_main, reviews):
+    flags = ("--data", reviews, "--vectors", "ppmi", "--ppmi-dim", 10, *SMALL)
+    run_main(few_reviews, *flags)
+    first = read()
+    (made,) = Path("runs/cache").glob("ppmi-10-*.safetensors")
+    made.write_bytes(made.read_bytes()[:-9])
+    run_main(few_reviews, *flags)
+    assert read()["history"] == first["history"]
+
+
+def test_vectors_are_what_the_flag_says_else_the_environment(
+    run_main, reviews, glove, monkeypatch
+):
+    assert _vectors.choose_vectors("", "synthetic") == "ppmi"
+    assert _vectors.choose_vectors("mine", "synthetic") == "mine"
+    with pytest.raises(SystemExit, match="--vectors ppmi to make some from the"):
+        run_main(few_reviews, "--data", reviews, *SMALL)
+    monkeypatch.setenv("JAXEMBED_DATA", str(glove.parent))
+    assert _vectors.choose_vectors("", str(reviews)) == str(glove)
