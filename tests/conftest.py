@@ -16,7 +16,7 @@ import jax
 
 # Labels [B] against logits [B, 1] would broadcast to [B, B] without a word.
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_num_cpu_devices", 4)
 # What a process has compiled before is read again, where another test builds the same
 # program anew: most of the time here is XLA's. Each worker has a folder of its own, as
 # half an entry of another would be a warning, and no run sees that of an earlier one.

@@ -4,18 +4,31 @@ A row-sparse training step asks for the gradient of a tap, ``[N, D]``, in place 
 gradient of the table, ``[V, D]``.
 """
 
-import math
+import functools
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxembed.nn.bag._bag import check_bag
+from jaxembed.nn.bag._kernels import (
+    are_bad,
+    divide,
+    divisor_terms,
+    fill_masked,
+    find_winners,
+    sum_dtype,
+)
+from jaxembed.nn.bag._loops import match_varying
+
 
 def tap_rows(rows: ArrayLike, tap: ArrayLike) -> jax.Array:
-    """``rows`` as they are; their gradient goes to ``tap``, and nothing to them.
+    """Return `rows` unchanged, and route their gradient to `tap`.
+
+    No gradient reaches `rows`.
 
     Args:
-      rows: ``dtype[..., D]``, as :func:`lookup` gives them.
+      rows: ``dtype[..., D]`` of `lookup`.
       tap: ``float32[..., D]`` of any numbers, which are not used.
 
     Returns:
@@ -31,13 +44,72 @@ def tap_rows(rows: ArrayLike, tap: ArrayLike) -> jax.Array:
       Array([[2., 4.],
              [6., 8.]], dtype=float32)
     """
-    rows, tap = jnp.asarray(rows), jnp.asarray(tap)
-    check_tap(tap, rows.shape)
-    return _tap_rows(rows, tap)
+    arrays = jnp.asarray(rows), jnp.asarray(tap)
+    _check_tap(arrays[1], arrays[0].shape)
+    return _tap_rows(*match_varying(arrays))
 
 
-def check_tap(tap: jax.Array, shape: tuple[int, ...]) -> None:
-    """Refuses a tap that cannot hold the gradients of rows of this shape."""
+def tap_bags(
+    bags: ArrayLike,
+    tap: ArrayLike,
+    table: ArrayLike,
+    ids: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    combine: str = "mean",
+) -> jax.Array:
+    """Return `bags` unchanged, and route the gradient of each looked-up row to `tap`.
+
+    The gradient of `bags` also reaches what they were computed from: stop that of the
+    table, as in the example, and keep that of learned weights. The other arguments
+    receive no gradient from here.
+
+    Args:
+      bags: ``dtype[B, D]`` of `embedding_bag`, or of an equal function.
+      tap: ``float32[B, L, D]`` of any numbers, which are not used.
+      table: ``dtype[V, D]``; read only with "max", to find the largest rows.
+      ids: ``int[B, L]``. A bag with an id out of ``[0, V)`` has no gradient.
+      weights: ``float[B, L]``, or None.
+      mask: ``bool[B, L]``, or None. No gradient where it is False.
+      combine: "sum", "mean", "sqrtn" or "max", as the bags were made.
+
+    Returns:
+      ``dtype[B, D]``.
+
+    Raises:
+      TypeError: if ids are not integers, mask not bools, or table, weights or tap not
+        floats.
+      ValueError: if shapes do not fit, ``combine`` is unknown, or weights are given
+        with "max".
+
+    Example:
+      >>> from jaxembed.nn import embedding_bag
+      >>> table, ids = jnp.array([[1.0], [3.0], [5.0]]), jnp.array([[2, 0], [1, 1]])
+      >>> def loss(tap):
+      ...     frozen = jax.lax.stop_gradient(table)
+      ...     bags = tap_bags(embedding_bag(frozen, ids), tap, frozen, ids)
+      ...     return (bags**2).sum()
+      >>> jax.grad(loss)(jnp.zeros((2, 2, 1)))[..., 0]
+      Array([[3., 3.],
+             [3., 3.]], dtype=float32)
+    """
+    known, numbers, scales, is_read, _ = check_bag(table, ids, weights, mask, combine)
+    values, receiver = jnp.asarray(bags), jnp.asarray(tap)
+    expected = (numbers.shape[0], known.shape[1])
+    if values.shape != expected:
+        raise ValueError(
+            f"bags must have one row for each row of ids, {list(expected)}, got "
+            f"{list(values.shape)}."
+        )
+    _check_tap(receiver, (*numbers.shape, known.shape[1]))
+    if 0 in numbers.shape:
+        return values
+    constants = jax.lax.stop_gradient((known, scales, is_read))
+    arrays = match_varying((values, receiver, numbers, *constants))
+    return _tap_bags(*arrays, combine)
+
+
+def _check_tap(tap: jax.Array, shape: tuple[int, ...]) -> None:
     if not jnp.issubdtype(tap.dtype, jnp.floating):
         raise TypeError(
             f"tap must be floats, got {tap.dtype}{list(tap.shape)}: use "
@@ -67,78 +139,42 @@ _tap_rows.defvjp(_tap_rows_forward, _tap_rows_backward)
 
 
 def _like(tap: jax.Array) -> jax.Array:
-    """A residual that knows a tap's axes and dtype, and holds no numbers."""
+    """Return a residual of the tap's axes and dtype that holds no numbers."""
     return jnp.zeros((*tap.shape, 0), tap.dtype)
 
 
-@jax.custom_vjp
-def tap_sums(
-    sums: jax.Array,
-    tap: jax.Array,
-    weights: jax.Array | None,
-    is_read: jax.Array | None,
-    bags: jax.Array | None,
-) -> jax.Array:
-    """The sums ``[B, D]`` as they are; each row's gradient goes to ``tap``.
-
-    Args:
-      sums: ``dtype[B, D]``, of rows times weights.
-      tap: ``float32[B, L, D]`` or ``float32[N, D]``.
-      weights: ``float[B, L]`` or ``float[N]``; None for ones.
-      is_read: ``bool[B, L]`` or ``bool[N]``, False at a row that is in no sum; None if
-        all are.
-      bags: ``int[N]``, each row's bag, outside of ``[0, B)`` for none; None for
-        ``[B, L]``, where the axis tells.
-    """
-    return sums
+@functools.partial(jax.custom_vjp, nondiff_argnums=(6,))
+def _tap_bags(bags, tap, ids, table, weights, mask, combine):
+    return bags
 
 
-def _tap_sums_forward(sums, tap, weights, is_read, bags):
-    return sums, (_like(tap), weights, is_read, bags)
+def _tap_bags_forward(bags, tap, ids, table, weights, mask, combine):
+    return bags, (bags, _like(tap), ids, table, weights, mask)
 
 
-def _tap_sums_backward(residuals, gradients):
-    like_tap, weights, is_read, bags = residuals
-    if bags is None:
-        rows = jnp.broadcast_to(jnp.expand_dims(gradients, 1), like_tap.shape[:-1])
+def _tap_bags_backward(combine, residuals, gradients):
+    bags, like_tap, ids, table, weights, mask = residuals
+    ids, weights = fill_masked(table, ids, weights, mask)
+    is_bad = are_bad(ids, mask, len(table))
+    total = divisor_terms(ids, weights, mask, combine).sum(1)
+    of_bags = divide(gradients.astype(sum_dtype(table)), total, combine)
+    of_bags = jnp.where(jnp.expand_dims(is_bad, 1), 0, of_bags)
+    if combine == "max":
+        winners = find_winners(table, jnp.clip(ids, 0, len(table) - 1), mask, bags)
+        rows = jax.vmap(_put, (0, 0, None))(of_bags, winners, ids.shape[1])
     else:
-        rows = gradients.at[bags].get(
-            mode="fill", fill_value=0, wrap_negative_indices=False
-        )
-    if weights is not None:
-        rows = rows * jnp.expand_dims(weights, -1)
-    if is_read is not None:
-        rows = jnp.where(jnp.expand_dims(is_read, -1), rows, 0)
-    return gradients, rows.astype(like_tap.dtype), None, None, None
+        rows = jnp.broadcast_to(jnp.expand_dims(of_bags, 1), like_tap.shape[:-1])
+        rows = rows if weights is None else rows * jnp.expand_dims(weights, 2)
+        if mask is not None:
+            rows = jnp.where(jnp.expand_dims(mask, 2), rows, 0)
+    return gradients, rows.astype(like_tap.dtype), None, None, None, None
 
 
-tap_sums.defvjp(_tap_sums_forward, _tap_sums_backward)
+def _put(numbers: jax.Array, places: jax.Array, length: int) -> jax.Array:
+    """Write each number of ``[D]`` at its place in a column of zeros ``[L, D]``."""
+    zeros = jnp.zeros((length, numbers.shape[0]), numbers.dtype)
+    columns = jnp.arange(numbers.shape[0])
+    return zeros.at[places, columns].set(numbers, mode="drop")
 
 
-@jax.custom_vjp
-def tap_maxima(maxima: jax.Array, tap: jax.Array, winners: jax.Array) -> jax.Array:
-    """The maxima ``[B, D]`` as they are; the winners' gradients go to ``tap``.
-
-    Args:
-      maxima: ``dtype[B, D]``.
-      tap: ``float32[B, L, D]`` or ``float32[N, D]``.
-      winners: ``int[B, D]``, which row of the tap, of all its rows, won; past the end
-        for none.
-    """
-    return maxima
-
-
-def _tap_maxima_forward(maxima, tap, winners):
-    return maxima, (_like(tap), winners)
-
-
-def _tap_maxima_backward(residuals, gradients):
-    like_tap, winners = residuals
-    *axes, n_columns, _ = like_tap.shape
-    rows = jnp.zeros((math.prod(axes), n_columns), like_tap.dtype)
-    columns = jnp.broadcast_to(jnp.arange(n_columns), winners.shape)
-    rows = rows.at[winners, columns].set(gradients.astype(rows.dtype), mode="drop")
-    return gradients, rows.reshape(*axes, n_columns), None
-
-
-tap_maxima.defvjp(_tap_maxima_forward, _tap_maxima_backward)
+_tap_bags.defvjp(_tap_bags_forward, _tap_bags_backward)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxembed import nn
-from jaxembed.nn._bag_loops import FEW_ROWS
+from jaxembed.nn.bag._loops import FEW_BAGS
 
 V, D = 7, 5
 TABLE = jnp.arange(V * D, dtype=jnp.float32).reshape(V, D) + 1
@@ -15,7 +15,7 @@ B, L = IDS.shape
 
 
 @pytest.mark.parametrize("combine", ["mean", "sqrtn", "max"])
-@pytest.mark.parametrize("n_bags", [3, 4 * FEW_ROWS])  # checked as read, and apart
+@pytest.mark.parametrize("n_bags", [3, 4 * FEW_BAGS])  # checked as read, and apart
 def test_a_bag_with_a_bad_id_is_nan_and_has_no_gradient(n_bags, combine):
     @jax.jit
     def total(table, ids, is_counted):
@@ -33,7 +33,7 @@ def test_a_bag_with_a_bad_id_is_nan_and_has_no_gradient(n_bags, combine):
         np.testing.assert_array_equal(gradient, expected)
 
 
-@pytest.mark.parametrize("n_bags", [3, 4 * FEW_ROWS])
+@pytest.mark.parametrize("n_bags", [3, 4 * FEW_BAGS])
 def test_a_flat_bag_with_a_bad_id_is_nan_and_has_no_gradient(n_bags):
     ids = jnp.resize(IDS, (n_bags * L,)).at[5].set(-1)
     ends = jnp.arange(2, n_bags + 1) * L
@@ -60,13 +60,13 @@ def test_an_id_past_32_bits_is_not_wrapped_to_a_word(ids):
     assert np.isnan(nn.embedding_bag(TABLE, ids)).all()
 
 
-@pytest.mark.parametrize("n_bags", [1, 2 * FEW_ROWS])
+@pytest.mark.parametrize("n_bags", [1, 2 * FEW_BAGS])
 def test_a_large_unsigned_id_is_no_word(n_bags):
     ids = jnp.full((n_bags, 2), 2**32 - 1, jnp.uint32).at[:, 0].set(1)
     assert jnp.isnan(nn.embedding_bag(TABLE, ids)).all()
 
 
-@pytest.mark.parametrize("n_bags", [1, 2 * FEW_ROWS])
+@pytest.mark.parametrize("n_bags", [1, 2 * FEW_BAGS])
 @pytest.mark.parametrize("dtype", [jnp.int64, jnp.uint64], ids=str)
 def test_ids_of_64_bits_on_the_device_are_not_wrapped_to_words(dtype, n_bags):
     with jax.enable_x64(True):
@@ -89,7 +89,7 @@ def test_ids_of_other_widths(dtype):
 
 @pytest.mark.parametrize("mode", ["fill", "clip", "promise_in_bounds"])
 @pytest.mark.parametrize("combine", ["sum", "max"])
-@pytest.mark.parametrize("n_bags", [B, 2 * FEW_ROWS])
+@pytest.mark.parametrize("n_bags", [B, 2 * FEW_BAGS])
 def test_masked_positions_are_not_read(n_bags, mode, combine):
     table = TABLE.at[3].set(jnp.nan)
     good = jnp.resize(IDS, (n_bags, L))

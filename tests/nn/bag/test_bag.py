@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxembed import nn
-from jaxembed.nn._bag_loops import COLUMNS, fold_at_once
+from jaxembed.nn.bag._loops import COLUMNS, fold_at_once
 
 V, D, B, L = 11, 5, 4, 2 * COLUMNS + 3  # all different; two bodies and a rest
 RNG = np.random.default_rng(0)
@@ -129,7 +129,7 @@ def test_all_columns_at_once_as_on_a_gpu():
         ids, mask = columns
         return jnp.where(mask[..., None], jnp.asarray(TABLE)[ids], 0) + rows
 
-    found = fold_at_once(value, (ids, mask), jnp.add, 0, rows=0)
+    found = fold_at_once(value, jnp.add, 0, (ids, mask), 0)
     expected = bags_of(TABLE, IDS, None, MASK, "sum")
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 

@@ -1,0 +1,190 @@
+"""Loops of `embedding_bag` over ids ``[B, L]``, without the rows in memory.
+
+XLA:CPU stores the rows that it gathers, unless it gathers one column of ids at a time:
+it fuses such a gather into the reduction. XLA:GPU and XLA:TPU fuse the gather of all
+ids at once. So a CPU has loops, and other devices have one expression.
+
+A loop over bags cannot be partitioned over devices without communication in its body,
+so only programs of one device have such loops.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+
+from jaxembed.nn.bag._one_device import is_one_device
+
+if TYPE_CHECKING:
+    from jax.numpy import BinaryUfunc  # a name of JAX's stubs only
+
+COLUMNS = 16  # unrolled in a loop body: more are not faster and compile longer
+FEW_BAGS = 64  # one thread sums these sooner than XLA wakes its threads for each body
+CHUNK = 1024  # ids whose rows a derivative holds at a time
+
+Value = Callable[[Any, Any], jax.Array]
+Tree = TypeVar("Tree")
+
+
+def is_few(ids: jax.Array) -> bool:
+    """Return True if one thread sums the bags of ``[B, L]`` sooner than several."""
+    return isinstance(ids.shape[0], int) and ids.shape[0] <= FEW_BAGS
+
+
+def fold(
+    value: Value,
+    columns: tuple,
+    combine: "BinaryUfunc",
+    start: float,
+    *,
+    rows: jax.Array | None = None,
+) -> jax.Array:
+    """Reduce ``value(columns, rows)``, ``[B, L, D]``, over L to ``[B, D]``.
+
+    Args:
+      value: maps tuples of ``[B]`` or ``[B, L]`` and ``rows`` to one more axis,
+        ``[D]``.
+      columns: a tuple of arrays ``[B, L]`` and None.
+      combine: ``jnp.add``, ``jnp.maximum`` or ``jnp.minimum``.
+      start: the identity of ``combine``.
+      rows: an array ``[B, ...]`` or None, passed to ``value``.
+    """
+    by_column = functools.partial(fold_by_column, value, combine, start)
+    by_row = functools.partial(fold_by_row, value, combine, start)
+    at_once = functools.partial(fold_at_once, value, combine, start)
+
+    def loop(columns: tuple, rows: jax.Array | None) -> jax.Array:
+        ids = jax.tree.leaves(columns)[0]
+        if not is_few(ids) or len(ids) == 1:
+            return by_column(columns, rows)
+        return jax.lax.cond(is_one_device(), by_row, by_column, columns, rows)
+
+    return jax.lax.platform_dependent(columns, rows, cpu=loop, default=at_once)
+
+
+def fold_at_once(
+    value: Value,
+    combine: "BinaryUfunc",
+    start: float,
+    columns: tuple,
+    rows: jax.Array | None,
+) -> jax.Array:
+    """Compute `fold` as one expression, which XLA fuses on a GPU or TPU."""
+    values = value(columns, rows)
+    return combine.reduce(values, axis=1, initial=jnp.asarray(start, values.dtype))
+
+
+def fold_by_row(
+    value: Value,
+    combine: "BinaryUfunc",
+    start: float,
+    columns: tuple,
+    rows: jax.Array | None,
+) -> jax.Array:
+    """Compute `fold` by a loop over bags, each of which one thread reduces."""
+
+    def fold_one(one: tuple) -> jax.Array:
+        columns, rows = jax.tree.map(lambda x: x[None], one)
+        return fold_by_column(value, combine, start, columns, rows)[0]
+
+    return jax.lax.map(fold_one, (columns, rows))
+
+
+def fold_by_column(
+    value: Value,
+    combine: "BinaryUfunc",
+    start: float,
+    columns: tuple,
+    rows: jax.Array | None,
+) -> jax.Array:
+    """Compute `fold` by a loop over columns, COLUMNS of them in a body."""
+    length = jax.tree.leaves(columns)[0].shape[1]
+
+    def fold_some(
+        total: jax.Array, first: int | jax.Array, n_columns: int
+    ) -> jax.Array:
+        some, start = columns, first
+        if isinstance(length, int):  # one slice is faster, a symbolic one may not fit
+            cut = functools.partial(jax.lax.dynamic_slice_in_dim, axis=1)
+            some, start = jax.tree.map(lambda x: cut(x, first, n_columns), columns), 0
+        for number in range(n_columns):
+            total = combine(total, value(_column(some, start + number), rows))
+        return total
+
+    n_loops, n_rest = length // COLUMNS, length % COLUMNS
+    # Unlike full, full_like varies over the devices of a shard_map as the rows do.
+    total = jnp.full_like(value(_column(columns, 0), rows), start)
+    if not isinstance(n_loops, int) or n_loops:
+        total = jax.lax.fori_loop(
+            0, n_loops, lambda k, x: fold_some(x, k * COLUMNS, COLUMNS), total
+        )
+    if isinstance(n_rest, int):
+        return fold_some(total, n_loops * COLUMNS, n_rest)
+    return jax.lax.fori_loop(
+        n_loops * COLUMNS, length, lambda k, x: fold_some(x, k, 1), total
+    )
+
+
+def _column(columns: tuple, number: int | jax.Array) -> tuple:
+    if isinstance(number, int):
+        return jax.tree.map(lambda x: x[:, number], columns)
+    take = functools.partial(jax.lax.dynamic_index_in_dim, axis=1, keepdims=False)
+    return jax.tree.map(lambda x: take(x, number), columns)
+
+
+def match_varying(arrays: Tree) -> Tree:
+    """Make arrays vary over the same devices of a `jax.shard_map`.
+
+    JAX would do so where a loop reads a replicated table, and the transpose would then
+    sum the table's gradient over the devices in each turn of the loop.
+    """
+    axes = [jax.typeof(x).manual_axis_type.varying for x in jax.tree.leaves(arrays)]
+    union = frozenset().union(*axes)
+
+    def vary(array: jax.Array) -> jax.Array:
+        missing = union - jax.typeof(array).manual_axis_type.varying
+        return jax.lax.pcast(array, tuple(missing), to="varying")
+
+    return jax.tree.map(vary, arrays)
+
+
+def apply_by_chunk(function: Callable[..., jax.Array], *items: Any) -> jax.Array:
+    """Apply a function of bags to about CHUNK ids at a time.
+
+    Args:
+      function: maps items of some bags to ``float32[b, D]``; linear over the ids of a
+        bag, so that parts of a long bag may be summed.
+      *items: ids, mask and more, ``[B, L]`` or None. A symbolic shape is one chunk.
+    """
+    n_bags, length = items[0].shape
+    if not (isinstance(n_bags, int) and isinstance(length, int)):
+        return function(*items)
+    n_parts = -(-length // CHUNK)
+    if n_parts > 1:
+        items = _cut_bags(items, n_parts)
+    n_rows, width = items[0].shape
+    n_chunks = -(-n_rows // max(CHUNK // width, 1))
+    size = -(-n_rows // n_chunks)
+    padding = [(0, n_chunks * size - n_rows), (0, 0)]
+    chunks = jax.tree.map(
+        lambda x: jnp.pad(x, padding).reshape(n_chunks, size, width), items
+    )
+    apply = jax.checkpoint(function, prevent_cse=False)
+    # In reverse, so that the transpose adds rows in the order of the ids.
+    results = jax.lax.scan(
+        lambda _, some: (None, apply(*some)), None, chunks, reverse=True
+    )[1]
+    results = results.reshape(n_chunks * size, -1)[:n_rows]
+    return results.reshape(n_bags, n_parts, -1).sum(1) if n_parts > 1 else results
+
+
+def _cut_bags(items: tuple, n_parts: int) -> tuple:
+    """Cut arrays ``[B, L]`` into ``[B * n_parts, W]`` with a mask of the padding."""
+    ids, mask, *rest = items
+    mask = jnp.ones(ids.shape, bool) if mask is None else mask
+    padding = [(0, 0), (0, -ids.shape[1] % n_parts)]
+    return jax.tree.map(
+        lambda x: jnp.pad(x, padding).reshape(len(x) * n_parts, -1), (ids, mask, *rest)
+    )
