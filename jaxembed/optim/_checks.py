@@ -1,16 +1,17 @@
 """What a row-sparse optimizer is given, checked before it trusts it."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+from jax.typing import ArrayLike
 
 from jaxembed._checks import check_range, check_row_mask
 
 
-def check_settings(**settings: Any) -> None:
+def check_settings(**settings: optax.ScalarOrSchedule) -> None:
     """Refuses numbers that no optimizer can have: NaN, negative, a decay of 1.
 
     Args:
@@ -31,13 +32,38 @@ def check_settings(**settings: Any) -> None:
             raise ValueError(f"{name} must be from 0 to below {limit}, got {value}.")
 
 
-def check_table(table: Any) -> jax.Array:
+def check_caller(module: str) -> None:
+    """Raise if a row-sparse optimizer is initialized by a combinator of Optax.
+
+    ``optax.chain`` and others take any object with ``init`` and ``update``, and call
+    ``update`` with the arguments of Optax's own transformations.
+
+    Args:
+      module: name of the module that called ``init``.
+
+    Raises:
+      TypeError: if it is a module of Optax.
+    """
+    if module.split(".")[0] == "optax":
+        raise TypeError(
+            "a row-sparse optimizer cannot be part of optax.chain, MultiSteps, "
+            "inject_hyperparams or another wrapper of Optax: its update takes the rows "
+            "of a batch. Give it to fit as table_tx, or call its update yourself."
+        )
+
+
+def check_table(table: ArrayLike) -> jax.Array:
     """A table as an array, if it can be trained row by row.
 
     Raises:
       TypeError: if it is of no floats, or of more than 32 bits, as the state is.
       ValueError: if it has not two axes, or no row.
     """
+    if not hasattr(table, "dtype"):
+        raise TypeError(
+            f"table must be one array [V, D], got {type(table).__name__}: a row-sparse "
+            "optimizer trains a single table. Give fit the optimizer as table_tx."
+        )
     table = jnp.asarray(table)
     if not jnp.issubdtype(table.dtype, jnp.floating) or table.dtype.itemsize > 4:
         raise TypeError(
@@ -52,7 +78,7 @@ def check_table(table: Any) -> jax.Array:
     return table
 
 
-def refuse(name: str, value: Any, dense: str) -> None:
+def refuse(name: str, value: float | None, dense: str) -> None:
     """Refuses what would move rows that a batch does not touch.
 
     Raises:
@@ -68,11 +94,11 @@ def refuse(name: str, value: Any, dense: str) -> None:
 
 def check_update(
     init: Callable,
-    row_grads: Any,
-    ids: Any,
-    state: Any,
-    table: Any,
-    trainable_rows: Any,
+    row_grads: ArrayLike,
+    ids: ArrayLike,
+    state: object,
+    table: ArrayLike,
+    trainable_rows: ArrayLike | None,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array | None]:
     """Refuses gradients, ids, masks and states that do not fit a table.
 
@@ -111,24 +137,7 @@ def check_update(
     return row_grads, jnp.asarray(ids), table, mask
 
 
-def check_dense(dense_state: Any, expected: Any) -> None:
-    """Refuses a dense state of another optimizer or table.
-
-    Raises:
-      ValueError: says what it should be and what it is.
-    """
-    shapes = [
-        jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", tree)
-        for tree in (expected, dense_state)
-    ]
-    if shapes[0] != shapes[1]:
-        raise ValueError(
-            f"the dense state must be of this optimizer and table, {shapes[0]}, got "
-            f"{shapes[1]}."
-        )
-
-
-def _check_state(expected: Any, state: Any) -> None:
+def _check_state(expected: object, state: object) -> None:
     sides = [
         {
             jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}"

@@ -1,61 +1,19 @@
-"""Freezing in the optimizer: whole parameters, and rows of a table."""
+"""Freezing rows of a table, before and after an optimizer."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax.tree_util import KeyPath
 
 from jaxembed._checks import check_row_mask
 
 Path = tuple[str, ...]
+Tree = TypeVar("Tree")
 
 
-def freeze(
-    tx: optax.GradientTransformation, frozen: Callable[[Path], bool]
-) -> optax.GradientTransformation:
-    """An optimizer that leaves some parameters alone, weight decay included.
-
-    What is frozen has no state. ``optax.chain(optax.freeze(mask), tx)`` would still let
-    ``tx`` decay it; here ``tx`` never sees it. The updates are -0.0, which leaves every
-    number as it is but subnormal ones (below 1e-38), which XLA makes zero in any sum on
-    a CPU: :func:`jaxembed.train.fit` adds nothing at all to what is frozen.
-
-    Args:
-      tx: the optimizer of the rest.
-      frozen: called with the path of each parameter, such as
-        ``("embed", "embedding")``.
-
-    Returns:
-      An Optax transformation.
-
-    Example:
-      >>> tx = freeze(optax.adamw(0.1), lambda path: path[0] == "embed")
-      >>> params = {"embed": jnp.ones(2), "head": jnp.ones(2)}
-      >>> updates, _ = tx.update(params, tx.init(params), params)
-      >>> optax.apply_updates(params, updates)["embed"]
-      Array([1., 1.], dtype=float32)
-    """
-
-    def label(params: Any) -> Any:
-        def label_leaf(path: Any, _: Any) -> str:
-            return "frozen" if frozen(_names(path)) else "trained"
-
-        return jax.tree_util.tree_map_with_path(label_leaf, params)
-
-    return optax.partition({"trained": tx, "frozen": _nothing()}, label)
-
-
-def _nothing() -> optax.GradientTransformation:
-    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        # Not 0.0, which would make -0.0 of a parameter 0.0.
-        return jax.tree.map(lambda leaf: jnp.full_like(leaf, -0.0), updates), state
-
-    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
-
-
-def mask_rows(grads: Any, trainable_rows: Any) -> Any:
+def mask_rows(grads: optax.Updates, trainable_rows: optax.Params) -> optax.Updates:
     """Gradients that are zero in the rows that are not trained.
 
     To be called before an optimizer, so that frozen rows count in no norm and gather no
@@ -81,7 +39,9 @@ def mask_rows(grads: Any, trainable_rows: Any) -> Any:
     return _select(trainable_rows, grads, zeros)
 
 
-def apply_updates(params: Any, updates: Any, trainable_rows: Any) -> Any:
+def apply_updates(
+    params: optax.Params, updates: optax.Updates, trainable_rows: optax.Params
+) -> optax.Params:
     """``optax.apply_updates``, but rows that are not trained keep every bit.
 
     Args:
@@ -105,13 +65,13 @@ def apply_updates(params: Any, updates: Any, trainable_rows: Any) -> Any:
     return _select(trainable_rows, optax.apply_updates(params, updates), params)
 
 
-def _select(trainable_rows: Any, where_true: Any, where_false: Any) -> Any:
+def _select(trainable_rows: optax.Params, where_true: Tree, where_false: Tree) -> Tree:
     """Rows of one tree where the mask says so, else of another; leaves without one."""
     masks = {
         _names(p): m for p, m in jax.tree_util.tree_leaves_with_path(trainable_rows)
     }
 
-    def select(path: Any, yes: jax.Array, no: jax.Array) -> jax.Array:
+    def select(path: KeyPath, yes: jax.Array, no: jax.Array) -> jax.Array:
         mask = masks.pop(_names(path), None)
         if mask is None:
             return yes
@@ -128,5 +88,5 @@ def _select(trainable_rows: Any, where_true: Any, where_false: Any) -> Any:
     return selected
 
 
-def _names(path: Any) -> Path:
+def _names(path: KeyPath) -> Path:
     return tuple(jax.tree_util.keystr((part,), simple=True) for part in path)

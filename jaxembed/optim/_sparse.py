@@ -1,15 +1,16 @@
 """SparseOptimizer: updates of the rows of a batch that cost nothing for the others."""
 
 import math
+import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from jaxembed.optim._checks import check_dense, check_table, check_update
+from jaxembed.optim._checks import check_caller, check_table, check_update
 from jaxembed.optim._deduplicate import deduplicate
 
 Moments = dict[str, jax.Array]
@@ -20,7 +21,6 @@ class RowState(NamedTuple):
 
     Attributes:
       count: ``int32[]``, how many steps were made; schedules are read at it.
-      start: ``int32[]``, the count at which the moments were zero.
       moments: ``float32[V, D]`` or ``float32[V]`` by the name that Optax has for them.
       last: ``int32[V]``, the count up to which the moments of a row are decayed; None
         where moments do not decay without a gradient.
@@ -28,7 +28,6 @@ class RowState(NamedTuple):
     """
 
     count: jax.Array  # type: ignore[assignment]  # not tuple.count
-    start: jax.Array
     moments: Moments
     last: jax.Array | None
     slot: jax.Array
@@ -45,21 +44,13 @@ class SparseOptimizer(NamedTuple):
         ``distinct`` says that :func:`deduplicate` did so. An id that is no row of the
         table is an error outside of ``jax.jit``, and within it changes no row; V itself
         means none.
-      flush: ``flush(state) -> state``, all rows decayed up to now: costs O(V), for
-        looking at moments. Training goes on from it as from the state.
       dense: the Optax transformation with the same numbers, for a float32 table. In
         one of 16 bits it rounds gradients and moments too, which are float32 here.
-      to_dense: ``to_dense(state, table)``, the state of ``dense`` at this point.
-      from_dense: ``from_dense(dense_state, table, count=0) -> state``; ``count`` where
-        ``dense`` has no schedule, and so counts nothing.
     """
 
     init: Callable[..., RowState]
     update: Callable[..., tuple[jax.Array, RowState]]
-    flush: Callable[[RowState], RowState]
     dense: optax.GradientTransformation
-    to_dense: Callable[[RowState, jax.Array], Any]
-    from_dense: Callable[..., RowState]
 
 
 class Rule(NamedTuple):
@@ -67,8 +58,8 @@ class Rule(NamedTuple):
 
     Attributes:
       start: the initial value of each moment.
-      step: ``step(grads, moments, count, age) -> (updates, moments)``; ``age`` is the
-        number of steps since the moments were zero, this one included.
+      step: ``step(grads, moments, count) -> (updates, moments)``; ``count`` is the
+        number of steps before this one.
       per_row: whether a moment is one number for each row, not for each element.
       decay: of the moments, in each step that brings no gradient.
     """
@@ -82,13 +73,14 @@ class Rule(NamedTuple):
 def make_sparse(rule: Rule, dense: optax.GradientTransformation) -> SparseOptimizer:
     """The row-sparse optimizer of a rule, and its dense twin."""
 
-    def init(table: jax.Array, count: Any = 0) -> RowState:
+    def init(table: jax.Array, count: ArrayLike = 0) -> RowState:
+        check_caller(sys._getframe(1).f_globals.get("__name__", ""))
         table = check_table(table)
-        # Copies: one buffer cannot be two leaves of a state that is donated.
+        # A copy: one buffer cannot be two leaves of a state that is donated.
         count = jnp.array(count, jnp.int32)
         last = None if rule.decay is None else jnp.full(len(table), count)
         slot = jnp.zeros(len(table), jnp.int32)
-        return RowState(count, jnp.copy(count), init_moments(rule, table), last, slot)
+        return RowState(count, init_moments(rule, table), last, slot)
 
     def update(
         row_grads: jax.Array,
@@ -108,46 +100,7 @@ def make_sparse(rule: Rule, dense: optax.GradientTransformation) -> SparseOptimi
             rows = keep_trained(rows, mask)
         return _update_rows(rule, grads, rows, state._replace(slot=slot), table)
 
-    def flush(state: RowState) -> RowState:
-        return _flush(rule, state)
-
-    def to_dense(state: RowState, table: jax.Array) -> Any:
-        return _to_dense(rule, dense.init(table), state)
-
-    def from_dense(dense_state: Any, table: jax.Array, count: Any = 0) -> RowState:
-        check_dense(dense_state, jax.eval_shape(dense.init, table))
-        state = init(table, optax.tree.get(dense_state, "count", count))
-        return _from_dense(rule, dense_state, state)
-
-    return SparseOptimizer(init, update, flush, dense, to_dense, from_dense)
-
-
-def _flush(rule: Rule, state: RowState) -> RowState:
-    if state.last is None:
-        return state
-    moments = _decay(rule, state.moments, state.count - state.last)
-    last = jnp.full_like(state.last, state.count)
-    return state._replace(moments=moments, last=last)
-
-
-def _to_dense(rule: Rule, like: Any, state: RowState) -> Any:
-    """A dense state like another, with the numbers of a row-sparse one."""
-    state = _flush(rule, state)
-    found = {"count": state.count, "start": state.start, **state.moments}
-    old = {name: optax.tree.get(like, name) for name in found}
-    # Without a schedule, some states of Optax count nothing.
-    known = {n: found[n].astype(x.dtype) for n, x in old.items() if x is not None}
-    return optax.tree.set(like, **known)
-
-
-def _from_dense(rule: Rule, dense_state: Any, state: RowState) -> RowState:
-    """A row-sparse state with the numbers of a dense one."""
-    start = optax.tree.get(dense_state, "start", jnp.zeros((), jnp.int32))
-    moments = {
-        name: jnp.array(optax.tree.get(dense_state, name), jnp.float32)
-        for name in rule.start
-    }
-    return state._replace(moments=moments, start=jnp.copy(start))
+    return SparseOptimizer(init, update, dense)
 
 
 def init_moments(rule: Rule, table: jax.Array) -> Moments:
@@ -200,7 +153,7 @@ def _update_rows(
         before = _decay(rule, before, count - old)
         # add, not set: XLA copies all of last each step to set it (18 MB of 4M rows).
         last = last.at[rows].add(count + 1 - old, mode="drop")
-    updates, after = rule.step(grads, before, count, count + 1 - state.start)
+    updates, after = rule.step(grads, before, count)
     table = _add_rows(table, rows, updates)
     # set, not add: a small moment is lost in the difference to a large one.
     moments = {

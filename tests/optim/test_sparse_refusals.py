@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jaxembed import optim
@@ -123,18 +124,24 @@ def test_a_traced_rate():
     np.testing.assert_array_equal(found, [0.75, 0.5])
 
 
-def test_the_start_of_moments_goes_to_the_dense_state_and_back():
-    tx = optim.lazy_adam()
-    dense = tx.to_dense(tx.init(TABLE, 5), TABLE)
-    assert (dense.count, dense.start) == (5, 5)
-    state = tx.from_dense(dense, TABLE)
-    assert (state.count, state.start) == (5, 5)
+WRAPPERS = {
+    "chain": lambda tx: optax.chain(tx, optax.scale(1.0)),
+    "MultiSteps": lambda tx: optax.MultiSteps(tx, 2),
+    "inject_hyperparams": lambda tx: optax.inject_hyperparams(optim.sparse_sgd)(0.1),
+    "masked": lambda tx: optax.masked(tx, True),
+    "partition": lambda tx: optax.partition({"a": tx}, "a"),
+    "apply_if_finite": lambda tx: optax.apply_if_finite(tx, 3),
+}
 
 
-def test_a_dense_state_of_another_optimizer():
-    tx = optim.sparse_rmsprop()
-    for other in (optim.sparse_adagrad(0.1).dense, optim.sparse_sgd(0.1).dense):
-        with pytest.raises(ValueError, match="the dense state must be of this"):
-            tx.from_dense(other.init(TABLE), TABLE)
-    with pytest.raises(ValueError, match=r"float32\[6, 2\]"):
-        tx.from_dense(tx.dense.init(jnp.ones((V + 1, D))), TABLE)
+@pytest.mark.parametrize("params", [TABLE, {"table": TABLE}], ids=["table", "tree"])
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_wrappers_of_optax_are_refused_at_init(name, params):
+    wrapped = WRAPPERS[name](optim.sparse_sgd(0.1))
+    with pytest.raises(TypeError, match="optimizer cannot be part of optax"):
+        wrapped.init(params)
+
+
+def test_a_tree_is_refused():
+    with pytest.raises(TypeError, match="table must be one array .* got dict"):
+        optim.sparse_sgd(0.1).init({"table": TABLE})

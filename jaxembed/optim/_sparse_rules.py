@@ -1,13 +1,13 @@
 """The row-sparse optimizers: SGD, Adagrad, RMSprop, and lazy Adam."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from jaxembed.optim._checks import check_settings, refuse
-from jaxembed.optim._rmsprop import rmsprop
+from jaxembed.optim._keras_rmsprop import rmsprop
 from jaxembed.optim._sparse import Rule, SparseOptimizer, init_moments, make_sparse
 
 
@@ -36,7 +36,7 @@ def sparse_sgd(
     refuse("momentum", momentum, "optax.sgd(..., momentum=...)")
     check_settings(learning_rate=learning_rate)
 
-    def step(grads: jax.Array, moments: dict, count: Any, age: Any) -> tuple:
+    def step(grads: jax.Array, moments: dict, count: jax.Array) -> tuple:
         return -_rate(learning_rate, count) * grads, moments
 
     return make_sparse(Rule({}, step), optax.sgd(learning_rate))
@@ -75,7 +75,7 @@ def sparse_adagrad(
     settings = {"initial_accumulator_value": initial_accumulator_value, "eps": eps}
     check_settings(learning_rate=learning_rate, **settings)
 
-    def step(grads: jax.Array, moments: dict, count: Any, age: Any) -> tuple:
+    def step(grads: jax.Array, moments: dict, count: jax.Array) -> tuple:
         squares = jnp.square(grads)
         squares = squares.mean(-1) if per_row else squares
         total = squares + moments["sum_of_squares"]
@@ -130,7 +130,7 @@ def sparse_rmsprop(
     refuse("centered", centered, "optax.rmsprop(..., centered=True)")
     check_settings(learning_rate=learning_rate, decay=decay, eps=eps)
 
-    def step(grads: jax.Array, moments: dict, count: Any, age: Any) -> tuple:
+    def step(grads: jax.Array, moments: dict, count: jax.Array) -> tuple:
         nu = (1 - decay) * jnp.square(grads) + decay * moments["nu"]
         updates = -_rate(learning_rate, count) * (jax.lax.rsqrt(nu + eps) * grads)
         return updates, {"nu": nu}
@@ -174,11 +174,11 @@ def lazy_adam(
     """
     check_settings(learning_rate=learning_rate, b1=b1, b2=b2, eps=eps)
 
-    def step(grads: jax.Array, moments: dict, count: Any, age: Any) -> tuple:
+    def step(grads: jax.Array, moments: dict, count: jax.Array) -> tuple:
         has_grad = jnp.any(grads != 0, -1, keepdims=True)
         mu = b1 * moments["mu"] + (1 - b1) * grads
         nu = b2 * moments["nu"] + (1 - b2) * jnp.square(grads)
-        steps = age.astype(jnp.float32)
+        steps = (count + 1).astype(jnp.float32)
         mean, square = mu / (1 - b1**steps), nu / (1 - b2**steps)
         updates = -_rate(learning_rate, count) * (mean / (jnp.sqrt(square) + eps))
         after = {"mu": mu, "nu": nu}
@@ -189,7 +189,7 @@ def lazy_adam(
     return make_sparse(rule, _make_dense(rule))
 
 
-def _rate(learning_rate: optax.ScalarOrSchedule, count: jax.Array) -> Any:
+def _rate(learning_rate: optax.ScalarOrSchedule, count: jax.Array) -> jax.Array | float:
     return learning_rate(count) if callable(learning_rate) else learning_rate
 
 
@@ -198,38 +198,34 @@ class DenseState(NamedTuple):
 
     Attributes:
       count: ``int32[]``, how many steps were made.
-      start: ``int32[]``, the count at which the moments were zero.
       moments: by name, a tree like the parameters.
     """
 
     count: jax.Array  # type: ignore[assignment]  # not tuple.count
-    start: jax.Array
-    moments: dict[str, Any]
+    moments: dict[str, optax.Params]
 
 
 def _make_dense(rule: Rule) -> optax.GradientTransformation:
     """A rule that Optax has not, as an Optax transformation."""
 
-    def init(params: Any) -> DenseState:
+    def init(params: optax.Params) -> DenseState:
         leaves, tree = jax.tree.flatten(params)
         all_moments = [init_moments(rule, leaf) for leaf in leaves]
         moments = {
             name: jax.tree.unflatten(tree, [found[name] for found in all_moments])
             for name in rule.start
         }
-        zero = jnp.zeros((), jnp.int32)
-        return DenseState(zero, jnp.copy(zero), moments)
+        return DenseState(jnp.zeros((), jnp.int32), moments)
 
-    def update(grads: Any, state: DenseState, params: Any = None) -> tuple:
+    def update(
+        grads: optax.Updates, state: DenseState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, DenseState]:
         leaves, tree = jax.tree.flatten(grads)
         found = {n: jax.tree.leaves(m) for n, m in state.moments.items()}
         updates, after = [], []
         for i, leaf in enumerate(leaves):
             moments = {name: values[i] for name, values in found.items()}
-            age = state.count + 1 - state.start
-            change, moments = rule.step(
-                leaf.astype(jnp.float32), moments, state.count, age
-            )
+            change, moments = rule.step(leaf.astype(jnp.float32), moments, state.count)
             updates.append(change.astype(leaf.dtype))
             after.append(moments)
         moments = {n: jax.tree.unflatten(tree, [m[n] for m in after]) for n in found}
