@@ -1,15 +1,12 @@
 """Neural network layers: from ids to logits. JAX and Flax Linen."""
 
-from jaxembed.nn._bag import embedding_bag as embedding_bag
 from jaxembed.nn._classifier import TextClassifier as TextClassifier
 from jaxembed.nn._embed import Embed as Embed
 from jaxembed.nn._fold import fold as fold
-from jaxembed.nn._heads import FlattenDense as FlattenDense
-from jaxembed.nn._heads import PooledDense as PooledDense
-from jaxembed.nn._initializers import glorot_uniform as glorot_uniform
-from jaxembed.nn._initializers import keras_uniform as keras_uniform
+from jaxembed.nn._heads import DenseHead as DenseHead
 from jaxembed.nn._initializers import symmetric_uniform as symmetric_uniform
 from jaxembed.nn._lookup import lookup as lookup
-from jaxembed.nn._summary import Summary as Summary
 from jaxembed.nn._summary import summary as summary
+from jaxembed.nn._tap import tap_bags as tap_bags
 from jaxembed.nn._tap import tap_rows as tap_rows
+from jaxembed.nn.bag._bag import embedding_bag as embedding_bag

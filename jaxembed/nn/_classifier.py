@@ -1,4 +1,4 @@
-"""TextClassifier: a table and a head."""
+"""TextClassifier: a table, a way of pooling, and a head."""
 
 import flax.linen as nn
 import jax
@@ -9,32 +9,36 @@ class TextClassifier(nn.Module):
     """The ids of a text to its logits.
 
     Attributes:
-      embed: an :class:`Embed`, which maps ``int[B, L]`` to rows ``float[B, L, D]``, or
-        to bags ``float[B, D]`` by its ``bag(ids, combine=...)``.
-      head: maps one of these to logits, called as ``head(rows, train=...)``: bags if it
-        says how to ``combine`` rows, as :class:`PooledDense` does, else rows, as
-        :class:`FlattenDense` takes them.
+      embed: an :class:`Embed`, which maps ids ``int[B, L]`` to rows ``float[B, L, D]``,
+        or to bags ``float[B, D]`` by its method ``bag``.
+      head: maps rows or bags to logits, called as ``head(features, train=...)``, such
+        as :class:`DenseHead`.
+      pool: "mean", "sum", "sqrtn" or "max" to pool the rows of a text to a bag, see
+        :func:`embedding_bag`; None to give the head a row for each word.
 
     Example:
       >>> import jax.numpy as jnp
       >>> from jaxembed import nn
-      >>> model = TextClassifier(nn.Embed(10, 8), nn.FlattenDense())
       >>> ids = jnp.zeros((2, 5), jnp.int32)
-      >>> model.apply(model.init(jax.random.key(0), ids), ids).shape
-      (2,)
+      >>> for pool in (None, "mean"):
+      ...     model = TextClassifier(nn.Embed(10, 8), nn.DenseHead(), pool=pool)
+      ...     variables = model.init(jax.random.key(0), ids)
+      ...     print(variables["params"]["head"]["logits"]["kernel"].shape)
+      (40, 1)
+      (8, 1)
     """
 
     embed: nn.Module
     head: nn.Module
+    pool: str | None = None
 
     def __call__(self, ids: ArrayLike, train: bool = False) -> jax.Array:
-        """Logits ``float[B]`` for one class, ``float[B, C]`` for more.
+        """Return logits ``float[B]`` for one class, ``float[B, C]`` for more.
 
         Args:
           ids: ``int[B, L]``.
-          train: whether this is a training step, where dropout is active.
+          train: whether this is a training step, in which dropout is active.
         """
-        combine = getattr(self.head, "combine", None)
-        if combine is None:
+        if self.pool is None:
             return self.head(self.embed(ids), train=train)
-        return self.head(self.embed.bag(ids, combine=combine), train=train)
+        return self.head(self.embed.bag(ids, combine=self.pool), train=train)

@@ -1,39 +1,53 @@
 """Embed: the table as a parameter."""
 
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
+from flax.linen.dtypes import promote_dtype
+from jax.typing import ArrayLike, DTypeLike
 
-from jaxembed.nn._bag import embedding_bag
+from jaxembed._checks import check_count
 from jaxembed.nn._initializers import keras_uniform
-from jaxembed.nn._lookup import lookup
+from jaxembed.nn._lookup import as_ids, lookup
+from jaxembed.nn._tap import tap_bags, tap_rows
+from jaxembed.nn.bag._bag import embedding_bag
+
+# Two collections of Flax that a row-sparse training step passes to the model: for each
+# lookup, in order, an array whose gradient is that of the rows, and the ids [..., 1].
+ROW_GRADS, ROW_IDS = "row_grads", "row_ids"
+# A collection in which the table itself is recorded, to check that it is the parameter.
+ROW_TABLES = "row_tables"
 
 
 class Embed(nn.Module):
     """A table of word vectors, read by id.
 
     The parameter is called ``embedding``, so weights of ``flax.linen.Embed`` fit. Rows
-    are gathered in the table's dtype and cast afterwards: in the reverse order the
-    gradients of a word that comes often are summed in ``bfloat16`` and stall (4,000
-    gradients of 1 sum to 256).
+    are gathered in the table's dtype and cast afterwards. In the reverse order the
+    gradients of a frequent word would be summed in ``bfloat16`` and stall: 4,000
+    gradients of 1 sum to 256.
+
+    A row-sparse training step passes the collections ``row_grads`` and ``row_ids``.
+    They work under Flax's lifted transforms: ``nn.remat`` needs nothing, and
+    ``nn.scan`` and ``nn.vmap`` must list both in ``variable_axes``.
 
     Attributes:
-      num_embeddings: V, how many rows there are.
-      features: D, how long a row is.
-      frozen: whether the table stays as it is: no gradient reaches it, and
+      num_embeddings: number of rows, V.
+      features: length of a row, D.
+      frozen: whether the table is constant. No gradient reaches it, and
         :func:`jaxembed.train.fit` keeps it away from the optimizer.
-      padding_idx: an id whose row is zeros, whatever numbers the table has there: it is
-        read as zeros, no gradient reaches it, and it is in no bag. None for no such id.
-      dtype: of the result; that of the table if None.
-      param_dtype: in which the table is stored.
-      embedding_init: called as ``embedding_init(key, (V, D), param_dtype)``.
-      lookup_fn: called as ``lookup_fn(table, ids)``, gives ``[..., D]``.
-      bag_fn: called as :func:`embedding_bag`, gives ``[B, D]``.
+      padding_idx: id used for padding. It reads as zeros, gets no gradient and is left
+        out of bags. None disables it.
+      dtype: dtype of the result; None for that of the table.
+      param_dtype: dtype in which the table is stored.
+      embedding_init: initializer, called as ``embedding_init(key, (V, D), dtype)``.
+      lookup_fn: called as ``lookup_fn(table, ids)``; must return the rows that
+        :func:`lookup` returns, unchanged. A row-sparse step takes the gradient of the
+        result for that of the rows.
+      bag_fn: called as :func:`embedding_bag`; must return the same bags.
 
     Example:
       >>> embed = Embed(num_embeddings=5, features=2)
@@ -48,35 +62,33 @@ class Embed(nn.Module):
     features: int
     frozen: bool = False
     padding_idx: int | None = None
-    dtype: Any = None
-    param_dtype: Any = jnp.float32
+    dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
     embedding_init: Callable[..., jax.Array] = keras_uniform
     lookup_fn: Callable[..., jax.Array] = lookup
     bag_fn: Callable[..., jax.Array] = embedding_bag
 
     def setup(self) -> None:
-        """Makes the table."""
-        shape = (self.num_embeddings, self.features)
-        if min(shape) < 1:
-            raise ValueError(
-                f"num_embeddings and features must be at least 1, got {shape}."
-            )
+        """Create the table."""
+        n_rows = check_count("num_embeddings", self.num_embeddings)
+        shape = (n_rows, check_count("features", self.features))
         pad = self.padding_idx
-        if pad is not None and not 0 <= pad < self.num_embeddings:
+        if pad is not None and not 0 <= pad < n_rows:
             raise ValueError(
-                f"padding_idx must be a row of the table, 0 to {shape[0] - 1}, got "
-                f"{pad}."
+                f"padding_idx must be a row of the table, 0 to {n_rows - 1}, got {pad}."
             )
         self.embedding = self.param("embedding", self._init, shape, self.param_dtype)
 
     def __call__(self, ids: ArrayLike) -> jax.Array:
-        """Rows ``dtype[..., D]`` for ids ``int[...]``; see :func:`lookup`.
+        """Return rows ``dtype[..., D]`` for ids ``int[...]``; see :func:`lookup`.
 
         Raises:
-          ValueError: if the table would have no rows or no columns, or if
-            ``padding_idx`` is none of its rows.
+          TypeError: if ``num_embeddings`` or ``features`` is not an integer.
+          ValueError: if one of them is below 1, or if ``padding_idx`` is out of range.
         """
-        rows = self.read_rows(self._table(), ids)
+        table, tap = self._table(), self._next_tap(ids)
+        rows = self.lookup_fn(table, ids)
+        rows = rows if tap is None else tap_rows(rows, tap)
         pad = self.padding_idx
         if pad is not None:
             # where, not *: NaN * 0 is NaN, and where lets no gradient through.
@@ -91,31 +103,80 @@ class Embed(nn.Module):
         mask: ArrayLike | None = None,
         combine: str = "mean",
     ) -> jax.Array:
-        """Bags ``dtype[B, D]`` of ids ``int[B, L]``; see :func:`embedding_bag`."""
+        """Pool rows to bags ``dtype[B, D]``, by :func:`embedding_bag` of ``[B, L]``."""
         if self.padding_idx is not None:
             is_word = ~self._is_pad(ids)
             mask = is_word if mask is None else is_word & mask
-        bags = self.read_bags(self._table(), ids, weights, mask, combine)
+        table, tap = self._table(), self._next_tap(ids, mask)
+        bags = self.bag_fn(table, ids, weights, mask, combine)
+        if tap is not None:
+            bags = tap_bags(bags, tap, table, ids, weights, mask, combine)
         return bags if self.dtype is None else bags.astype(self.dtype)
 
-    # Methods of their own, so that row-sparse training can put its tap behind them.
-    def read_rows(self, table: jax.Array, ids: ArrayLike) -> jax.Array:
-        """What ``lookup_fn`` gives."""
-        return self.lookup_fn(table, ids)
+    def attend(self, query: ArrayLike) -> jax.Array:
+        """Return the products of ``query`` with all rows, for tied output weights.
 
-    def read_bags(self, table: jax.Array, ids: ArrayLike, *bag: Any) -> jax.Array:
-        """What ``bag_fn`` gives."""
-        return self.bag_fn(table, ids, *bag)
+        Args:
+          query: ``float[..., D]``.
+
+        Returns:
+          ``float[..., V]``, in the dtype that ``flax.linen.Embed.attend`` has. The
+          product with the row of ``padding_idx`` is 0.
+        """
+        table = self.embedding
+        if self.frozen:
+            table = jax.lax.stop_gradient(table)
+        if self.padding_idx is not None:
+            table = table.at[self.padding_idx].set(0)
+        query, table = promote_dtype(query, table, dtype=self.dtype)
+        return jnp.dot(query, table.T)
 
     def _table(self) -> jax.Array:
-        table = self.embedding
-        return jax.lax.stop_gradient(table) if self.frozen else table
+        """The table, without a gradient if its rows have taps."""
+        is_tapped = self.has_variable(ROW_GRADS, "embedding")
+        is_constant = self.frozen or is_tapped and not self._asks_for_taps()
+        return jax.lax.stop_gradient(self.embedding) if is_constant else self.embedding
+
+    def _next_tap(
+        self, ids: ArrayLike, mask: ArrayLike | None = None
+    ) -> jax.Array | None:
+        """The tap of this lookup if the step passes one, whose ids are then recorded.
+
+        A step that passes ``row_grads`` as mutable asks for the shapes of all taps.
+        """
+        if self._asks_for_taps():
+            self.sow(ROW_GRADS, "embedding", jnp.zeros((*np.shape(ids), self.features)))
+            return None
+        if not self.has_variable(ROW_GRADS, "embedding"):
+            return None
+        if not self.is_mutable_collection(ROW_IDS):
+            raise ValueError(
+                f'the collection {ROW_GRADS} needs mutable=["{ROW_IDS}"] in apply, '
+                "which records the ids of each lookup."
+            )
+        # sow appends, so the number of ids recorded before is the number of the lookup.
+        place = len(self.get_variable(ROW_IDS, "embedding", ()))
+        ids = jnp.asarray(as_ids(ids))
+        if mask is not None:  # no row is read there
+            ids = ids.astype(jnp.promote_types(ids.dtype, jnp.int32))
+            ids = jnp.where(mask, ids, self.num_embeddings)
+        # The last axis tells the ids from rows whose axes a lifted transform moves.
+        self.sow(ROW_IDS, "embedding", jnp.expand_dims(ids, -1))
+        self.sow(ROW_TABLES, "embedding", self.embedding)
+        return self.get_variable(ROW_GRADS, "embedding")[place]
+
+    def _asks_for_taps(self) -> bool:
+        """Whether the step asks for the shapes of the taps, and nothing else."""
+        wants_all = self.is_mutable_collection("params")  # init, or mutable=True
+        return self.is_mutable_collection(ROW_GRADS) and not wants_all
 
     def _is_pad(self, ids: ArrayLike) -> jax.Array:
-        # As they are: JAX would wrap ids past 32 bits to others.
+        # Before a cast: JAX would wrap ids past 32 bits to others.
         known = ids if isinstance(ids, jax.Array) else np.asarray(ids)
         return jnp.asarray(known == self.padding_idx)
 
-    def _init(self, *arguments: Any) -> jax.Array:
-        table = self.embedding_init(*arguments)
+    def _init(
+        self, key: jax.Array, shape: tuple[int, int], dtype: DTypeLike
+    ) -> jax.Array:
+        table = self.embedding_init(key, shape, dtype)
         return table if self.padding_idx is None else table.at[self.padding_idx].set(0)

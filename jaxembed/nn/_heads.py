@@ -1,11 +1,11 @@
-"""Heads: from the rows of the words of a text to logits."""
+"""Heads: from the word vectors of a text to logits."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from jaxembed.nn._initializers import glorot_uniform
 
@@ -20,21 +20,29 @@ class Flatten(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Puts all axes but the first into one."""
-        return x.reshape(x.shape[0], -1)
+        """Flatten all axes but the first."""
+        n_features = 1
+        for size in x.shape[1:]:  # not math.prod: sizes may be symbolic in an export
+            n_features *= size
+        return x.reshape(x.shape[0], n_features)
 
 
-class FlattenDense(nn.Module):
-    """Rows side by side, hidden layers, and a last layer: the notebook's head.
+class DenseHead(nn.Module):
+    """Hidden layers and a last layer, on flattened rows or on bags.
+
+    On rows ``[B, L, D]`` it is the head of Chollet's notebook. On bags ``[B, D]``,
+    without hidden layers, it is fastText's classifier (Joulin et al. 2016).
 
     Attributes:
-      hidden: the widths of the hidden layers, each followed by a ReLU.
-      classes: 1 for one logit (yes or no), C > 1 for one logit for each class.
-      dropout: the share of the inputs of each Dense layer that training drops.
-      dtype: of the computation; that of the input if None.
+      hidden: widths of the hidden layers, each followed by a ReLU.
+      classes: 1 for a single logit (yes or no), C > 1 for a logit of each class.
+      dropout: share of the inputs of each Dense layer that training drops.
+      dtype: dtype of the computation; None for that of the input.
+      kernel_init: initializer of the layers, called as ``kernel_init(key, shape,
+        dtype)``.
 
     Example:
-      >>> head, rows = FlattenDense(hidden=(4,)), jnp.ones((2, 3, 8))
+      >>> head, rows = DenseHead(hidden=(4,)), jnp.ones((2, 3, 8))
       >>> head.apply(head.init(jax.random.key(0), rows), rows).shape
       (2,)
     """
@@ -42,119 +50,79 @@ class FlattenDense(nn.Module):
     hidden: Sequence[int] = ()
     classes: int = 1
     dropout: float = 0.0
-    dtype: Any = None
-
-    def __post_init__(self) -> None:
-        self.hidden = tuple(self.hidden)  # a list would be no static argument
-        super().__post_init__()
-
-    @nn.compact
-    def __call__(self, rows: jax.Array, train: bool = False) -> jax.Array:
-        """Logits ``float[B]``, or ``float[B, C]`` for C > 1, of ``float[B, L, D]``.
-
-        Args:
-          rows: the rows of the L words of B texts.
-          train: whether to drop inputs, which needs the random key "dropout".
-
-        Raises:
-          ValueError: if ``rows`` has not three axes, or L or D is 0.
-        """
-        if rows.ndim != 3 or 0 in rows.shape[1:]:
-            raise ValueError(
-                f"rows must have the axes [B, L, D], L and D over 0, got {rows.shape}."
-            )
-        return _dense_layers(self, Flatten(name="flatten")(rows), train)
-
-
-class PooledDense(nn.Module):
-    """Bags of rows, hidden layers, and a last layer: the order of words is lost.
-
-    :class:`TextClassifier` gives it bags, so that there is no row for each word in
-    memory. Without hidden layers it is fastText's classifier (Joulin et al. 2016).
-
-    Attributes:
-      combine: "mean", "sum", "sqrtn" or "max"; see :func:`embedding_bag`.
-      hidden: the widths of the hidden layers, each followed by a ReLU.
-      classes: 1 for one logit (yes or no), C > 1 for one logit for each class.
-      dropout: the share of the inputs of each Dense layer that training drops.
-      dtype: of the computation; that of the input if None.
-      kernel_init: of the layers, called as ``kernel_init(key, shape, dtype)``.
-
-    Example:
-      >>> from jaxembed import nn
-      >>> model = nn.TextClassifier(nn.Embed(9, 4), PooledDense())
-      >>> ids = jnp.array([[1, 2, 3], [4, 5, 6]])
-      >>> model.init_with_output(jax.random.key(0), ids)[0].shape
-      (2,)
-    """
-
-    combine: str = "mean"
-    hidden: Sequence[int] = ()
-    classes: int = 1
-    dropout: float = 0.0
-    dtype: Any = None
+    dtype: DTypeLike | None = None
     kernel_init: Callable[..., jax.Array] = glorot_uniform
 
     def __post_init__(self) -> None:
-        self.hidden = tuple(self.hidden)  # a list would be no static argument
+        self.hidden = tuple(self.hidden)  # a list would not be a static argument
         super().__post_init__()
 
-    @nn.compact
-    def __call__(self, bags: jax.Array, train: bool = False) -> jax.Array:
-        """Logits ``float[B]``, or ``float[B, C]`` for C > 1, of ``float[B, D]``.
+    def setup(self) -> None:
+        """Create the layers ``hidden_0``, ``hidden_1``, ... and ``logits``."""
+        self.flatten = Flatten()
+        self.drop = nn.Dropout(self.dropout)
+        for name, width in self.widths.items():
+            layer = nn.Dense(width, kernel_init=self.kernel_init, dtype=self.dtype)
+            setattr(self, name, layer)
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Widths of the layers by their names, in order."""
+        widths = {f"hidden_{i}": width for i, width in enumerate(self.hidden)}
+        return {**widths, "logits": self.classes}
+
+    def __call__(self, features: jax.Array, train: bool = False) -> jax.Array:
+        """Return logits ``float[B]``, or ``float[B, C]`` for C > 1.
 
         Args:
-          bags: one vector for each of B texts.
-          train: whether to drop inputs, which needs the random key "dropout".
+          features: rows ``float[B, L, D]``, which are flattened, or bags
+            ``float[B, D]``.
+          train: whether dropout is active, which needs the random key "dropout".
 
         Raises:
-          ValueError: if ``bags`` has not two axes, or D is 0.
+          ValueError: if ``features`` has other axes, or one but B is 0.
         """
-        if bags.ndim != 2 or bags.shape[1] == 0:
+        if features.ndim not in (2, 3) or 0 in features.shape[1:]:
             raise ValueError(
-                f"bags must have the axes [B, D], D over 0, got {list(bags.shape)}: "
-                "TextClassifier makes them; rows [B, L, D] are for FlattenDense."
+                "features must have the axes [B, L, D] or [B, D], L and D over 0, got "
+                f"{list(features.shape)}."
             )
-        return _dense_layers(self, bags, train, self.kernel_init)
+        x = self.flatten(features) if features.ndim == 3 else features
+        first = next(iter(self.widths))
+        return self.after_first(self._apply(first, x, train), train)
+
+    def after_first(self, x: jax.Array, train: bool = False) -> jax.Array:
+        """Return the logits from the output of the first Dense layer, ``float[B, H]``.
+
+        The output is that before the ReLU. A caller that computes the first layer in
+        another way continues here.
+        """
+        for name in list(self.widths)[1:]:
+            x = self._apply(name, nn.relu(x), train)
+        return x[:, 0] if self.classes == 1 else x
+
+    def _apply(self, name: str, x: jax.Array, train: bool) -> jax.Array:
+        if self.dropout:
+            x = self.drop(x, deterministic=not train)
+        return getattr(self, name)(x)
 
 
-class PooledBias(nn.Module):
-    """Bags of logits, and the bias: the head of a model that was folded.
-
-    :func:`jaxembed.train.fold` makes it of a :class:`PooledDense`.
+class BiasHead(nn.Module):
+    """Bags of logits plus a bias: the head that :func:`fold` leaves.
 
     Attributes:
-      combine: "mean", "sum" or "sqrtn".
-      classes: 1 for one logit (yes or no), C > 1 for one logit for each class.
+      classes: 1 for a single logit (yes or no), C > 1 for a logit of each class.
 
     Example:
-      >>> PooledBias().init_with_output(jax.random.key(0), jnp.array([[2.0], [3.0]]))[0]
+      >>> BiasHead().init_with_output(jax.random.key(0), jnp.array([[2.0], [3.0]]))[0]
       Array([2., 3.], dtype=float32)
     """
 
-    combine: str = "mean"
     classes: int = 1
 
     @nn.compact
     def __call__(self, bags: jax.Array, train: bool = False) -> jax.Array:
-        """Logits ``float[B]``, or ``float[B, C]`` for C > 1, of ``float[B, C]``."""
+        """Return logits ``float[B]``, or ``float[B, C]`` for C > 1, of bags."""
         bias = self.param("bias", nn.initializers.zeros, (self.classes,))
         logits = bags + jnp.expand_dims(bias, 0)
         return logits[:, 0] if self.classes == 1 else logits
-
-
-def _dense_layers(
-    head: Any, x: jax.Array, train: bool, kernel_init: Any = glorot_uniform
-) -> jax.Array:
-    """The layers of a head, of which the last gives the logits."""
-
-    def dense(width: int, name: str, x: jax.Array) -> jax.Array:
-        if head.dropout:
-            x = nn.Dropout(head.dropout, deterministic=not train)(x)
-        layer = nn.Dense(width, kernel_init=kernel_init, dtype=head.dtype, name=name)
-        return layer(x)
-
-    for i, width in enumerate(head.hidden):
-        x = nn.relu(dense(width, f"hidden_{i}", x))
-    x = dense(head.classes, "logits", x)
-    return x[:, 0] if head.classes == 1 else x

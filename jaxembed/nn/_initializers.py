@@ -1,26 +1,28 @@
 """Initial weights with Keras's numbers, which are not Flax's."""
 
-import functools
-from collections.abc import Callable
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 from flax.linen import initializers
+from jax.typing import DTypeLike
 
 # Keras's default for the kernel of a Dense layer; Flax's is lecun_normal.
 glorot_uniform = initializers.glorot_uniform()
 
 
-def keras_uniform(key: jax.Array, shape: Any, dtype: Any = jnp.float32) -> jax.Array:
-    """Draws from [-0.05, 0.05), as Keras's ``RandomUniform`` does for ``Embedding``.
+def keras_uniform(
+    key: jax.Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32
+) -> jax.Array:
+    """Draw from [-0.05, 0.05), as Keras's ``RandomUniform`` does for ``Embedding``.
 
     ``flax.linen.initializers.uniform(0.05)`` draws from [0, 0.05) instead.
 
     Args:
       key: a JAX random key.
-      shape: of the result.
-      dtype: of the result.
+      shape: shape of the result.
+      dtype: dtype of the result.
 
     Returns:
       ``dtype[shape]``.
@@ -33,17 +35,29 @@ def keras_uniform(key: jax.Array, shape: Any, dtype: Any = jnp.float32) -> jax.A
     return jax.random.uniform(key, shape, dtype, -0.05, 0.05)
 
 
-@functools.lru_cache
-def symmetric_uniform(limit: float) -> Callable[..., jax.Array]:
-    """An initializer that draws from [-limit, limit), as fastText does with 1 / D.
+@dataclasses.dataclass(frozen=True)
+class _Uniform:
+    """An initializer that equals every other one with the same limit.
 
-    The same function for the same limit, so that models which use it are equal.
+    So do models that use it, and equal models share a compiled program.
+    """
+
+    limit: float
+
+    def __call__(
+        self, key: jax.Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32
+    ) -> jax.Array:
+        return jax.random.uniform(key, shape, dtype, -self.limit, self.limit)
+
+
+def symmetric_uniform(limit: float) -> Callable[..., jax.Array]:
+    """Return an initializer that draws from [-limit, limit), as fastText with 1 / D.
 
     Args:
       limit: a positive number.
 
     Returns:
-      A function of a key, a shape and a dtype.
+      A function of a key, a shape and a dtype. Initializers of one limit are equal.
 
     Raises:
       ValueError: if ``limit`` is not positive.
@@ -55,8 +69,4 @@ def symmetric_uniform(limit: float) -> Callable[..., jax.Array]:
     """
     if not limit > 0:
         raise ValueError(f"limit must be positive, got {limit}.")
-
-    def draw(key: jax.Array, shape: Any, dtype: Any = jnp.float32) -> jax.Array:
-        return jax.random.uniform(key, shape, dtype, -limit, limit)
-
-    return draw
+    return _Uniform(float(limit))

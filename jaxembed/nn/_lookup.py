@@ -1,15 +1,18 @@
 """Lookup: rows of a table by number. No module, no state."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
 
 def lookup(
-    table: ArrayLike, ids: ArrayLike, *, mode: str = "fill", out_sharding: Any = None
+    table: ArrayLike,
+    ids: ArrayLike,
+    *,
+    mode: str = "fill",
+    out_sharding: NamedSharding | PartitionSpec | None = None,
 ) -> jax.Array:
     """One row of ``table`` for each id.
 
@@ -46,7 +49,7 @@ def lookup(
     )
 
 
-def as_ids(ids: ArrayLike, name: str = "ids") -> Any:
+def as_ids(ids: ArrayLike, name: str = "ids") -> jax.Array | np.ndarray:
     """``ids`` as an array of integers, or a TypeError that calls them ``name``."""
     known = _narrow(ids if isinstance(ids, jax.Array) else np.asarray(ids))
     if not jnp.issubdtype(known.dtype, jnp.integer):
@@ -69,7 +72,7 @@ def _put_past_the_end(ids: jax.Array, n_rows: int) -> jax.Array:
     return jnp.where(ids < 0, n_rows, ids)
 
 
-def _narrow(ids: Any) -> Any:
+def _narrow(ids: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
     """Cuts ids to 32 bits, as JAX does, which would wrap larger ones to other words."""
     if ids.dtype.kind in "iu" and ids.dtype.itemsize > 4 or ids.dtype == np.uint32:
         limits = np.iinfo(np.int32)

@@ -1,4 +1,4 @@
-"""FlattenDense, Flatten, TextClassifier and the initializers."""
+"""DenseHead, Flatten, TextClassifier and the initializers."""
 
 import chex
 import jax
@@ -8,6 +8,7 @@ import pytest
 
 from jaxembed import nn
 from jaxembed.nn._heads import Flatten
+from jaxembed.nn._initializers import glorot_uniform, keras_uniform
 
 V, D, B, L, C = 11, 5, 2, 3, 4
 IDS = jnp.array([[1, 2, 3], [3, 1, 6]])
@@ -19,7 +20,7 @@ IDS = jnp.array([[1, 2, 3], [3, 1, 6]])
 @pytest.mark.parametrize("hidden", [(), (6,), (6, 7)], ids=str)
 @pytest.mark.parametrize("train", [False, True])
 def test_shapes_and_dtypes(classes, shape, hidden, train):
-    head = nn.FlattenDense(hidden, classes, dropout=0.5)
+    head = nn.DenseHead(hidden, classes, dropout=0.5)
     model = nn.TextClassifier(nn.Embed(V, D), head)
     variables = model.init(jax.random.key(0), IDS)
     rngs = {"dropout": jax.random.key(1)}
@@ -33,7 +34,7 @@ def test_shapes_and_dtypes(classes, shape, hidden, train):
 
 
 def test_the_logits_are_those_of_numpy():
-    model = nn.TextClassifier(nn.Embed(V, D), nn.FlattenDense(hidden=(6,)))
+    model = nn.TextClassifier(nn.Embed(V, D), nn.DenseHead(hidden=(6,)))
     variables = model.init(jax.random.key(0), IDS)
     params = jax.tree.map(np.asarray, variables["params"])
     x = params["embed"]["embedding"][np.asarray(IDS)].reshape(B, L * D)
@@ -44,21 +45,21 @@ def test_the_logits_are_those_of_numpy():
 
 
 def test_dropout_is_active_in_training_only():
-    model = nn.TextClassifier(nn.Embed(V, D), nn.FlattenDense(dropout=0.5))
+    model = nn.TextClassifier(nn.Embed(V, D), nn.DenseHead(dropout=0.5))
     variables = model.init(jax.random.key(0), IDS)
     first, second = (
         model.apply(variables, IDS, train=True, rngs={"dropout": jax.random.key(seed)})
         for seed in (1, 2)
     )
     assert np.any(first != second)
-    without = nn.TextClassifier(nn.Embed(V, D), nn.FlattenDense())
+    without = nn.TextClassifier(nn.Embed(V, D), nn.DenseHead())
     expected = without.apply(variables, IDS)
     np.testing.assert_array_equal(model.apply(variables, IDS), expected)
     assert np.any(first != expected)
 
 
 def test_initial_weights_of_a_dense_layer_are_those_of_keras():
-    head, rows = nn.FlattenDense(hidden=(50,)), jnp.zeros((1, 10, 10))
+    head, rows = nn.DenseHead(hidden=(50,)), jnp.zeros((1, 10, 10))
     params = head.init(jax.random.key(0), rows)["params"]["hidden_0"]
     limit = np.sqrt(6 / (100 + 50))  # Glorot and Bengio, 2010
     kernel = np.asarray(params["kernel"])
@@ -68,7 +69,7 @@ def test_initial_weights_of_a_dense_layer_are_those_of_keras():
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=str)
 def test_initializers_have_the_shape_and_dtype_asked_for(dtype):
-    for initializer in (nn.keras_uniform, nn.glorot_uniform):
+    for initializer in (keras_uniform, glorot_uniform):
         draw = lambda key, f=initializer: f(key, (B, C), dtype)  # noqa: E731
         draw = jax.jit(chex.assert_max_traces(draw, n=1))
         weights, _ = draw(jax.random.key(0)), draw(jax.random.key(1))
@@ -87,14 +88,14 @@ def test_flatten_puts_the_words_side_by_side():
 
 
 def test_rows_of_other_axes_are_refused():
-    for shape in ((B, L), (B, 0, D)):
-        with pytest.raises(ValueError, match=r"axes \[B, L, D\], L and D over 0, got"):
-            nn.FlattenDense().init(jax.random.key(0), jnp.zeros(shape))
+    for shape in ((B,), (B, 0, D), (B, 0), (B, L, D, 1)):
+        with pytest.raises(ValueError, match=r"or \[B, D\], L and D over 0, got"):
+            nn.DenseHead().init(jax.random.key(0), jnp.zeros(shape))
 
 
 @pytest.mark.parametrize("classes", [1, C])
 def test_equal_shapes_trace_once(classes):
-    model = nn.TextClassifier(nn.Embed(V, D), nn.FlattenDense(classes=classes))
+    model = nn.TextClassifier(nn.Embed(V, D), nn.DenseHead(classes=classes))
     variables = model.init(jax.random.key(0), IDS)
 
     @jax.jit
@@ -108,7 +109,7 @@ def test_equal_shapes_trace_once(classes):
 
 
 def test_strict_dtypes_are_kept():
-    model = nn.TextClassifier(nn.Embed(V, D), nn.FlattenDense(hidden=(6,)))
+    model = nn.TextClassifier(nn.Embed(V, D), nn.DenseHead(hidden=(6,)))
     with jax.numpy_dtype_promotion("strict"):
         variables = model.init(jax.random.key(0), IDS)
         chex.assert_type(model.apply(variables, IDS), jnp.float32)

@@ -1,5 +1,7 @@
 """fold: the predictions of the model that was folded."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +14,9 @@ V, D, B, L = 40, 7, 5, 6
 
 def make(combine="mean", classes=1, padding_idx=0, **head):
     embed = nn.Embed(V, D, padding_idx=padding_idx)
-    model = nn.TextClassifier(embed, nn.PooledDense(combine, classes=classes, **head))
+    model = nn.TextClassifier(
+        embed, nn.DenseHead(classes=classes, **head), pool=combine
+    )
     ids = np.random.default_rng(0).integers(0, V, (B, L))
     ids[2] = 0  # a text without words
     variables = model.init(jax.random.key(0), ids)
@@ -54,6 +58,21 @@ def test_what_is_not_linear_is_refused():
         model, variables, _ = make(**changed)
         with pytest.raises(ValueError, match="only a linear head"):
             nn.fold(model, variables)
-    other = nn.TextClassifier(nn.Embed(V, D), nn.FlattenDense())
-    with pytest.raises(TypeError, match="of Embed and FlattenDense"):
+    other = nn.TextClassifier(nn.Embed(V, D), nn.DenseHead())
+    with pytest.raises(ValueError, match="got pool=None"):
         nn.fold(other, other.init(jax.random.key(0), np.zeros((1, L), int)))
+
+
+def test_only_what_is_known_is_folded():
+    class Tripled(nn.TextClassifier):
+        def __call__(self, ids, train=False):
+            return self.head(self.embed.bag(ids) * 3, train=train)
+
+    model = Tripled(nn.Embed(V, 3), nn.DenseHead(), pool="mean")
+    variables = model.init(jax.random.key(0), np.zeros((1, L), int))
+    with pytest.raises(TypeError, match="got a Tripled of Embed and DenseHead"):
+        nn.fold(model, variables)
+    clip = functools.partial(nn.embedding_bag, mode="clip")
+    model = nn.TextClassifier(nn.Embed(V, 3, bag_fn=clip), nn.DenseHead(), pool="mean")
+    with pytest.raises(ValueError, match="whose bag_fn is embedding_bag"):
+        nn.fold(model, variables)

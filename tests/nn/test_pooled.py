@@ -15,7 +15,7 @@ IDS = np.random.default_rng(0).integers(0, V, (B, L)).astype(np.int32)
 
 def make(combine="mean", padding_idx=None, **head):
     embed = nn.Embed(V, D, padding_idx=padding_idx)
-    model = nn.TextClassifier(embed, nn.PooledDense(combine, **head))
+    model = nn.TextClassifier(embed, nn.DenseHead(**head), pool=combine)
     return model, model.init(jax.random.key(0), IDS)
 
 
@@ -86,7 +86,7 @@ def test_weights_and_masks_of_ones_own():
 
 
 def test_a_frozen_table_has_no_gradient_through_bags():
-    model = nn.TextClassifier(nn.Embed(V, D, frozen=True), nn.PooledDense())
+    model = nn.TextClassifier(nn.Embed(V, D, frozen=True), nn.DenseHead(), pool="mean")
     variables = model.init(jax.random.key(0), IDS)
     grads = jax.grad(lambda v: model.apply(v, IDS).sum())(variables)["params"]
     assert not np.any(grads["embed"]["embedding"])
@@ -103,7 +103,7 @@ def test_low_precision_bags_are_cast_after_they_are_summed():
 def test_nothing_of_the_size_of_the_rows_is_in_memory():
     batch, length, dim = 64, 50, 64
     embed = nn.Embed(3_000, dim)
-    model = nn.TextClassifier(embed, nn.PooledDense())
+    model = nn.TextClassifier(embed, nn.DenseHead(), pool="mean")
     ids = jax.ShapeDtypeStruct((batch, length), jnp.int32)
     variables = jax.eval_shape(model.init, jax.random.key(0), ids)
 
@@ -127,14 +127,14 @@ def test_summary_shows_the_bag():
 
 
 def test_refusals():
-    head = nn.PooledDense()
-    with pytest.raises(ValueError, match=r"axes \[B, D\].*FlattenDense"):
-        head.init(jax.random.key(0), jnp.zeros((2, 3, 4)))
+    head = nn.DenseHead()
+    with pytest.raises(ValueError, match=r"axes \[B, L, D\] or \[B, D\].*got \[3\]"):
+        head.init(jax.random.key(0), jnp.zeros(3))
     with pytest.raises(ValueError, match="combine must be one of"):
         make("median")
     with pytest.raises(ValueError, match="limit must be positive"):
         nn.symmetric_uniform(0.0)
-    other = nn.TextClassifier(flax.linen.Embed(V, D), head)
+    other = nn.TextClassifier(flax.linen.Embed(V, D), head, pool="mean")
     with pytest.raises(AttributeError, match="bag"):
         other.init(jax.random.key(0), IDS)
 

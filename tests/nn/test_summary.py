@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxembed import nn
-from jaxembed.nn._summary import find_tables, record_calls
+from jaxembed.nn._inspect import find_tables, record_calls
 
 IDS = np.zeros((1, 20), np.int32)
 
@@ -18,7 +18,7 @@ def summary_of(model, ids=IDS):
 
 
 def test_the_notebooks_first_model():
-    summary = summary_of(nn.TextClassifier(nn.Embed(10_000, 8), nn.FlattenDense()))
+    summary = summary_of(nn.TextClassifier(nn.Embed(10_000, 8), nn.DenseHead()))
     assert [layer.n_params for layer in summary.layers] == [80_000, 0, 161]
     assert (summary.total, summary.trainable, summary.frozen) == (80_161, 80_161, 0)
     outputs = [layer.output for layer in summary.layers]
@@ -27,7 +27,7 @@ def test_the_notebooks_first_model():
 
 def test_the_notebooks_second_model_has_frozen_parameters():
     embed = nn.Embed(10_000, 100, frozen=True)
-    model = nn.TextClassifier(embed, nn.FlattenDense(hidden=(32,)))
+    model = nn.TextClassifier(embed, nn.DenseHead(hidden=(32,)))
     summary = summary_of(model, np.zeros((1, 100), np.int32))
     assert summary.total == 1_320_065
     assert (summary.trainable, summary.frozen) == (320_065, 1_000_000)
@@ -54,13 +54,13 @@ def test_a_model_of_ones_own():
         "model": (3, False),
     }
     variables = Own().init(jax.random.key(0), IDS)
-    tables = find_tables(record_calls(Own(), variables, IDS))
+    _, tables = find_tables(Own(), variables, IDS)
     sizes = {path: table.module.num_embeddings for path, table in tables.items()}
     assert sizes == {("words", "embedding"): 9, ("kinds", "embedding"): 4}
 
 
 def test_a_call_has_the_shape_and_dtype_of_its_output():
-    model = nn.TextClassifier(nn.Embed(9, 5, dtype=jnp.bfloat16), nn.FlattenDense())
+    model = nn.TextClassifier(nn.Embed(9, 5, dtype=jnp.bfloat16), nn.DenseHead())
     variables = model.init(jax.random.key(0), IDS)
     calls = record_calls(model, variables, IDS)
     assert [call.path for call in calls] == [
@@ -77,7 +77,7 @@ def test_a_call_has_the_shape_and_dtype_of_its_output():
 
 def test_nothing_is_computed():
     shapes = jax.ShapeDtypeStruct((1, 20), jnp.int32)
-    model = nn.TextClassifier(nn.Embed(10**9, 300), nn.FlattenDense())  # 1.2 TB
+    model = nn.TextClassifier(nn.Embed(10**9, 300), nn.DenseHead())  # 1.2 TB
     assert summary_of(model, shapes).layers[0].n_params == 300 * 10**9
 
 

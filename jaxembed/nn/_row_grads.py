@@ -1,0 +1,236 @@
+"""Taps: the gradients of the rows that a model looks up, in place of the table's."""
+
+from typing import NamedTuple
+
+import flax.errors
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+from jax.extend.core import ClosedJaxpr, Jaxpr, jaxprs_in_params
+
+from jaxembed.nn._embed import ROW_GRADS, ROW_IDS, ROW_TABLES
+from jaxembed.nn._inspect import Ids, Path, Variables, has_escaped
+
+# For each table, an array for each lookup in it.
+Reads = dict[Path, tuple[jax.Array, ...]]
+LISTED = f'variable_axes={{"params": ..., "{ROW_GRADS}": 0, "{ROW_IDS}": 0}}'
+
+
+class Lookups(NamedTuple):
+    """The lookups of one pass through a model.
+
+    Attributes:
+      logits: ``float[B]`` or ``float[B, C]``.
+      ids: the ids of each lookup.
+    """
+
+    logits: jax.Array
+    ids: Reads
+
+
+def make_taps(
+    model: nn.Module,
+    variables: Variables,
+    ids: Ids,
+    tables: frozenset[Path],
+) -> Reads:
+    """Return zeros for the gradient of each lookup in some tables.
+
+    Args:
+      model: a Linen module, called as ``model(ids, train=True)``.
+      variables: its parameters, or their shapes.
+      ids: ``int32[B, L]``, or its shape.
+      tables: paths of the tables.
+
+    Returns:
+      ``float32[..., D]`` for each lookup, in the order of the lookups.
+    """
+    if not tables:
+        return {}
+
+    def run(variables: Variables, ids: jax.Array) -> Variables:
+        rngs = {"dropout": jax.random.key(0)}
+        _, sown = model.apply(variables, ids, train=True, rngs=rngs, mutable=ROW_GRADS)
+        return sown
+
+    sown = jax.eval_shape(run, variables, ids)
+    found = flatten_dict(sown.get(ROW_GRADS, {}))
+    taps = {path: found[path] for path in sorted(tables) if path in found}
+    return jax.tree.map(lambda tap: jnp.zeros(tap.shape, tap.dtype), taps)
+
+
+def apply_with_taps(
+    model: nn.Module,
+    variables: Variables,
+    batch_ids: Ids,
+    taps: Reads,
+    rngs: dict[str, jax.Array],
+) -> Lookups:
+    """Return the logits of a model whose lookups send their gradients to taps.
+
+    Args:
+      model: a Linen module, called as ``model(ids, train=True)``.
+      variables: all parameters.
+      batch_ids: ``int32[B, L]``.
+      taps: the result of :func:`make_taps`.
+      rngs: random keys by name.
+
+    Returns:
+      The logits, and the ids of each lookup; V stands for an id left out of a bag.
+    """
+    if not taps:
+        return Lookups(model.apply(variables, batch_ids, train=True, rngs=rngs), {})
+    collections = {**variables, ROW_GRADS: unflatten_dict(taps)}
+    logits, sown = model.apply(
+        collections, batch_ids, train=True, rngs=rngs, mutable=ROW_IDS
+    )
+    ids = flatten_dict(sown[ROW_IDS])
+    return Lookups(logits, jax.tree.map(lambda read: read[..., 0], ids))
+
+
+def check_lookups(model: nn.Module, variables: Variables, ids: Ids, path: Path) -> None:
+    """Raise if the taps of a table would not receive its whole gradient.
+
+    With taps behind all lookups, the model's gradient by the table itself must be zero,
+    as JAX derives it.
+
+    Args:
+      model: a Linen module, called as ``model(ids, train=True)``.
+      variables: shapes of its parameters.
+      ids: ``int32[B, L]``, or its shape.
+      path: path of the table.
+
+    Raises:
+      ValueError: names the table, the reason and the remedy.
+    """
+    name, tables = ".".join(path), frozenset([path])
+    rest = f"or train {name} with tx, without table_tx"
+    problem = _find_problem(model, variables, ids, path)
+    if problem:
+        raise ValueError(
+            f"table_tx trains {name} by the rows that are looked up, and the model "
+            f"{problem}, {rest}."
+        )
+    taps = jax.eval_shape(lambda: make_taps(model, variables, ids, tables))
+    if _reaches_table(model, variables, ids, path, taps):
+        raise ValueError(
+            f"table_tx trains {name} by the rows that are looked up, and the model "
+            "also uses the table in another way, whose gradient would be lost. For a "
+            f"lookup in nn.scan or nn.vmap, add there {LISTED}; else use the table by "
+            f"lookups of its Embed only, {rest}."
+        )
+    if path not in taps:
+        raise ValueError(
+            f"table_tx is to train {name}, which the model does not read when it is "
+            "called with train=True."
+        )
+
+
+def _find_problem(
+    model: nn.Module, variables: Variables, ids: Ids, path: Path
+) -> str | None:
+    """What the taps of a table cannot serve, with the remedy; None if there is none.
+
+    The model is traced on a batch of L + 1 texts, so that axes of texts and of words
+    differ in length.
+    """
+    shape = jax.ShapeDtypeStruct((np.shape(ids)[-1] + 1, np.shape(ids)[-1]), np.int32)
+    listed = f"with {LISTED}"
+    escaped: list[bool] = []
+
+    def run(
+        table: jax.Array, variables: Variables, ids: jax.Array, taps: Reads
+    ) -> tuple[Variables, Variables]:
+        params = flatten_dict(variables["params"]) | {path: table}
+        collections = {"params": unflatten_dict(params)}
+        collections[ROW_GRADS] = unflatten_dict(taps)
+        rngs, mutable = {"dropout": jax.random.key(0)}, [ROW_IDS, ROW_TABLES]
+        _, sown = model.apply(collections, ids, train=True, rngs=rngs, mutable=mutable)
+        escaped.append(has_escaped(sown, ids))
+        reads = {} if escaped[-1] else sown
+        return reads.get(ROW_TABLES, {}), reads.get(ROW_IDS, {})
+
+    try:
+        taps = jax.eval_shape(
+            lambda: make_taps(model, variables, shape, frozenset([path]))
+        )
+        table = flatten_dict(variables["params"])[path]
+        jaxpr, shapes = jax.make_jaxpr(run, return_shape=True)(
+            table, variables, shape, taps
+        )
+    except (flax.errors.JaxTransformError, jax.errors.UnexpectedTracerError):
+        escaped.append(True)
+    except TypeError as error:  # the branches of an nn.cond record other lookups
+        return f"looks them up in branches that differ ({error}): use jnp.where"
+    if any(escaped):
+        return (
+            "looks them up in a transformation of JAX: use Flax's, such as nn.remat or "
+            f"nn.vmap {listed}"
+        )
+    tables, reads = (flatten_dict(tree) for tree in shapes)
+    for tap, read in zip(taps.get(path, ()), reads.get(path, ()), strict=True):
+        if read.shape != (*tap.shape[:-1], 1):
+            return (
+                f"lists the collections {ROW_GRADS} and {ROW_IDS} with axes that "
+                f"differ or are negative: list them {listed}"
+            )
+    if path in tables and _is_computed(jaxpr, len(tables[path])):
+        return "computes the table from the parameter before it looks rows up"
+    return None
+
+
+def _is_computed(jaxpr: ClosedJaxpr, n_outputs: int) -> bool:
+    """Whether one of the first outputs is computed from the first input.
+
+    An output of a call, such as that of nn.remat, counts as passed on.
+    """
+    outputs = jaxpr.jaxpr.outvars[:n_outputs]
+    makers = {v: e for e in jaxpr.jaxpr.eqns for v in e.outvars}
+    others = [v for v in outputs if v is not jaxpr.jaxpr.invars[0] and v in makers]
+    return any(not list(jaxprs_in_params(makers[v].params)) for v in others)
+
+
+def _reaches_table(
+    model: nn.Module,
+    variables: Variables,
+    ids: Ids,
+    path: Path,
+    taps: Reads,
+) -> bool:
+    """Whether a gradient of the logits reaches the table past its taps."""
+    leaves = flatten_dict(variables["params"])
+    rest = {other: leaf for other, leaf in leaves.items() if other != path}
+
+    def gradient(
+        table: jax.Array,
+        rest: dict[Path, jax.Array],
+        ids: jax.Array,
+        taps: Reads,
+        ones: jax.Array,
+    ) -> jax.Array:
+        def run(table: jax.Array) -> jax.Array:
+            params = unflatten_dict({**rest, path: table})
+            rngs = {"dropout": jax.random.key(0)}
+            return apply_with_taps(model, {"params": params}, ids, taps, rngs).logits
+
+        return jax.vjp(run, table)[1](ones)[0]
+
+    def logits(variables: Variables, ids: jax.Array) -> jax.Array:
+        rngs = {"dropout": jax.random.key(0)}
+        return model.apply(variables, ids, train=True, rngs=rngs)
+
+    shape = jax.eval_shape(logits, variables, ids)
+    jaxpr = jax.make_jaxpr(gradient)(leaves[path], rest, ids, taps, shape)
+    return _depends(jaxpr.jaxpr)
+
+
+def _depends(jaxpr: Jaxpr) -> bool:
+    """Whether the output of a jaxpr may depend on its last input."""
+    reached = {jaxpr.invars[-1]}
+    variable = type(jaxpr.invars[-1])
+    for equation in jaxpr.eqns:
+        if any(isinstance(v, variable) and v in reached for v in equation.invars):
+            reached.update(equation.outvars)
+    return any(isinstance(v, variable) and v in reached for v in jaxpr.outvars)
