@@ -1,7 +1,6 @@
 """Draws: which examples each replicate is trained on."""
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +67,9 @@ def draw_examples(
 
 
 @functools.partial(jax.jit, static_argnames="n_train")
-def _draw(key: jax.Array, numbers: Any, examples: Any, n_train: int) -> jax.Array:
+def _draw(
+    key: jax.Array, numbers: jax.Array, examples: jax.Array, n_train: int
+) -> jax.Array:
     def draw(number: jax.Array) -> jax.Array:
         own = jax.random.fold_in(jax.random.fold_in(key, number), DRAW)
         return permute(examples, own)[:n_train]
@@ -76,7 +77,7 @@ def _draw(key: jax.Array, numbers: Any, examples: Any, n_train: int) -> jax.Arra
     return jax.lax.map(draw, numbers)
 
 
-def check_draws(examples: Any, n_examples: int, batch_size: int) -> np.ndarray:
+def check_draws(examples: ArrayLike, n_examples: int, batch_size: int) -> np.ndarray:
     """Refuses draws that are no examples, or too few for a batch.
 
     Args:

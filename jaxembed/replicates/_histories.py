@@ -1,6 +1,7 @@
 """Histories: the metrics of each epoch of many runs."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -19,7 +20,6 @@ class Histories:
       val_loss: mean validation loss after the epoch; ``[K, 0]`` without validation.
       val_accuracy: validation accuracy after the epoch; likewise.
       seconds: "compile", and "run" for all that were not finished before.
-      layout: whether tables were trained "dense" or "sparse"; see :func:`fit`.
       n_parallel: how many runs went side by side.
 
     Example:
@@ -36,8 +36,18 @@ class Histories:
     seconds: dict[str, float] = dataclasses.field(
         default_factory=lambda: {"compile": 0.0, "run": 0.0}
     )
-    layout: str = "dense"
     n_parallel: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        metrics: Mapping[str, np.ndarray],
+        seconds: dict[str, float],
+        n_parallel: int,
+    ) -> "Histories":
+        """Return the histories of metrics by name."""
+        loss, accuracy, val_loss, val_accuracy = (metrics[name] for name in MONITORS)
+        return cls(loss, accuracy, val_loss, val_accuracy, seconds, n_parallel)
 
     def __len__(self) -> int:
         return len(self.loss)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxembed._io import check_writable, hash_arrays, replace
 
 Metrics = dict[str, np.ndarray]
+Identity = dict[str, Any]  # JSON
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Journal:
 
     path: Path | None
     examples: np.ndarray
-    identity: dict[str, Any]
+    identity: Identity
 
     def load(self) -> Metrics:
         """The metrics ``float64[k, epochs]`` of the first k of K replicates, if any.
@@ -73,7 +74,7 @@ def _to_json(array: np.ndarray) -> list[list[float | None]]:
     return [[x if math.isfinite(x) else None for x in row] for row in array.tolist()]
 
 
-def open_journal(checkpoint: str | Path | None) -> tuple[Path | None, dict[str, Any]]:
+def open_journal(checkpoint: str | Path | None) -> tuple[Path | None, Identity]:
     """The path of a journal, which can be written, and what it says of its run.
 
     Raises:
@@ -115,7 +116,7 @@ def read(path: Path) -> dict[str, Any]:
     return {"run": run, "draws": draws, "metrics": arrays}
 
 
-def _from_json(rows: Any) -> np.ndarray:
+def _from_json(rows: list[list[float | None]]) -> np.ndarray:
     for row in rows:
         for value in row:
             if value is not None and type(value) is not float:

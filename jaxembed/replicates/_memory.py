@@ -1,4 +1,4 @@
-"""Chunk loop: how many replicates go side by side in a memory, and all of them."""
+"""Runs all replicates in batches that fit into memory."""
 
 import time
 from collections.abc import Callable
@@ -6,34 +6,34 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.stages import Traced
 
 from jaxembed._io import progress_bar
 from jaxembed.replicates._journal import Journal, Metrics
 from jaxembed.replicates._program import Recipe, Results, Shared, run_replicates
-from jaxembed.train._program import describe
 from jaxembed.train._step import Metrics as Sums
 
-# More side by side are not faster on a CPU, which a few keep busy; elsewhere they are.
+# More at a time are not faster on a CPU, which a few keep busy; elsewhere they are.
 WIDTHS = {"cpu": 4}
 WIDTH = 64
 MIB = 2**20
-NOTE = " The checkpoint goes on with its own chunk only: or name another file."
+NOTE = " The checkpoint resumes with its own n_parallel only: or name another file."
 
 
 class Compiled(NamedTuple):
-    """A program that trains some replicates.
+    """A compiled program that trains a batch of replicates.
 
     Attributes:
       run: called with the key, the numbers and the examples of C replicates, and
         their shared data.
-      n_parallel: C.
-      text: all that it computes.
-      seconds: that compiling it took.
+      n_parallel: number of replicates in the batch, C.
+      traced: the program before it was compiled.
+      seconds: seconds of the compilation.
     """
 
     run: Callable[..., Results]
     n_parallel: int
-    text: str
+    traced: Traced
     seconds: float
 
 
@@ -47,23 +47,23 @@ def compile_replicates(
     memory: int,
     is_begun: bool = False,
 ) -> Compiled:
-    """The program for as many replicates side by side as fit into a memory.
+    """Compile the program for as many replicates at a time as fit into memory.
 
     Args:
-      recipe: of the replicates.
-      key: of all.
-      examples: ``int32[K, n]``.
-      shared: what they read.
-      n_parallel: how many it must be; None for any number.
-      memory: in bytes.
-      is_begun: whether a checkpoint goes on, which keeps its chunk.
+      recipe: settings of all replicates.
+      key: random key of all replicates.
+      examples: ``int32[K, n]``, the examples of each replicate.
+      shared: arrays that all replicates read.
+      n_parallel: number of replicates at a time; None for any number.
+      memory: memory in bytes.
+      is_begun: whether a checkpoint is resumed, which fixes ``n_parallel``.
 
     Returns:
       :class:`Compiled`.
 
     Raises:
-      ValueError: if ``n_parallel`` replicates, or a single one, do not fit: it says
-        how many would.
+      ValueError: if ``n_parallel`` replicates, or a single one, do not fit; it says how
+        many do.
     """
     start = time.perf_counter()
     wanted = n_parallel or min(len(examples), WIDTHS.get(jax.default_backend(), WIDTH))
@@ -77,8 +77,8 @@ def compile_replicates(
         refused = refused or needed
         if fitting >= width and n_parallel in (None, width):
             seconds = time.perf_counter() - start
-            return Compiled(compiled, width, describe([traced.jaxpr]), seconds)
-        if fitting >= width or width == 1:  # only now it is sure which one fits
+            return Compiled(compiled, width, traced, seconds)
+        if fitting >= width or width == 1:  # only now is it known how many fit
             n_fit = width if fitting >= width else 0
             message = _refusal(wanted, refused, n_fit, memory)
             raise ValueError(message + NOTE * is_begun)
@@ -107,7 +107,7 @@ def _count_fitting(
 def _refusal(width: int, needed: int, fitting: int, memory: int) -> str:
     remedy = f"n_parallel={fitting} fits" if fitting else "not even one fits"
     return (
-        f"{width} replicates side by side need {needed / MIB:,.2f} MiB, and memory is "
+        f"{width} replicates at a time need {needed / MIB:,.2f} MiB, and memory is "
         f"{memory / MIB:,.2f} MiB: {remedy}. Give more memory, or fewer examples held "
         "out."
     )
@@ -128,7 +128,7 @@ def run_all(
         len(examples), progress=progress, initial=done, unit="run"
     ) as bar:
         for first in range(done, len(examples), compiled.n_parallel):
-            # One shape for all: the last one stands in for those that there are not.
+            # Pad the last batch with its last replicate, so that one shape fits all.
             numbers = np.arange(first, first + compiled.n_parallel)
             numbers = np.minimum(numbers, len(examples) - 1).astype(np.int32)
             results = compiled.run(key, numbers, examples[numbers], shared)
@@ -145,8 +145,8 @@ def run_all(
 def _to_metrics(results: Results) -> Metrics:
     """Means of sums, NaN where weights were not finite."""
     metrics = _means(results.training, "")
-    if results.held_out is not None:
-        metrics |= _means(results.held_out, "val_")
+    if results.validation is not None:
+        metrics |= _means(results.validation, "val_")
     return {
         name: np.where(results.is_bad | ~np.isfinite(values), np.nan, values)
         for name, values in metrics.items()

@@ -1,71 +1,78 @@
-"""Chunk: some replicates from their initial weights to their last epoch, compiled."""
+"""Program: a batch of replicates, from initial weights to the last epoch, compiled."""
 
 import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
-from jaxembed.replicates._validation import HeldOut, measure_held_out, read_known
+from jaxembed.replicates._validation import (
+    Validation,
+    embed_shared,
+    measure_validation,
+)
 from jaxembed.train._epoch import run_epoch
-from jaxembed.train._setup import Plan
-from jaxembed.train._state import Params, TrainState, merge, split, start_state
+from jaxembed.train._setup import Paths, Plan
+from jaxembed.train._state import (
+    Params,
+    TrainState,
+    merge,
+    split,
+    start_state,
+    unfreeze,
+)
 from jaxembed.train._step import Metrics
-from jaxembed.train._unfreeze import Paths, unfreeze, unfreeze_plan
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What is fixed when a chunk is compiled.
+    """Settings that are fixed when the program is compiled.
 
     Attributes:
-      plan: of the first epoch.
-      epochs: how many times each example is seen.
-      batch_size: B.
-      shuffle: whether each epoch has an order of its own.
-      late: the paths of the tables that are unfrozen.
-      unfreeze_after: after how many epochs they are.
+      plan: the plan of each replicate.
+      sparse: paths of the tables that are trained row by row.
+      epochs: number of passes over the examples.
+      batch_size: number of examples in a step, B.
     """
 
     plan: Plan
+    sparse: Paths
     epochs: int
     batch_size: int
-    shuffle: bool = True
-    late: Paths = frozenset()
-    unfreeze_after: int = 0
 
 
 class Shared(NamedTuple):
-    """What all replicates read, once in memory.
+    """Arrays that all replicates read, once in memory.
 
     Attributes:
       ids: ``int32[N, L]``.
       labels: ``int32[N]``.
-      params: initial values of parameters that are the same in all replicates.
-      trainable_rows: see :func:`run_epoch`.
-      held_out: examples to measure after each epoch, or None.
+      params: initial values of the parameters that are equal in all replicates.
+      trainable_rows: row masks, see :func:`jaxembed.train.step`.
+      validation: examples to measure after each epoch, or None.
     """
 
     ids: jax.Array
     labels: jax.Array
     params: Params
     trainable_rows: Params
-    held_out: HeldOut | None
+    validation: Validation | None
 
 
 class Results(NamedTuple):
-    """What a chunk of C replicates gives.
+    """Metrics of C replicates.
 
     Attributes:
       training: sums over the examples of each epoch, each ``[C, epochs]``.
-      held_out: those of the examples held out, or None.
+      validation: sums over the validation examples, or None.
       is_bad: ``bool[C, epochs]``, whether loss or weights were not finite by then.
     """
 
     training: Metrics
-    held_out: Metrics | None
+    validation: Metrics | None
     is_bad: jax.Array
 
 
@@ -77,42 +84,41 @@ def run_replicates(
     examples: jax.Array,
     shared: Shared,
 ) -> Results:
-    """Trains and measures C replicates, all their epochs, in one program. Pure.
+    """Train and measure C replicates, all their epochs, in one program. Pure.
 
     Args:
-      recipe: what is trained, and how.
-      key: of all replicates; the number of each is folded in.
-      numbers: ``int32[C]``.
+      recipe: settings of all replicates.
+      key: random key; the number of each replicate is folded in.
+      numbers: ``int32[C]``, numbers of the replicates.
       examples: ``int32[C, n]``, the examples of each among the N.
-      shared: what they read.
+      shared: arrays that all read.
 
     Returns:
       :class:`Results`.
     """
-    plan = recipe.plan
+    plan, length = recipe.plan, shared.ids.shape[1]
     keys = jax.vmap(functools.partial(jax.random.fold_in, key))(numbers)
-    _, common = split(shared.params, plan.frozen)
+    # Frozen parameters that are equal in all replicates are not copied for each.
+    _, common = split(shared.params, plan.at(0).frozen)
 
     def start(key: jax.Array) -> TrainState:
-        state = start_state(plan, shared.ids[:1], key, shared.params)
-        # What is frozen in all alike is not copied for each.
+        state = start_state(plan, recipe.sparse, (1, length), key, shared.params)
         return state.replace(frozen=_without(state.frozen, common))
 
-    n_frozen = recipe.unfreeze_after if recipe.late else recipe.epochs
-    n_frozen = min(n_frozen, recipe.epochs)
     states = jax.vmap(start)(keys)
-    states, *parts = _run_epochs(
-        recipe, plan, states, common, shared, examples, keys, jnp.arange(n_frozen)
-    )
-    if n_frozen < recipe.epochs:
-        plan = unfreeze_plan(plan, recipe.late)
-        states, common = _unfreeze(recipe, plan, states, common)
-        rest = jnp.arange(n_frozen, recipe.epochs)
-        more = _run_epochs(recipe, plan, states, common, shared, examples, keys, rest)
-        parts = jax.tree.map(lambda *x: jnp.concatenate(x), parts, list(more[1:]))
-    training, held_out, is_bad = jax.tree.map(jnp.transpose, parts)
-    is_bad = jax.lax.associative_scan(jnp.logical_or, is_bad, axis=1)
-    return Results(training, held_out, is_bad)
+    n_frozen = min(plan.unfreeze_after, recipe.epochs)
+    parts = []
+    for first, end in ((0, n_frozen), (n_frozen, recipe.epochs)):
+        if first == end:
+            continue
+        if first:
+            states, common = _unfreeze(recipe, states, common)
+        epochs, arguments = jnp.arange(first, end), (common, shared, examples, keys)
+        states, some = _run_epochs(recipe, plan.at(first), states, *arguments, epochs)
+        parts.append(some)
+    found = jax.tree.map(lambda *x: jnp.concatenate(x).T, *parts)
+    is_bad = jax.lax.associative_scan(jnp.logical_or, found.is_bad, axis=1)
+    return found._replace(is_bad=is_bad)
 
 
 def _run_epochs(
@@ -124,49 +130,63 @@ def _run_epochs(
     examples: jax.Array,
     keys: jax.Array,
     epochs: jax.Array,
-) -> tuple[TrainState, Metrics, Metrics | None, jax.Array]:
-    """Some epochs of all replicates; metrics of each ``[epochs, C]``."""
-    data = shared.ids, shared.labels
+) -> tuple[TrainState, Results]:
+    """Train some epochs of all replicates; each metric is ``[epochs, C]``."""
     own, states = states.frozen, states.replace(frozen={})
     masks, _ = split(shared.trainable_rows, plan.frozen)
-    sizes: Any = {"batch_size": recipe.batch_size, "shuffle": recipe.shuffle}
-    held_out, known = shared.held_out, None
-    if held_out is not None:
-        known = read_known(plan.model, common, held_out)
+    data, validation = (shared.ids, shared.labels), shared.validation
+    known = embed_shared(plan.model, common, validation)
 
-    def train(epoch: Any, state: Any, own: Any, examples: Any, key: Any) -> Any:
-        frozen = merge(own, common)
-        arguments = frozen, masks, data, examples, key, epoch
-        return run_epoch(plan, state, *arguments, **sizes)
+    def train(
+        epoch: jax.Array,
+        state: TrainState,
+        own: Params,
+        examples: jax.Array,
+        key: jax.Array,
+    ) -> tuple[TrainState, Metrics, jax.Array]:
+        arguments = merge(own, common), data, examples, key, epoch
+        size = recipe.batch_size
+        return run_epoch(plan, state, *arguments, batch_size=size, trainable_rows=masks)
 
-    def measure(state_and_own: tuple[TrainState, Params]) -> Metrics:
-        state, own = state_and_own
-        variables = state.variables_with(merge(own, common))
-        assert held_out is not None
-        return measure_held_out(plan.model, variables, held_out, known)
-
-    def body(states: TrainState, epoch: jax.Array) -> Any:
+    def body(states: TrainState, epoch: jax.Array) -> tuple[TrainState, Results]:
         run = jax.vmap(functools.partial(train, epoch))
         states, metrics, first_bad = run(states, own, examples, keys)
-        # One after the other: each is enough to fill a device.
-        found = None if held_out is None else jax.lax.map(measure, (states, own))
-        return states, (metrics, found, first_bad >= 0)
+        found = None
+        if validation is not None:
+            parts = plan.model, common, validation, known
+            # One after the other: each is enough to fill a device.
+            found = jax.lax.map(functools.partial(_measure, *parts), (states, own))
+        return states, Results(metrics, found, first_bad >= 0)
 
-    states, parts = jax.lax.scan(body, states, epochs)
-    return states.replace(frozen=own), *parts
+    states, results = jax.lax.scan(body, states, epochs)
+    return states.replace(frozen=own), results
+
+
+def _measure(
+    model: nn.Module,
+    common: Params,
+    validation: Validation,
+    known: jax.Array | None,
+    state_and_own: tuple[TrainState, Params],
+) -> Metrics:
+    """Measure one replicate, whose frozen parameters are its own and the common."""
+    state, own = state_and_own
+    variables = state.replace(frozen=merge(own, common)).variables
+    return measure_validation(model, variables, validation, known)
 
 
 def _unfreeze(
-    recipe: Recipe, plan: Plan, states: TrainState, common: Params
+    recipe: Recipe, states: TrainState, common: Params
 ) -> tuple[TrainState, Params]:
-    """The states under another plan, and what is still frozen in all alike."""
+    """The states with trained tables, and the parameters that stay common."""
+    rest, _ = split(common, recipe.plan.late)
 
     def move(state: TrainState) -> TrainState:
         state = state.replace(frozen=merge(state.frozen, common))
-        state = unfreeze(plan, state, recipe.late)
-        return state.replace(frozen=_without(state.frozen, common))
+        state = unfreeze(recipe.plan, recipe.sparse, state)
+        return state.replace(frozen=_without(state.frozen, rest))
 
-    return jax.vmap(move)(states), split(common, recipe.late)[0]
+    return jax.vmap(move)(states), rest
 
 
 def _without(tree: Params, other: Params) -> Params:

@@ -6,14 +6,13 @@ from jaxembed.train._data import Examples as Examples
 from jaxembed.train._epoch import run_epoch as run_epoch
 from jaxembed.train._evaluate import evaluate as evaluate
 from jaxembed.train._evaluate import predict as predict
+from jaxembed.train._fit import Stopping as Stopping
 from jaxembed.train._fit import fit as fit
 from jaxembed.train._history import History as History
-from jaxembed.train._history import Stopping as Stopping
 from jaxembed.train._setup import Plan as Plan
 from jaxembed.train._setup import make_plan as make_plan
 from jaxembed.train._state import TrainState as TrainState
 from jaxembed.train._state import create_state as create_state
 from jaxembed.train._step import Batch as Batch
 from jaxembed.train._step import example_losses as example_losses
-from jaxembed.train._step import is_correct as is_correct
 from jaxembed.train._step import step as step

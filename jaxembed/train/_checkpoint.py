@@ -3,126 +3,47 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxembed import _io
+from jaxembed.train._arrays import fill, hash_array, named_leaves
+from jaxembed.train._state import Params, TrainState
 
-Leaves = dict[tuple[str, ...], Any]
+if TYPE_CHECKING:
+    import orbax.checkpoint as ocp
 
-
-def fill(like: Any, tree: dict[str, Any], path: str | Path) -> Any:
-    """The arrays of nested dicts, on the default device, in the form of ``like``.
-
-    Args:
-      like: a tree whose arrays say which shapes and dtypes are wanted.
-      tree: what :func:`restore` gave without a likeness.
-      path: of the checkpoint, for the error.
-
-    Returns:
-      A tree of the form of ``like``.
-
-    Raises:
-      ValueError: names the first leaf that is missing, too many, or another array.
-
-    Example:
-      >>> fill((np.zeros(2),), {"0": np.ones(2)}, "model")
-      (Array([1., 1.], dtype=float32),)
-    """
-    wanted, leaves = named_leaves(like), flatten_dict(tree)
-    for name in sorted(wanted.keys() | leaves.keys()):
-        sides = [_describe(side.get(name)) for side in (wanted, leaves)]
-        if sides[0] != sides[1]:
-            raise ValueError(
-                f"the checkpoint {path} is of another model or optimizer: "
-                f"{'.'.join(name)} should be {sides[0]} and is {sides[1]}."
-            )
-    arrays = [jax.device_put(leaves[name]) for name in wanted]
-    return jax.tree.unflatten(jax.tree.structure(like), arrays)
-
-
-def named_leaves(tree: Any) -> Leaves:
-    """The arrays of a tree by the names that lead to them.
-
-    Raises:
-      TypeError: if a leaf is no array of numbers.
-      ValueError: if a name has a dot, or there is none.
-
-    Example:
-      >>> sorted(named_leaves({"a": np.ones(2), "b": {"c": np.ones(3)}}))
-      [('a',), ('b', 'c')]
-    """
-    leaves = {}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        names = tuple(jax.tree_util.keystr((part,), simple=True) for part in path)
-        if not names or any("." in name for name in names):
-            raise ValueError(
-                f"a checkpoint is a tree of names without dots, got {names}: put a "
-                "single array into a dict."
-            )
-        leaf = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
-        is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended)
-        if is_key or leaf.dtype.kind in "OSU":
-            raise TypeError(
-                f"{'.'.join(names)} must be an array of numbers, got {leaf.dtype}: "
-                "save the jax.random.key_data of a key, and texts in extra."
-            )
-        leaves[names] = leaf
-    return leaves
-
-
-def _describe(leaf: Any) -> str:
-    return "missing" if leaf is None else f"{leaf.dtype}{list(leaf.shape)}"
-
-
-def hash_tree(tree: Any) -> str:
-    """Return the SHA-256 of the names, dtypes, shapes and bits of a tree's arrays.
-
-    Example:
-      >>> hash_tree({"a": np.zeros(3)}) == hash_tree({"a": -np.zeros(3)})
-      False
-    """
-    return _io.hash_arrays(
-        {".".join(n): leaf for n, leaf in named_leaves(tree).items()}
-    )
-
-
-def _hash_array(array: Any) -> str:
-    return _io.hash_arrays({"": array})
-
-
-# What Orbax puts into the folder of a step, and how it calls an unfinished one.
+Extra = dict[str, Any]  # JSON
+# Files that Orbax writes into the folder of a step; the name of an unfinished folder.
 OURS = {"state", "meta", "_CHECKPOINT_METADATA", "commit_success.txt"}
 UNFINISHED = "orbax-checkpoint-tmp"
 
 
 def save(
     path: str | Path,
-    state: Any,
-    extra: dict[str, Any] | None = None,
+    state: object,
+    extra: Extra | None = None,
     *,
     overwrite: bool = False,
 ) -> None:
-    """Writes a state as an Orbax checkpoint.
+    """Write a state as an Orbax checkpoint, atomically.
 
-    It is written beside and renamed, so that a killed process leaves the old checkpoint
-    or the new one, never half of one. The SHA-256 of each array is stored with it,
-    since Orbax restores flipped bits without a word.
+    A killed process leaves the old checkpoint or the new one. The SHA-256 of each array
+    is stored with it, since Orbax restores flipped bits without an error.
 
     Args:
-      path: a folder, made if need be.
+      path: a folder, created if it does not exist.
       state: a tree of arrays, such as a :class:`TrainState`.
-      extra: what else belongs to it, as JSON: the tokenizer, the configuration.
-      overwrite: whether a checkpoint that is there is replaced.
+      extra: other data as JSON, such as the tokenizer and the configuration.
+      overwrite: whether to replace an existing checkpoint.
 
     Raises:
-      FileExistsError: if there is a checkpoint and not ``overwrite``, or if there is
-        anything else.
-      TypeError: if a leaf of ``state`` is no array.
-      ValueError: if a name in it has a dot, or there is none.
+      FileExistsError: if ``path`` has a checkpoint and ``overwrite`` is False, or if it
+        has anything else.
+      TypeError: if a leaf of ``state`` is not an array of numbers.
+      ValueError: if a name in ``state`` has a dot, or if ``state`` is a single array.
 
     Example:
       >>> import tempfile
@@ -139,8 +60,13 @@ def save(
     leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(state).items()}
     _check_free(path, overwrite)
     text = json.dumps({} if extra is None else extra)
-    digests = {".".join(name): _hash_array(leaf) for name, leaf in leaves.items()}
-    meta = {"sha256": digests, "extra_sha256": _hash_text(text), "extra": text}
+    digests = {".".join(name): hash_array(leaf) for name, leaf in leaves.items()}
+    meta = {
+        "sha256": digests,
+        "extra_sha256": _hash_text(text),
+        "extra": text,
+        "states": _find_states(state),
+    }
     with _open(path, writing=True) as manager:
         latest = manager.latest_step()
         manager.save(
@@ -152,16 +78,21 @@ def save(
         )
 
 
-def restore(path: str | Path, like: Any = None) -> tuple[Any, dict[str, Any]]:
-    """Reads what :func:`save` wrote, and checks every bit of it.
+def restore(path: str | Path, like: object = None) -> tuple[Any, Extra]:
+    """Read what :func:`save` wrote, and check every bit of it.
+
+    One recipe predicts with any saved state, learned, frozen or row-sparse:
+    ``state, extra = restore(path)``, then ``predict(model, state.variables, ids)``. The
+    folder of ``fit(checkpoint=...)`` has a dict: take its ``["state"]``.
 
     Args:
-      path: the folder.
-      like: a tree of the same form, whose arrays say which shapes and dtypes are
-        wanted; only they count. None for nested dicts by the names of the fields.
+      path: the folder of the checkpoint.
+      like: a tree of the expected form, whose arrays give shapes and dtypes; needed to
+        resume. None for the saved form: TrainStates, and dicts by names of fields.
 
     Returns:
-      The state, in the form of ``like`` and on the default device, and ``extra``.
+      The state and ``extra``. The arrays of the state are on the default device if
+      ``like`` is given, else of NumPy.
 
     Raises:
       FileNotFoundError: if there is no checkpoint.
@@ -173,27 +104,39 @@ def restore(path: str | Path, like: Any = None) -> tuple[Any, dict[str, Any]]:
       FileNotFoundError: there is no checkpoint in ...no/such/folder.
     """
     path = Path(path).absolute()
-    leaves, text, expected = _read(path)
-    found = {".".join(name): _hash_array(leaf) for name, leaf in leaves.items()}
-    found["(extra)"] = _hash_text(text)
-    for name in sorted(found.keys() | expected.keys()):
-        if found.get(name) != expected.get(name):
-            raise ValueError(
-                f"the checkpoint {path} is damaged at {name}: its SHA-256 is not the "
-                "one that was saved. Train again, or take a copy."
-            )
-    tree = unflatten_dict(leaves)
-    return tree if like is None else fill(like, tree, path), json.loads(text)
+    tree, meta = _read(path)
+    extra = json.loads(meta["extra"])
+    if like is not None:
+        return fill(like, tree, path), extra
+    for names in meta["states"]:
+        tree = _make_state(tree, names)
+    return tree, extra
 
 
-def read_extra(path: str | Path) -> dict[str, Any]:
-    """The ``extra`` of a checkpoint, without reading its arrays.
+def restore_arrays(path: str | Path) -> tuple[Params, Extra]:
+    """Return a checkpoint as nested dicts of NumPy, and ``extra``; see `restore`."""
+    tree, meta = _read(Path(path).absolute())
+    return tree, json.loads(meta["extra"])
 
-    Args:
-      path: the folder.
 
-    Returns:
-      What :func:`save` was given.
+def _find_states(tree: object) -> list[list[str]]:
+    """Return the names that lead to each TrainState of a tree."""
+    leaves = jax.tree_util.tree_leaves_with_path(
+        tree, is_leaf=lambda node: isinstance(node, TrainState)
+    )
+    paths = [path for path, leaf in leaves if isinstance(leaf, TrainState)]
+    return [[jax.tree_util.keystr((x,), simple=True) for x in path] for path in paths]
+
+
+def _make_state(tree: Params, names: list[str]) -> Any:
+    """Return the tree with a TrainState in place of the dict at ``names``."""
+    if names:
+        return {**tree, names[0]: _make_state(tree[names[0]], names[1:])}
+    return TrainState(**{"params": {}, "opt_state": {}, **tree})
+
+
+def read_extra(path: str | Path) -> Extra:
+    """Return the ``extra`` of a checkpoint, without reading its arrays.
 
     Raises:
       FileNotFoundError: if there is no checkpoint.
@@ -223,7 +166,7 @@ def read_extra(path: str | Path) -> dict[str, Any]:
 
 
 def has_checkpoint(path: Path) -> bool:
-    """Whether a finished checkpoint is there; one that was broken off is none.
+    """Return whether ``path`` has a finished checkpoint.
 
     Example:
       >>> has_checkpoint(Path("no/such/folder"))
@@ -234,7 +177,7 @@ def has_checkpoint(path: Path) -> bool:
 
 def _check_free(path: Path, overwrite: bool) -> None:
     entries = list(path.iterdir()) if path.is_dir() else []
-    # Orbax deletes what is called like an older step, whosever it is.
+    # Orbax deletes any file that has the name of an older step.
     are_ours = all(
         UNFINISHED in entry.name
         or (entry.name.isdigit() and {e.name for e in entry.iterdir()} <= OURS)
@@ -250,25 +193,23 @@ def _check_free(path: Path, overwrite: bool) -> None:
         )
 
 
-def _open(path: Path, writing: bool) -> Any:
+def _open(path: Path, writing: bool) -> "ocp.CheckpointManager":
     import orbax.checkpoint as ocp
 
-    # Only a writer cleans up: what is unfinished may be at work in another process.
+    # A reader must not clean up: another process may be writing.
     options = ocp.CheckpointManagerOptions(
         enable_async_checkpointing=False,
         create=writing,
         cleanup_tmp_directories=writing,
         max_to_keep=1 if writing else None,
     )
-    handlers = {
-        "state": ocp.PyTreeCheckpointHandler(),
-        "meta": ocp.JsonCheckpointHandler(),
-    }
+    state, meta = ocp.PyTreeCheckpointHandler(), ocp.JsonCheckpointHandler()
+    handlers = {"state": state, "meta": meta}
     return ocp.CheckpointManager(path, options=options, item_handlers=handlers)
 
 
-def _read(path: Path) -> tuple[Leaves, str, dict[str, str]]:
-    """The arrays, the JSON beside them, and what the hashes of both should be."""
+def _read(path: Path) -> tuple[Params, Extra]:
+    """Return the arrays of a checkpoint and its JSON, checked by their digests."""
     import orbax.checkpoint as ocp
 
     if not has_checkpoint(path):
@@ -277,20 +218,32 @@ def _read(path: Path) -> tuple[Leaves, str, dict[str, str]]:
         with _open(path, writing=False) as manager:
             saved = manager.item_metadata(manager.latest_step())["state"]
             as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(np.ndarray), saved.tree)
-            found = manager.restore(
-                manager.latest_step(),
-                args=ocp.args.Composite(
-                    state=ocp.args.PyTreeRestore(restore_args=as_numpy),
-                    meta=ocp.args.JsonRestore(),
-                ),
+            wanted = ocp.args.Composite(
+                state=ocp.args.PyTreeRestore(restore_args=as_numpy),
+                meta=ocp.args.JsonRestore(),
             )
-        meta = found["meta"]
+            restored = manager.restore(manager.latest_step(), args=wanted)
+        meta = restored["meta"]
         expected = meta["sha256"] | {"(extra)": meta["extra_sha256"]}
-        return flatten_dict(found["state"]), meta["extra"], expected
-    except Exception as error:  # Orbax and TensorStore raise all kinds of them
+        leaves = flatten_dict(restored["state"])
+    except Exception as error:  # Orbax and TensorStore raise all kinds of errors
         raise ValueError(
             f"the checkpoint {path} is damaged: {type(error).__name__}: {error}"
         ) from error
+    if "states" not in meta:
+        raise ValueError(
+            f"the checkpoint {path} is of an older jaxembed, with other digests: train "
+            "again, or restore it with that version."
+        )
+    found = {".".join(name): hash_array(leaf) for name, leaf in leaves.items()}
+    found["(extra)"] = _hash_text(meta["extra"])
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name) != expected.get(name):
+            raise ValueError(
+                f"the checkpoint {path} is damaged at {name}: its SHA-256 is not the "
+                "one that was saved. Train again, or take a copy."
+            )
+    return unflatten_dict(leaves), meta
 
 
 def _hash_text(text: str) -> str:

@@ -50,43 +50,44 @@ def run_epoch(
     plan: Plan,
     state: TrainState,
     frozen: Params,
-    trainable_rows: Params,
     data: Data,
     examples: jax.Array,
     key: jax.Array,
     epoch: jax.Array | int,
     *,
     batch_size: int,
-    shuffle: bool,
+    shuffle: bool = True,
+    trainable_rows: Params | None = None,
 ) -> tuple[TrainState, Metrics, jax.Array]:
-    """One pass over the examples. Pure, for ``jax.jit`` and ``jax.vmap``.
+    """Train on all examples once, as one scan. Pure.
 
     Args:
-      plan: what is trained, and how.
-      state: before the epoch, its ``frozen`` empty.
-      frozen: the frozen parameters.
-      trainable_rows: see :func:`step`.
+      plan: the plan of the epoch, see :meth:`Plan.at`.
+      state: the state before the epoch.
+      frozen: frozen parameters, see :func:`step`.
       data: ``int32[N, L]`` ids and ``int32[N]`` labels.
       examples: ``int32[n]``, the examples of this run among the N.
-      key: of the run.
-      epoch: ``int32[]``, its number, folded into the key for its order and dropout.
-      batch_size: B.
+      key: random key of the run.
+      epoch: ``int32[]``, number of the epoch, folded into the key for the order of the
+        examples and for dropout.
+      batch_size: number of examples of a step, B.
       shuffle: whether the examples come in a random order.
+      trainable_rows: see :func:`step`.
 
     Returns:
       The state after the epoch; its metrics, each the sum over all examples; and
       ``int32[]``, the first step with a loss that is not finite, or -1; the number of
-      steps if only the weights after the last one are not.
+      steps if only the weights after the last step are not finite.
 
     Example:
       >>> from jaxembed import nn, optim
       >>> from jaxembed.train import create_state, make_plan
-      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.FlattenDense())
+      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.DenseHead())
       >>> ids, key = jnp.array([[1, 2], [3, 4], [5, 6]]), jax.random.key(0)
       >>> plan, _ = make_plan(model, optim.rmsprop(), ids)
       >>> state, data = create_state(plan, ids, key=key), (ids, jnp.array([0, 1, 0]))
-      >>> state, metrics, first_bad = run_epoch(plan, state, {}, {}, data,
-      ...     jnp.arange(3), key, 0, batch_size=2, shuffle=True)
+      >>> state, metrics, first_bad = run_epoch(plan, state, state.frozen, data,
+      ...     jnp.arange(3), key, 0, batch_size=2)
       >>> int(state.step), int(metrics.n_examples), int(first_bad)
       (2, 3, -1)
     """
@@ -94,14 +95,16 @@ def run_epoch(
     order_key, dropout_key = jax.random.split(jax.random.fold_in(key, epoch))
     order = permute(examples, order_key) if shuffle else examples
 
-    def body(state: TrainState, batch: tuple) -> tuple[TrainState, Metrics]:
-        examples, mask = batch
-        batch = Batch(ids[examples], labels[examples], mask)
-        return step(plan, state, frozen, trainable_rows, batch, dropout_key)
+    def body(state: TrainState, some: tuple) -> tuple[TrainState, Metrics]:
+        places, mask = some
+        batch = Batch(ids[places], labels[places], mask)
+        return step(
+            plan, state, frozen, batch, dropout_key, trainable_rows=trainable_rows
+        )
 
     state, metrics = jax.lax.scan(body, state, make_batches(order, batch_size))
-    # The last update is in no loss yet, so the weights are looked at too.
-    is_finite = _is_finite(state, trainable_rows)
+    # The last update is in no loss yet, so the weights are checked too.
+    is_finite = _is_finite(state, trainable_rows or {})
     is_bad = ~jnp.append(jnp.isfinite(metrics.loss), is_finite)
     first_bad = jnp.where(is_bad.any(), jnp.argmax(is_bad), -1)
     return state, jax.tree.map(jnp.sum, metrics), first_bad

@@ -1,7 +1,7 @@
 """Evaluation and prediction, of any number of examples."""
 
 import functools
-from typing import Any
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax
@@ -9,18 +9,23 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxembed.train._data import Checked, check_examples, check_ids
-from jaxembed.train._setup import inspect_model
+from jaxembed._checks import check_count, check_range
+from jaxembed.nn._inspect import Variables
+from jaxembed.train._data import (
+    Checked,
+    Examples,
+    check_examples,
+    check_form,
+    check_ids,
+)
+from jaxembed.train._setup import Interface, inspect_model
 from jaxembed.train._state import Params
 from jaxembed.train._step import Batch, Metrics, measure
 
 # Examples looked up at once: enough to fill a device, few enough for its memory.
 BATCH_SIZE = 1024
-
-
-@functools.partial(jax.jit, static_argnames="model")
-def _logits(model: nn.Module, params: Params, ids: jax.Array) -> jax.Array:
-    return model.apply({"params": params}, ids)
+# Fewer texts are padded to one of a few smaller shapes, each FACTOR times the next.
+FACTOR, SMALLEST = 8, 16
 
 
 @functools.partial(jax.jit, static_argnames="model")
@@ -29,30 +34,29 @@ def _measure(model: nn.Module, params: Params, batch: Batch) -> Metrics:
 
 
 def cut_batches(examples: Checked, batch_size: int = BATCH_SIZE) -> list[Batch]:
-    """Cuts examples into batches of one shape, on the device.
+    """Cut examples into batches of one shape, on the device.
 
-    One shape for any number of examples: validation and test share a program.
+    One shape for any number of examples lets validation and test share a program.
 
     Args:
       examples: ``int32[N, L]`` ids and ``int32[N]`` labels of NumPy, N > 0.
-      batch_size: B; the last batch is filled up with the last example.
+      batch_size: number of examples in a batch, B. The last batch is padded with the
+        last example.
 
     Returns:
-      Batches of ``int32[B, L]``.
+      Batches of ``int32[B, L]`` ids.
 
     Example:
       >>> batches = cut_batches((np.array([[1], [2], [3]]), np.array([0, 1, 1])), 2)
       >>> [batch.mask.tolist() for batch in batches]
       [[True, True], [True, False]]
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     ids, labels = examples
     batches = []
     for start in range(0, len(ids), batch_size):
         places = np.arange(start, start + batch_size)
-        rows = np.minimum(places, len(ids) - 1)
-        arrays = (ids[rows], labels[rows], places < len(ids))
+        numbers = np.minimum(places, len(ids) - 1)
+        arrays = ids[numbers], labels[numbers], places < len(ids)
         batches.append(Batch(*jax.device_put(arrays)))
     return batches
 
@@ -60,90 +64,154 @@ def cut_batches(examples: Checked, batch_size: int = BATCH_SIZE) -> list[Batch]:
 def evaluate_batches(
     model: nn.Module, params: Params, batches: list[Batch]
 ) -> dict[str, float]:
-    """Mean loss and accuracy over batches that are on the device already."""
-    metrics = [_measure(model, params, batch) for batch in batches]  # all dispatched
-    return means(metrics)
+    """Return mean loss and accuracy over batches on the device."""
+    # All are dispatched before the first is fetched.
+    return mean_metrics([_measure(model, params, batch) for batch in batches])
 
 
-def means(metrics: list[Metrics]) -> dict[str, float]:
-    """The mean loss and the accuracy, of sums on the device.
+def mean_metrics(metrics: list[Metrics]) -> dict[str, float]:
+    """Return the mean loss and the accuracy of sums over examples.
 
     Example:
       >>> sums = Metrics(jnp.array(3.0), jnp.array(1), jnp.array(2))
-      >>> means([sums, sums])
+      >>> mean_metrics([sums, sums])
       {'loss': 1.5, 'accuracy': 0.5}
     """
     loss, correct, n_examples = np.asarray(jax.device_get(metrics), np.float64).sum(0)
     return {"loss": float(loss / n_examples), "accuracy": float(correct / n_examples)}
 
 
+def check_validation(
+    model: nn.Module, interface: Interface, validation: Examples
+) -> Checked:
+    """Return checked validation examples, whose texts may have another length.
+
+    Args:
+      model: a Linen module, called as ``model(ids)``.
+      interface: its interface for training texts.
+      validation: ids and labels.
+
+    Raises:
+      TypeError: if it is not a pair of ids and labels.
+      ValueError: if an id or a label is out of range.
+    """
+    texts, labels = check_form(validation, "validation")
+    if texts.shape[1] != len(interface.limits):  # a model that pools takes any length
+        shapes = jax.eval_shape(model.init, jax.random.key(0), texts[:1])
+        interface = inspect_model(model, shapes, texts[:1])
+    return check_examples(interface, (texts, labels), "validation ")
+
+
 def evaluate(
     model: nn.Module,
-    variables: Any,
+    variables: Variables,
     ids: ArrayLike,
     labels: ArrayLike,
     *,
     batch_size: int = BATCH_SIZE,
 ) -> dict[str, float]:
-    """Mean loss and accuracy of a model on examples.
+    """Return mean loss and accuracy of a model on examples.
 
     Args:
       model: a Linen module, called as ``model(ids)``.
-      variables: its parameters, as ``state.variables`` of :func:`fit` has them.
-      ids: ``int[N, L]``, checked to be rows of the model's table.
+      variables: its parameters, such as ``state.variables`` of :func:`fit`.
+      ids: ``int[N, L]``; each is checked to be a row of the model's table.
       labels: ``int[N]``.
-      batch_size: how many examples are looked up at once.
+      batch_size: number of examples looked up at once.
 
     Returns:
       ``{"loss": ..., "accuracy": ...}``; the loss in nats.
 
     Raises:
-      TypeError: if ``ids`` are not integers.
+      TypeError: if ``ids`` are not integers, or ``variables`` are not a dict.
       ValueError: if there is no example, or an id or a label is out of range.
 
     Example:
       >>> from jaxembed import nn
-      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.FlattenDense())
+      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.DenseHead())
       >>> ids = np.array([[1, 2, 3], [4, 5, 6]])
       >>> variables = jax.tree.map(jnp.zeros_like, model.init(jax.random.key(0), ids))
       >>> evaluate(model, variables, ids, [0, 1])
       {'loss': 0.6931471824645996, 'accuracy': 0.5}
     """
-    texts = check_ids(ids)
-    interface = inspect_model(model, variables, texts)
-    batches = cut_batches(check_examples(interface, (texts, labels)), batch_size)
-    return evaluate_batches(model, variables["params"], batches)
+    params = _check_variables(variables)
+    texts, labels = check_form((ids, labels))
+    interface = inspect_model(model, variables, texts[:1])
+    examples = check_examples(interface, (texts, labels))
+    batches = cut_batches(examples, check_count("batch_size", batch_size))
+    return evaluate_batches(model, params, batches)
 
 
 def predict(
-    model: nn.Module, variables: Any, ids: ArrayLike, *, batch_size: int = BATCH_SIZE
-) -> jax.Array:
-    """The logits of a model for texts.
+    model: nn.Module,
+    variables: Variables,
+    ids: ArrayLike,
+    *,
+    batch_size: int = BATCH_SIZE,
+) -> np.ndarray:
+    """Return the logits of a model for texts.
+
+    Texts are padded to ``batch_size`` or, if there are few, to a fraction of it, so
+    that a stream of requests of any sizes compiles at most a few programs.
 
     Args:
-      model: see :func:`evaluate`, as for the other arguments.
-      variables: its parameters.
-      ids: ``int[N, L]``.
-      batch_size: how many texts are looked up at once.
+      model: a Linen module, called as ``model(ids)``.
+      variables: its parameters, such as ``state.variables`` of :func:`fit`.
+      ids: ``int[N, L]``; each is checked to be a row of the model's table.
+      batch_size: number of texts looked up at once.
 
     Returns:
-      ``float[N]``, of which the sigmoid is the probability of label 1, or
-      ``float[N, C]``.
+      ``float[N]`` of NumPy, whose sigmoid is the probability of label 1, or
+      ``float[N, C]``, whose softmax has the probabilities of the classes.
 
     Raises:
-      TypeError: if ``ids`` are not integers.
+      TypeError: if ``ids`` are not integers, or ``variables`` are not a dict.
       ValueError: if there is no text, or an id is out of range.
 
     Example:
       >>> from jaxembed import nn
-      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.FlattenDense())
+      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.DenseHead())
       >>> ids = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 0]])
       >>> predict(model, model.init(jax.random.key(0), ids), ids, batch_size=2).shape
       (3,)
     """
+    params = _check_variables(variables)
     texts = check_ids(ids)
-    interface = inspect_model(model, variables, texts)
-    examples = check_examples(interface, (texts, np.zeros(len(texts), np.int32)))
-    batches = cut_batches(examples, batch_size)
-    logits = [_logits(model, variables["params"], batch.ids) for batch in batches]
-    return jnp.concatenate(logits)[: len(texts)]
+    size = _choose_size(len(texts), check_count("batch_size", batch_size))
+    parts: list[np.ndarray] = []
+    for start in range(0, len(texts), size):
+        part = texts[start : start + size]
+        batch = np.zeros((size, texts.shape[1]), np.int32)
+        batch[: len(part)] = part
+        batch[len(part) :] = part[-1]  # an id that is checked anyway
+        logits, limits = _logits(model, params, batch)
+        if not parts:
+            check_range(texts, np.asarray(limits))
+        parts.append(np.asarray(logits)[: len(part)])
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def _logits(
+    model: nn.Module, params: Params, ids: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The logits, and the limits of the ids, found once when this is compiled."""
+    limits = inspect_model(model, {"params": params}, ids).limits
+    return model.apply({"params": params}, ids), jnp.asarray(limits, jnp.uint32)
+
+
+def _choose_size(n: int, batch_size: int) -> int:
+    """The number of texts to pad to: one of a few, whatever their number."""
+    size = batch_size
+    while size // FACTOR >= max(n, SMALLEST):
+        size //= FACTOR
+    return size
+
+
+def _check_variables(variables: Variables) -> Params:
+    if not isinstance(variables, Mapping) or "params" not in variables:
+        raise TypeError(
+            'variables must be {"params": ...}, got '
+            f"{type(variables).__name__}: give state.variables of a TrainState."
+        )
+    return variables["params"]

@@ -1,38 +1,78 @@
-"""Fit: the host's part of training, around compiled epochs."""
+"""Fit: a training run, epoch by epoch, and when it stops early."""
 
 import dataclasses
-import functools
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.typing import ArrayLike
-from tqdm import tqdm
 
+from jaxembed._checks import check_count
 from jaxembed._io import progress_bar
 from jaxembed.optim import SparseOptimizer
-from jaxembed.train._checkpoint import has_checkpoint, read_extra
 from jaxembed.train._data import (
     Examples,
     check_examples,
-    check_ids,
+    check_form,
     check_selection,
     make_masks,
 )
-from jaxembed.train._evaluate import cut_batches
-from jaxembed.train._history import History, Stopping
-from jaxembed.train._layout import LAYOUTS, check_layout, choose_layout, make_dense
-from jaxembed.train._program import Inputs, Program
-from jaxembed.train._resume import Progress, Saver, fingerprint
-from jaxembed.train._setup import Interface, Plan, make_plan
-from jaxembed.train._state import Params, TrainState, create_state
-from jaxembed.train._unfreeze import find_late
+from jaxembed.train._evaluate import check_validation, cut_batches
+from jaxembed.train._history import MONITORS, History
+from jaxembed.train._resume import Progress, Saver, read_identity
+from jaxembed.train._run import Inputs, Run, copy_state, make_run
+from jaxembed.train._setup import make_plan, warn_unchecked
+from jaxembed.train._state import Params, TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Stopping:
+    """When a run ends early, and which epoch's state it returns.
+
+    Attributes:
+      monitor: the metric that tells epochs apart: "val_loss", "val_accuracy", "loss"
+        or "accuracy".
+      patience: how many epochs may pass without a better one; None for no end.
+      keep_best: whether to return the state of the best epoch, not of the last.
+
+    Example:
+      >>> history = History(loss=[0.6, 0.5, 0.7, 0.8])
+      >>> [Stopping("loss", patience=n).is_over(history) for n in (2, 3)]
+      [True, False]
+    """
+
+    monitor: str = "val_loss"
+    patience: int | None = None
+    keep_best: bool = False
+
+    def check(self, has_validation: bool) -> None:
+        """Refuses to watch what is not measured.
+
+        Raises:
+          ValueError: if ``monitor`` is no metric, or needs validation data.
+        """
+        if self.monitor not in MONITORS:
+            raise ValueError(
+                f"monitor must be one of {MONITORS}, not {self.monitor!r}."
+            )
+        is_used = self.keep_best or self.patience is not None
+        if is_used and self.monitor.startswith("val_") and not has_validation:
+            raise ValueError(
+                f"stopping watches {self.monitor}: give validation=(ids, labels)."
+            )
+
+    def is_over(self, history: History) -> bool:
+        """Whether the last ``patience`` epochs brought nothing better."""
+        if self.patience is None or not len(history):
+            return False
+        return len(history) - 1 - history.best_epoch(self.monitor) >= self.patience
+
+    def is_best(self, history: History) -> bool:
+        """Whether the state of the last epoch is to be kept."""
+        return self.keep_best and history.best_epoch(self.monitor) == len(history) - 1
 
 
 def fit(
@@ -41,193 +81,139 @@ def fit(
     *,
     tx: optax.GradientTransformation,
     table_tx: SparseOptimizer | None = None,
-    layout: str = "auto",
     max_norm: float | None = None,
     epochs: int,
     batch_size: int,
     key: jax.Array,
     params: Params | None = None,
+    state: TrainState | None = None,
     examples: ArrayLike | None = None,
     validation: Examples | None = None,
     trainable_rows: ArrayLike | None = None,
     unfreeze_after: int = 0,
-    shuffle: bool = True,
-    stopping: Stopping = Stopping(),  # noqa: B008  # frozen
+    stopping: Stopping | None = None,
     checkpoint: str | Path | None = None,
     progress: bool | None = None,
     on_epoch: Callable[[History], None] | None = None,
 ) -> tuple[TrainState, History]:
-    """Trains a classifier of texts, an epoch for each call of one compiled program.
+    """Train a classifier of texts.
 
-    Everything follows from ``key``: the initial weights and, by ``fold_in`` of the
-    epoch's number, the order of the examples and dropout. So a run that goes on from
-    its checkpoint ends with the same bits as one that was not interrupted, on the same
-    kind of device.
+    An epoch is one compiled program, which a second call with the same model, ``tx``
+    and shapes reuses. Everything follows from ``key``: the initial weights and, by
+    ``fold_in`` of the number of the epoch, the order of the examples and dropout. A run
+    that is resumed from its checkpoint ends with the same bits as an uninterrupted one,
+    on the same kind of device.
 
     Args:
-      model: a Linen module, called as ``model(ids, train=...)``, that returns logits;
-        an ``Embed`` in it that is frozen is kept away from ``tx``.
+      model: a Linen module, called as ``model(ids, train=...)``, that returns logits.
+        An ``Embed`` in it with ``frozen=True`` is kept away from ``tx``.
       data: ids ``int[N, L]`` and labels ``int[N]``.
-      tx: an Optax optimizer of all that is not frozen, which is all that it sees: masks
-        and labels in it must be functions of the parameters.
-      table_tx: a row-sparse optimizer of the tables that are not frozen, which ``tx``
-        then does not see. The model must read them through their ``Embed`` only.
-      layout: "sparse" to update only the rows of a batch, "dense" to update whole
-        tables by ``table_tx.dense``, which is faster where a batch has most words;
-        "auto" measures both and takes the faster one, and ``history.layout`` says
-        which. A checkpoint remembers it.
-      max_norm: to which the norm of all gradients together is clipped.
-      epochs: how many times each example is seen.
-      batch_size: B; a last, smaller batch counts by its real examples.
+      tx: Optax optimizer of all parameters that are not frozen. Masks and labels in it
+        must be functions of the parameters.
+      table_tx: row-sparse optimizer of the tables that are not frozen, instead of
+        ``tx``. A table with more than three rows for each id of a batch is trained
+        row by row, a smaller one by ``table_tx.dense``.
+      max_norm: global norm to which all gradients together are clipped.
+      epochs: number of passes over the examples.
+      batch_size: number of examples in a step, B. A last, smaller batch counts by its
+        real examples.
       key: a JAX random key.
-      params: initial values of all parameters, or of some, such as a table of word
-        vectors; they are copied. The model draws the others.
-      examples: ``int[n]``, the examples to train on; by default all.
+      params: initial values of some or all parameters, such as a table of word vectors.
+        They are copied.
+      state: the result of an earlier call, to continue from; it is copied. ``epochs``
+        more are trained, numbered from where it ended; ``batch_size`` and the number
+        of ``examples`` must be those it was trained with.
+      examples: ``int[n]``, numbers of the examples to train on; None for all.
       validation: ids and labels to measure after each epoch.
-      trainable_rows: ``bool[V]``: the other rows of the table keep every bit, whatever
-        ``tx`` is. They are data: other rows compile nothing anew.
-      unfreeze_after: for so many epochs, tables stay as they are; then they are trained
-        too, as a group of their own with moments that start at zero; schedules go on,
-        and norms in ``tx`` are of each group. An ``Embed`` that is frozen stays so.
-      shuffle: whether each epoch has an order of its own.
-      stopping: see :class:`Stopping`.
-      checkpoint: a folder. The run is saved there after each epoch, and goes on from
+      trainable_rows: ``bool[V]``; all other rows of the table keep every bit, whatever
+        ``tx`` is. A new mask compiles nothing.
+      unfreeze_after: number of epochs in which all tables are frozen. Afterwards they
+        are trained with optimizer moments that start at zero; counts of steps, and so
+        schedules, continue. An ``Embed`` with ``frozen=True`` stays frozen.
+      stopping: see :class:`Stopping`; None to train all epochs and keep the last.
+      checkpoint: a folder. The run is saved there after each epoch, and is resumed from
         there if it was interrupted.
-      progress: whether to show a bar on stderr; None for where that is a terminal.
+      progress: whether to show a progress bar; None to show it only in a terminal.
       on_epoch: called after each epoch with the history so far.
 
     Returns:
-      The state, of which ``state.variables`` are the parameters, and the
-      :class:`History`.
+      The state, whose ``variables`` are all parameters, and the :class:`History`.
 
     Raises:
-      TypeError: if ids or examples are not integers, or ``tx`` and ``table_tx`` are
-        interchanged.
-      ValueError: if an id, a label or a row is out of range (the error says which), if
-        there are fewer examples than a batch holds, if ``table_tx`` cannot train the
-        tables, or if the checkpoint is of another run: other data, weights, settings,
-        model, optimizer, or version of JAX.
+      TypeError: if an argument has another form: ``data`` that are not a pair, ids that
+        are not integers, ``tx`` and ``table_tx`` interchanged.
+      ValueError: if an id, a label or an example is out of range (the error says which
+        one), if there are fewer examples than a batch holds, if ``table_tx`` cannot
+        train the tables, or if ``state`` or the checkpoint is of another run.
       FloatingPointError: if loss or weights are not finite, with epoch and step.
 
+    Warns:
+      UserWarning: if the ids that a table reads could not be checked.
+
     Example:
+      >>> import jax.numpy as jnp
       >>> from jaxembed import nn, optim
-      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.FlattenDense())
+      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.DenseHead())
       >>> ids, labels = jnp.array([[1, 2], [3, 4], [1, 5]]), jnp.array([0, 1, 0])
       >>> state, history = fit(model, (ids, labels), tx=optim.rmsprop(0.1), epochs=20,
       ...                      batch_size=2, key=jax.random.key(0))
       >>> history.accuracy[-1], int(state.step)
       (1.0, 40)
     """
-    first = check_ids(data[0])[:1]
-    check_layout(layout, table_tx)
-    plan, interface = make_plan(model, tx, first, table_tx=table_tx, max_norm=max_norm)
-    late = find_late(interface, unfreeze_after)
-    plan = dataclasses.replace(plan, frozen=plan.frozen | late)
-    picked = examples, validation, trainable_rows, batch_size
-    inputs = _check_inputs(interface, data, *picked)
+    if params is not None and state is not None:
+        raise ValueError("give either params or state, whose parameters continue.")
+    texts, labels = check_form(data)
+    epochs = check_count("epochs", epochs, least=0)
+    batch_size = check_count("batch_size", batch_size)
+    shape = jax.ShapeDtypeStruct((batch_size, texts.shape[1]), np.int32)
+    plan, interface = make_plan(
+        model,
+        tx,
+        shape,
+        table_tx=table_tx,
+        max_norm=max_norm,
+        unfreeze_after=unfreeze_after,
+    )
+    warn_unchecked(interface)
+    arrays = check_examples(interface, (texts, labels))
+    chosen = check_selection(examples, len(texts), batch_size)
+    batches = []
+    if validation is not None:
+        batches = cut_batches(check_validation(model, interface, validation))
+    masks = make_masks(interface, trainable_rows)
+    ids, labels, chosen = jax.device_put((*arrays, chosen))
+    inputs = Inputs(ids, labels, chosen, batches, jax.device_put(masks))
+    stopping = Stopping() if stopping is None else stopping
     stopping.check(bool(inputs.validation))
-    layout = _choose_layout(layout, checkpoint, plan, inputs, batch_size)
-    plan = make_dense(plan) if plan.sparse and layout == "dense" else plan
-    state = create_state(plan, first, key=key, params=params)
-    settings = {"batch_size": batch_size, "shuffle": shuffle}
-    program = Program(plan, inputs, key, settings, late, unfreeze_after)
-    saver = _make_saver(checkpoint, program, state, stopping, layout)
-    best = _copy(state) if stopping.keep_best else None
-    start = Progress(state, best, History(layout=layout))
-    run = saver.load(functools.partial(program.restart, start), epochs)
-    return _train(program, run, epochs, stopping, saver, progress, on_epoch)
+    start = params if state is None else state
+    sparse = read_identity(checkpoint).get("sparse")
+    run = make_run(plan, inputs, shape, key, start, sparse)
+    saver = Saver()
+    if checkpoint is not None:
+        saver = run.make_saver(checkpoint, dataclasses.asdict(stopping))
+    done = saver.load(lambda n: run.start(n, stopping.keep_best), epochs)
+    return _train(run, done, epochs, stopping, saver, progress, on_epoch)
 
 
 def _train(
-    program: Program,
-    run: Progress,
+    run: Run,
+    done: Progress,
     epochs: int,
     stopping: Stopping,
     saver: Saver,
     progress: bool | None,
     on_epoch: Callable[[History], None] | None,
 ) -> tuple[TrainState, History]:
-    with _bar(epochs, len(run.history), progress) as bar:
-        while len(run.history) < epochs and not stopping.is_over(run.history):
-            _advance(program, run, stopping, saver)
-            _show(bar, run.history)
+    history, n_done = done.history, len(done.history)
+    with progress_bar(epochs, progress=progress, initial=n_done, unit="epoch") as bar:
+        while len(history) < epochs and not stopping.is_over(history):
+            run.advance(done)
+            if stopping.is_best(history):
+                done.best = copy_state(done.state)
+            saver.save(done)
+            bar.update()
+            bar.set_postfix({name: x[-1] for name, x in history.metrics().items()})
             if on_epoch is not None:
-                on_epoch(run.history)
-    end = run.state if run.best is None else run.best
-    return end.replace(frozen=run.state.frozen), run.history
-
-
-def _bar(epochs: int, done: int, progress: bool | None) -> tqdm:
-    return progress_bar(epochs, progress=progress, initial=done, unit="epoch")
-
-
-def _show(bar: tqdm, history: History) -> None:
-    bar.update()
-    bar.set_postfix({name: values[-1] for name, values in history.metrics().items()})
-
-
-def _advance(program: Program, run: Progress, stopping: Stopping, saver: Saver) -> None:
-    """Trains for an epoch, and keeps what is to be kept of it."""
-    program.advance(run)
-    if stopping.is_best(run.history):
-        run.best = _copy(run.state)
-    saver.save(run)
-
-
-def _choose_layout(
-    layout: str, checkpoint: str | Path | None, plan: Plan, inputs: Inputs, size: int
-) -> str:
-    """The layout of a run: what is asked for, else what its checkpoint has."""
-    if not plan.sparse:
-        return "dense"
-    if layout != "auto":
-        return layout
-    if checkpoint is not None and has_checkpoint(Path(checkpoint)):
-        extra = read_extra(checkpoint)
-        run = extra.get("run", {}) if isinstance(extra, dict) else {}
-        if run.get("layout") in LAYOUTS:
-            return run["layout"]
-    return choose_layout(plan, np.asarray(inputs.ids[inputs.examples[:size]]))
-
-
-def _make_saver(
-    checkpoint: str | Path | None,
-    program: Program,
-    state: TrainState,
-    stopping: Stopping,
-    layout: str,
-) -> Saver:
-    if checkpoint is None:
-        return Saver()
-    path = Path(checkpoint)
-    if path.exists() and not path.is_dir():
-        raise FileExistsError(f"checkpoint={path} is a file: give a folder.")
-    text = program.describe(state)
-    settings: dict[str, Any] = {"program": hashlib.sha256(text.encode()).hexdigest()}
-    settings |= {"unfreeze_after": program.unfreeze_after, "layout": layout}
-    settings |= dataclasses.asdict(stopping)
-    arrays = {"examples": program.inputs, "initial weights": state.variables}
-    return Saver(path, fingerprint(program.key, arrays, settings))
-
-
-def _copy(state: TrainState) -> TrainState:
-    """A copy that training does not consume, without what it does not change."""
-    return jax.tree.map(jnp.copy, state.replace(frozen={}))
-
-
-def _check_inputs(
-    interface: Interface,
-    data: Examples,
-    examples: ArrayLike | None,
-    validation: Examples | None,
-    trainable_rows: ArrayLike | None,
-    batch_size: int,
-) -> Inputs:
-    ids, labels = check_examples(interface, data)
-    picked = check_selection(examples, len(ids), batch_size)
-    batches = []
-    if validation is not None:
-        batches = cut_batches(check_examples(interface, validation, "validation "))
-    ids, labels, picked = (jax.device_put(array) for array in (ids, labels, picked))
-    masks = jax.device_put(make_masks(interface, trainable_rows))
-    return Inputs(ids, labels, picked, batches, masks)
+                on_epoch(history)
+    end = done.state if done.best is None else done.best
+    return end.replace(frozen=done.state.frozen), history

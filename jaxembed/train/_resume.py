@@ -1,25 +1,33 @@
-"""Resume: a run on disk after each epoch, to go on from there bit by bit."""
+"""Resume: a run on disk after each epoch, resumed bit by bit."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from jaxembed.train._checkpoint import fill, has_checkpoint, hash_tree, restore, save
+from jaxembed.train._arrays import fill, hash_tree
+from jaxembed.train._checkpoint import (
+    has_checkpoint,
+    read_extra,
+    restore_arrays,
+    save,
+)
 from jaxembed.train._history import History
 from jaxembed.train._state import TrainState
+
+Identity = dict[str, Any]
 
 
 @dataclasses.dataclass
 class Progress:
-    """How far a run has come.
+    """The state of a run between two epochs.
 
     Attributes:
-      state: after the last epoch.
-      best: after the best epoch, where that is kept, without what is frozen.
-      history: of all epochs so far.
+      state: state after the last epoch.
+      best: state after the best epoch, where ``Stopping.keep_best`` asks for it.
+      history: metrics of all epochs so far.
     """
 
     state: TrainState
@@ -28,17 +36,17 @@ class Progress:
 
 
 def fingerprint(
-    key: jax.Array, arrays: dict[str, Any], settings: dict[str, Any]
-) -> dict[str, Any]:
-    """What makes two runs the same, as JSON.
+    key: jax.Array, arrays: Mapping[str, object], settings: Mapping[str, object]
+) -> Identity:
+    """Return what makes two runs the same, as JSON.
 
     Args:
-      key: of the run.
+      key: random key of the run.
       arrays: trees of arrays by name.
       settings: numbers and texts by name.
 
     Returns:
-      The key and the settings as they are, and a SHA-256 for each tree of arrays.
+      The key, the settings, and a SHA-256 for each tree of arrays.
 
     Example:
       >>> run = fingerprint(jax.random.key(7), {"examples": [1]}, {"size": 2})
@@ -50,33 +58,46 @@ def fingerprint(
     return {"key": numbers, **digests, **settings}
 
 
+def read_identity(path: str | Path | None) -> Identity:
+    """Return the identity of the run that was saved at ``path``; {} if there is none.
+
+    Raises:
+      ValueError: if the checkpoint is damaged.
+    """
+    if path is None or not has_checkpoint(Path(path)):
+        return {}
+    extra = read_extra(path)
+    run = extra.get("run", {}) if isinstance(extra, dict) else {}
+    return run if isinstance(run, dict) else {}
+
+
 @dataclasses.dataclass(frozen=True)
 class Saver:
-    """Where a run is saved, and which run it is.
+    """The folder of a run, and the identity of the run.
 
     Attributes:
-      path: a folder, or None for a run that is not saved.
+      path: a folder; None for a run that is not saved.
       identity: the :func:`fingerprint` of the run.
     """
 
     path: Path | None = None
-    identity: dict[str, Any] = dataclasses.field(default_factory=dict)
+    identity: Identity = dataclasses.field(default_factory=dict)
 
     def load(self, start: Callable[[int], Progress], epochs: int) -> Progress:
-        """The run that was saved, or its start if there is none yet.
+        """Return the saved run, or a new one if none is saved.
 
         Args:
-          start: called with a number of epochs; gives the run before its first, in the
-            form that it has after so many.
-          epochs: how many it is to have.
+          start: called with a number of epochs; returns a run in the form that it has
+            after that number of epochs.
+          epochs: number of epochs that the run is to have.
 
         Raises:
-          ValueError: if what is there is damaged, is longer than ``epochs``, or is
-            another run: the error says in what they differ.
+          ValueError: if the checkpoint is damaged, has more than ``epochs`` epochs, or
+            is of another run; the error says in what they differ.
         """
         if self.path is None or not has_checkpoint(self.path):
             return start(0)
-        tree, extra = restore(self.path)
+        tree, extra = restore_arrays(self.path)
         saved = extra.get("run", {})
         differing = [n for n in self.identity if saved.get(n) != self.identity[n]]
         if differing:
@@ -95,7 +116,7 @@ class Saver:
         return Progress(filled["state"], filled.get("best"), history)
 
     def save(self, progress: Progress) -> None:
-        """Replaces the run that was saved, whole or not at all."""
+        """Replace the saved run atomically."""
         if self.path is not None:
             extra = {"run": self.identity, "history": progress.history.to_dict()}
             save(self.path, _as_tree(progress), extra, overwrite=True)

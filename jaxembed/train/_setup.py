@@ -1,125 +1,221 @@
-"""Plan: what is fixed when a training program is compiled, read off the model."""
+"""Setup: what is fixed when a training program is compiled, read off the model."""
 
 import dataclasses
-import functools
 import inspect
-from typing import Any, NamedTuple
+import warnings
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import numpy as np
 import optax
-from jax.typing import ArrayLike
 
-from jaxembed.nn import Embed, embedding_bag, lookup
-from jaxembed.nn._summary import Call, find_tables, is_frozen, record_calls
+from jaxembed._checks import MAX_IDS, check_count, check_positive
+from jaxembed.nn._hooks import check_embed
+from jaxembed.nn._inspect import Ids, Path, Table, Variables, find_tables
+from jaxembed.nn._row_grads import check_lookups
 from jaxembed.optim import SparseOptimizer
-from jaxembed.train._sparse import check_reads
+
+Paths = frozenset[Path]
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is fixed when a training program is compiled. Equal plans share it.
+    """Settings that are fixed when a training program is compiled.
+
+    A plan is a static argument of ``jax.jit``. Plans are equal if they have an equal
+    model and the same optimizers, so reuse ``tx`` to reuse a compiled program.
 
     Attributes:
       model: a Linen module, called as ``model(ids, train=...)``.
-      tx: the Optax optimizer of the trainable parameters, but for row-sparse tables.
-      frozen: the paths of the parameters that stay as they are.
-      table_tx: the optimizer of row-sparse tables.
-      sparse: the paths of these tables.
-      max_norm: to which the norm of all gradients together is clipped, or None.
+      tx: Optax optimizer of the trainable parameters.
+      table_tx: row-sparse optimizer of ``tables``; None to train them with ``tx``.
+      max_norm: largest global norm of all gradients together; None for no limit.
+      frozen: paths of the parameters that are never trained.
+      tables: paths of the tables that ``table_tx`` trains.
+      late: paths of the tables that are frozen in the first epochs.
+      unfreeze_after: number of epochs for which ``late`` is frozen.
     """
 
     model: nn.Module
     tx: optax.GradientTransformation
-    frozen: frozenset[tuple[str, ...]] = frozenset()
     table_tx: SparseOptimizer | None = None
-    sparse: frozenset[tuple[str, ...]] = frozenset()
     max_norm: float | None = None
+    frozen: Paths = frozenset()
+    tables: Paths = frozenset()
+    late: Paths = frozenset()
+    unfreeze_after: int = 0
+
+    def __post_init__(self) -> None:
+        # Once: jit asks for it at each call, and a model hashes all of its fields.
+        object.__setattr__(self, "_hash", hash(tuple(vars(self).values())))
+
+    def __hash__(self) -> int:
+        return self.__dict__["_hash"]
+
+    def at(self, epoch: int) -> "Plan":
+        """Return the plan of one epoch, in which ``late`` is frozen or trained."""
+        frozen = self.frozen
+        if epoch < self.unfreeze_after:
+            frozen |= self.late
+        return dataclasses.replace(
+            self, frozen=frozen, late=frozenset(), unfreeze_after=0
+        )
 
 
 class Interface(NamedTuple):
-    """What a model takes and gives.
+    """Inputs that a model accepts, and outputs that it returns.
 
     Attributes:
-      num_embeddings: ids are below it: V of the smallest table that reads them; None
-        if there is none.
-      classes: how many classes its logits tell apart.
-      frozen: the paths of the tables that stay as they are.
-      tables: the calls of all tables, by the path of the table.
+      limits: ``int64[L]``; ids in column l must be below ``limits[l]``.
+      classes: number of classes that the logits tell apart.
+      tables: the tables of the model, by path.
     """
 
-    num_embeddings: int | None
+    limits: np.ndarray
     classes: int
-    frozen: frozenset[tuple[str, ...]]
-    tables: dict[tuple[str, ...], Call]
+    tables: dict[Path, Table]
+
+    @property
+    def frozen(self) -> Paths:
+        """Paths of the tables with ``frozen=True``."""
+        return frozenset(path for path, t in self.tables.items() if t.frozen)
+
+    @property
+    def unchecked(self) -> list[str]:
+        """Names of the tables whose ids cannot be checked before training."""
+        tables = self.tables.items()
+        return [".".join(path) for path, table in tables if table.columns is None]
 
 
-def inspect_model(model: nn.Module, variables: Any, ids: ArrayLike) -> Interface:
-    """The :class:`Interface` of a model, found by running it on shapes alone.
+def inspect_model(model: nn.Module, variables: Variables, ids: Ids) -> Interface:
+    """Return the :class:`Interface` of a model, from its shapes alone.
+
+    Args:
+      model: a Linen module, called as ``model(ids)``.
+      variables: the result of ``model.init``, or its shapes.
+      ids: ``int[B, L]``, or its shape.
 
     Raises:
-      ValueError: if it returns other axes than ``[B]`` or ``[B, C]``.
+      ValueError: if the model returns other axes than ``[B]`` or ``[B, C]``.
 
     Example:
       >>> import jax.numpy as jnp
-      >>> from jaxembed.nn import Embed, FlattenDense, TextClassifier
-      >>> model, ids = TextClassifier(Embed(9, 2), FlattenDense()), jnp.array([[1, 2]])
-      >>> inspect_model(model, model.init(jax.random.key(0), ids), ids)[:3]
-      (9, 2, frozenset())
+      >>> from jaxembed.nn import DenseHead, Embed, TextClassifier
+      >>> model, ids = TextClassifier(Embed(9, 2), DenseHead()), jnp.array([[1, 2]])
+      >>> inspect_model(model, model.init(jax.random.key(0), ids), ids)[:2]
+      (array([9, 9]), 2)
     """
-    calls = record_calls(model, variables, ids)
-    tables = find_tables(calls)
-    output = calls[-1].output
-    shape: tuple[int, ...] = () if output is None else output.shape
+    calls, tables = find_tables(model, variables, ids)
+    shape: tuple[int, ...] = getattr(calls[-1].output, "shape", ())
     if len(shape) not in (1, 2):
         raise ValueError(
             "the model must return logits with the axes [B] or [B, C], got "
             f"{list(shape)}."
         )
-    # A table of positions, or of anything but the ids, says nothing about them.
-    limits = [t.module.num_embeddings for t in tables.values() if t.reads_ids]
-    frozen = [path for path, table in tables.items() if is_frozen(table.module)]
-    classes = 2 if len(shape) == 1 else shape[1]
-    return Interface(min(limits, default=None), classes, frozenset(frozen), tables)
+    limits = np.full(np.shape(ids)[-1], MAX_IDS)
+    for table in tables.values():
+        if table.columns is not None:
+            n_rows = table.module.num_embeddings
+            limits[table.columns] = np.minimum(limits[table.columns], n_rows)
+    return Interface(limits, 2 if len(shape) == 1 else shape[1], tables)
+
+
+def warn_unchecked(interface: Interface) -> None:
+    """Warn if there is a table whose ids could not be checked."""
+    if not interface.tables:
+        warnings.warn(
+            "ids were not checked: the model has no Embed of Linen that would say how "
+            "many rows there are. An id out of range may read as NaN.",
+            stacklevel=3,
+        )
+    if interface.unchecked:
+        warnings.warn(
+            "ids were not checked against the rows of "
+            f"{', '.join(interface.unchecked)}: the model computes the ids that it "
+            "looks up there, or looks them up in an nn.scan or nn.vmap. An id out of "
+            "range reads as NaN.",
+            stacklevel=3,
+        )
 
 
 def make_plan(
     model: nn.Module,
     tx: optax.GradientTransformation,
-    ids: ArrayLike,
+    ids: Ids,
     *,
     table_tx: SparseOptimizer | None = None,
     max_norm: float | None = None,
+    unfreeze_after: int = 0,
 ) -> tuple[Plan, Interface]:
-    """The plan that trains all of ``model`` but its frozen tables.
+    """Return the plan that trains all of ``model`` but its frozen tables.
 
     Args:
       model: a Linen module, called as ``model(ids, train=...)``.
       tx: an Optax optimizer.
-      ids: ``int[B, L]``; only the shape counts.
-      table_tx: an optimizer of the tables that are not frozen, row by row.
-      max_norm: to which the norm of all gradients together is clipped.
+      ids: ``int[B, L]``, or its shape.
+      table_tx: a row-sparse optimizer of the tables that are not frozen.
+      max_norm: global norm to which all gradients together are clipped.
+      unfreeze_after: number of epochs for which all tables are frozen.
 
     Returns:
-      The plan, and what it was made from.
+      The plan, and the interface of the model.
 
     Raises:
-      TypeError: if the model does not take ``train``, or an optimizer is of the kind
-        of the other.
-      ValueError: if it has variables that are no parameters, or no table for
-        ``table_tx``, or if ``max_norm`` is not positive.
+      TypeError: if the model does not take ``train``, if ``tx`` and ``table_tx`` are
+        interchanged, or if a number has another type.
+      ValueError: if the model has variables that are not parameters, if there is no
+        table for ``table_tx`` or to unfreeze, or if a number is out of range.
 
     Example:
       >>> import jax.numpy as jnp
       >>> from jaxembed import nn, optim
-      >>> model = nn.TextClassifier(nn.Embed(9, 2, frozen=True), nn.FlattenDense())
+      >>> model = nn.TextClassifier(nn.Embed(9, 2, frozen=True), nn.DenseHead())
       >>> plan, _ = make_plan(model, optim.rmsprop(), jnp.array([[1, 2, 3]]))
       >>> plan.frozen
       frozenset({('embed', 'embedding')})
     """
+    shapes = _find_shapes(model, ids)
+    interface = inspect_model(model, shapes, ids)
+    _check_optimizers(tx, table_tx)
+    trained = frozenset(interface.tables) - interface.frozen
+    tables: Paths = frozenset()
+    if table_tx is not None:
+        tables = trained
+        if not tables:
+            raise ValueError("table_tx is given, and the model has no table to train.")
+        for path in sorted(tables):
+            check_embed(interface.tables[path].module, ".".join(path))
+            check_lookups(model, shapes, ids, path)
+    unfreeze_after = check_count("unfreeze_after", unfreeze_after, least=0)
+    if unfreeze_after and not trained:
+        raise ValueError(
+            f"unfreeze_after is {unfreeze_after}, and the model has no table that "
+            "could be unfrozen: leave it out, or make a table with frozen=False."
+        )
+    plan = Plan(
+        model,
+        tx,
+        table_tx,
+        None if max_norm is None else check_positive("max_norm", max_norm),
+        frozen=interface.frozen,
+        tables=tables,
+        late=trained if unfreeze_after else frozenset(),
+        unfreeze_after=unfreeze_after,
+    )
+    return plan, interface
+
+
+def _find_shapes(model: nn.Module, ids: Ids) -> Variables:
+    """The shapes of the model's parameters."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"model must be a flax.linen.Module, got {type(model).__name__}: an NNX "
+            "model is bridged by flax.nnx.bridge.to_linen."
+        )
     arguments = inspect.signature(type(model).__call__).parameters
-    if "train" not in arguments:
+    takes_any = any(a.kind is a.VAR_KEYWORD for a in arguments.values())
+    if "train" not in arguments and not takes_any:
         raise TypeError(
             f"{type(model).__name__} must take the argument train: bool, which says "
             f"whether dropout is active; it takes {list(arguments)[1:]}."
@@ -130,68 +226,22 @@ def make_plan(
             f"the model must have parameters only, got the collections {list(shapes)}: "
             "a layer like BatchNorm is not supported."
         )
-    interface = inspect_model(model, shapes, ids)
-    _check_optimizers(tx, table_tx, max_norm)
-    max_norm = None if max_norm is None else float(max_norm)
-    sparse = frozenset() if table_tx is None else _find_sparse(interface)
-    for path in sorted(sparse):
-        check_reads(model, shapes, ids, path)
-    plan = Plan(model, tx, interface.frozen, table_tx, sparse, max_norm)
-    return plan, interface
+    return shapes
 
 
-def _find_sparse(interface: Interface) -> frozenset[tuple[str, ...]]:
-    tables = {p: c for p, c in interface.tables.items() if p not in interface.frozen}
-    for path, call in tables.items():
-        _check_module(".".join(path), call.module)
-    if not tables:
-        raise ValueError("table_tx is given, and the model has no table to train.")
-    return frozenset(tables)
-
-
-def _check_module(name: str, module: Any) -> None:
-    """Refuses an Embed whose rows may have other gradients than its table's."""
-    kind = type(module)
-    if not isinstance(module, Embed):
-        raise ValueError(
-            f"table_tx trains {name} row by row, and so it must be of a "
-            f"jaxembed.nn.Embed, not a {kind.__name__} of Flax."
-        )
-    reads: dict[str, tuple[Any, Any]] = {"lookup_fn": (module.lookup_fn, lookup)}
-    reads |= {"bag_fn": (module.bag_fn, embedding_bag)}
-    reads |= {
-        method: (getattr(kind, method), getattr(Embed, method))
-        for method in ("read_rows", "read_bags")
-    }
-    for attribute, (found, ours) in reads.items():
-        is_ours = found is ours or (
-            isinstance(found, functools.partial)
-            and found.func is ours
-            and not found.args
-            and found.keywords in ({"mode": "fill"}, {"mode": "promise_in_bounds"})
-        )
-        if not is_ours:
-            raise ValueError(
-                f"table_tx trains {name} row by row, for which its {attribute} must be "
-                f"that of jaxembed.nn or a partial of it with mode='fill' or "
-                f"'promise_in_bounds', got {found}: train it with tx, without table_tx."
-            )
-
-
-def _check_optimizers(tx: Any, table_tx: Any, max_norm: float | None) -> None:
+def _check_optimizers(tx: object, table_tx: object) -> None:
     if isinstance(tx, SparseOptimizer):
         raise TypeError(
             "tx is a row-sparse optimizer, which can train tables only: give it as "
             "table_tx, and an Optax optimizer of the other parameters as tx."
+        )
+    if not (hasattr(tx, "init") and hasattr(tx, "update")):
+        raise TypeError(
+            "tx must be an Optax optimizer, such as jaxembed.optim.rmsprop(), got "
+            f"{tx!r}."
         )
     if table_tx is not None and not isinstance(table_tx, SparseOptimizer):
         raise TypeError(
             f"table_tx must be a row-sparse optimizer of jaxembed.optim, got "
             f"{type(table_tx).__name__}: an Optax one trains the tables as tx."
         )
-    if max_norm is None:
-        return
-    if np.ndim(max_norm) or np.asarray(max_norm).dtype.kind not in "fiu":
-        raise TypeError(f"max_norm must be a number, got {max_norm!r}.")
-    if not 0 < max_norm < float("inf"):
-        raise ValueError(f"max_norm must be a positive number, got {max_norm}.")

@@ -1,19 +1,20 @@
 """State: what a training run carries from step to step."""
 
-import functools
 import math
-from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
+import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import ArrayLike
 
-from jaxembed.train._setup import Plan
-from jaxembed.train._sparse import init_states
+from jaxembed.optim._dense_or_sparse import choose_sparse
+from jaxembed.optim._sparse import RowState
+from jaxembed.optim._tables import Params
+from jaxembed.train._arrays import check_params
+from jaxembed.train._setup import Ids, Path, Paths, Plan
 
-Params = dict[str, Any]
 # Folded into the key for the initial weights; no epoch has this number.
 INIT = 2**32 - 1
 # Fewer numbers are drawn by code that compiles in half the time, and is four times as
@@ -22,46 +23,47 @@ MANY = 5_000_000
 
 
 class TrainState(flax.struct.PyTreeNode):
-    """What training changes, and the frozen parameters beside it.
+    """Parameters of a model, and what training needs beside them.
+
+    A table that is trained row by row is in ``tables``, any other in ``params``.
 
     Attributes:
-      step: ``int32[]``, how many steps were made.
-      params: the trainable parameters, but for row-sparse tables.
-      opt_state: the optimizer's state for them.
-      frozen: the frozen parameters, which no optimizer sees.
-      tables: the row-sparse tables.
-      table_states: their optimizer's :class:`jaxembed.optim.RowState`, at their paths.
+      step: ``int32[]``, number of steps done.
+      params: trainable parameters, except row-sparse tables.
+      opt_state: optimizer state of ``params``.
+      frozen: parameters that are never trained; no optimizer sees them.
+      tables: row-sparse tables.
+      table_states: their :class:`jaxembed.optim.RowState`, at the same paths.
     """
 
     step: jax.Array
     params: Params
-    opt_state: Any
-    frozen: Params
+    opt_state: optax.OptState
+    frozen: Params = flax.struct.field(default_factory=dict)
     tables: Params = flax.struct.field(default_factory=dict)
     table_states: Params = flax.struct.field(default_factory=dict)
 
     @property
     def variables(self) -> dict[str, Params]:
-        """All parameters, as ``model.apply`` wants them."""
-        return self.variables_with(self.frozen)
-
-    def variables_with(self, frozen: Params) -> dict[str, Params]:
-        """All parameters, where the frozen ones are kept apart."""
-        return {"params": merge(merge(self.params, self.tables), frozen)}
+        """All parameters, as ``model.apply`` takes them."""
+        return {"params": merge(self.params, self.tables, self.frozen)}
 
 
-def merge(params: Params, frozen: Params) -> Params:
-    """One tree of two that have no leaf in common.
+def merge(*trees: Params) -> Params:
+    """Return one tree of several that have no leaf in common.
 
     Example:
       >>> merge({"head": {"kernel": 1}}, {"embed": {"embedding": 2}})
       {'head': {'kernel': 1}, 'embed': {'embedding': 2}}
     """
-    return unflatten_dict(flatten_dict(params) | flatten_dict(frozen))
+    leaves: dict[Path, jax.Array] = {}
+    for tree in trees:
+        leaves |= flatten_dict(tree)
+    return unflatten_dict(leaves)
 
 
-def split(params: Params, paths: frozenset[tuple[str, ...]]) -> tuple[Params, Params]:
-    """The leaves that are not at ``paths``, and those that are.
+def split(params: Params, paths: Paths) -> tuple[Params, Params]:
+    """Return the leaves that are not at ``paths``, and the leaves at ``paths``.
 
     Example:
       >>> split({"a": {"b": 1}, "c": 2}, frozenset([("a", "b")]))
@@ -74,66 +76,161 @@ def split(params: Params, paths: frozenset[tuple[str, ...]]) -> tuple[Params, Pa
 
 
 def create_state(
-    plan: Plan, ids: ArrayLike, *, key: jax.Array, params: Params | None = None
+    plan: Plan,
+    ids: Ids,
+    *,
+    key: jax.Array,
+    params: Params | None = None,
+    sparse: Paths | None = None,
 ) -> TrainState:
-    """The state before the first step.
+    """Return the state before the first step.
+
+    It works under ``jax.eval_shape``, ``jax.vmap`` and ``jax.jit``.
 
     Args:
-      plan: of the run.
-      ids: ``int[B, L]``; only the shape counts.
-      key: for the initial weights.
-      params: initial values of all parameters, or of some, which are copied.
+      plan: the plan of the run.
+      ids: ``int[B, L]`` of one batch, or its shape. The shapes decide which tables are
+        trained row by row; see :func:`choose_sparse`.
+      key: random key of the initial weights.
+      params: initial values of some or all parameters, which are copied.
+      sparse: paths of the tables to train row by row, such as those of a checkpoint;
+        None to decide by the shapes.
 
     Returns:
       :class:`TrainState`.
 
     Raises:
-      ValueError: if ``params`` are none of the model's, or have other shapes.
+      ValueError: if ``params`` has an unknown name or another shape.
 
     Example:
       >>> from jaxembed import nn, optim
       >>> from jaxembed.train import make_plan
-      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.FlattenDense())
+      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.DenseHead())
       >>> ids = jnp.zeros((1, 3), jnp.int32)
       >>> plan, _ = make_plan(model, optim.rmsprop(), ids)
       >>> state = create_state(plan, ids, key=jax.random.key(0))
       >>> jax.tree.map(jnp.shape, state.params["embed"])
       {'embedding': (9, 2)}
     """
-    check_params(plan, ids, params)
+    shape = jax.ShapeDtypeStruct(jnp.shape(ids), jnp.int32)
+    shapes = jax.eval_shape(plan.model.init, jax.random.key(0), shape)["params"]
+    check_params(shapes, params)
+    leaves = flatten_dict(shapes)
+    if sparse is None:
+        sparse = choose_sparse(plan.tables, shape, shapes)
     # A copy: training donates its buffers.
     params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params or {})
-    start = jax.jit(functools.partial(start_state, plan, ids)).trace(key, params)
-    n_numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(start.out_info))
+    if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((key, params))):
+        return start_state(plan, sparse, shape.shape, key, params)
+    n_numbers = sum(math.prod(leaf.shape) for leaf in leaves.values())
     is_small = jax.default_backend() == "cpu" and n_numbers < MANY
-    options = {"xla_backend_optimization_level": 0} if is_small else None
-    return start.lower().compile(options)(key, params)
+    return (_start_small if is_small else _start)(
+        plan, sparse, shape.shape, key, params
+    )
 
 
 def start_state(
-    plan: Plan, ids: ArrayLike, key: jax.Array, params: Params
+    plan: Plan, sparse: Paths, shape: tuple[int, ...], key: jax.Array, params: Params
 ) -> TrainState:
-    """The state of :func:`create_state`, unchecked. Pure, for ``jax.vmap``."""
+    """Return the state of :func:`create_state`, without checks."""
+    ids = jnp.zeros((1, *shape[1:]), jnp.int32)
     drawn = plan.model.init(jax.random.fold_in(key, INIT), ids)["params"]
-    rest, frozen = split(merge(drawn, params), plan.frozen)
-    rest, tables = split(rest, plan.sparse)
-    states = init_states(plan.table_tx, tables)
+    rest, frozen = split(merge(drawn, params), plan.at(0).frozen)
+    rest, tables = split(rest, sparse)
     step = jnp.zeros((), jnp.int32)
-    return TrainState(step, rest, plan.tx.init(rest), frozen, tables, states)
+    opt_state = make_tx(plan).init(rest)
+    states = init_states(plan, tables)
+    return TrainState(step, rest, opt_state, frozen, tables, states)
 
 
-def check_params(plan: Plan, ids: ArrayLike, params: Params | None) -> None:
-    """Refuses initial values that are none of the model's parameters.
+_static = ("plan", "sparse", "shape")
+_start = jax.jit(start_state, static_argnames=_static)
+_start_small = jax.jit(
+    start_state,
+    static_argnames=_static,
+    compiler_options={"xla_backend_optimization_level": 0},
+)
 
-    Raises:
-      ValueError: names the first one, and the shape it should have.
+
+def make_tx(plan: Plan) -> optax.GradientTransformation:
+    """Return the Optax optimizer of all parameters but the row-sparse tables.
+
+    Tables of ``plan.table_tx`` that are not row-sparse are trained by its dense form.
+    The form of the optimizer's state is the same whether there are any.
     """
-    shapes = jax.eval_shape(plan.model.init, jax.random.key(0), ids)["params"]
-    expected = {path: leaf.shape for path, leaf in flatten_dict(shapes).items()}
-    for path, leaf in sorted(flatten_dict(params or {}).items()):
-        if jnp.shape(leaf) != expected.get(path):
-            known = ", ".join(".".join(path) for path in expected)
+    if plan.table_tx is None:
+        return plan.tx
+
+    def label(params: Params) -> Params:
+        paths = flatten_dict(params)
+        names = {path: "tables" if path in plan.tables else "rest" for path in paths}
+        return unflatten_dict(names)
+
+    return optax.partition({"tables": plan.table_tx.dense, "rest": plan.tx}, label)
+
+
+def init_states(plan: Plan, tables: Params, count: ArrayLike = 0) -> Params:
+    """Return the row-sparse optimizer states of some tables, after ``count`` steps."""
+    if plan.table_tx is None:
+        return {}
+    states: dict[Path, RowState] = {
+        path: plan.table_tx.init(table, count)
+        for path, table in flatten_dict(tables).items()
+    }
+    return unflatten_dict(states)
+
+
+def unfreeze(plan: Plan, sparse: Paths, state: TrainState) -> TrainState:
+    """Return a state in which the tables of ``plan.late`` are trained.
+
+    Their moments start at zero. All other optimizer state is unchanged, including the
+    counts of steps, by which schedules continue.
+
+    Args:
+      plan: the plan of the run.
+      sparse: paths of the tables to train row by row.
+      state: the state after ``plan.unfreeze_after`` epochs.
+
+    Returns:
+      :class:`TrainState`.
+
+    Example:
+      >>> from jaxembed import nn, optim
+      >>> from jaxembed.train import make_plan
+      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.DenseHead())
+      >>> ids, tx = jnp.array([[1, 2]]), optim.rmsprop()
+      >>> plan, _ = make_plan(model, tx, ids, unfreeze_after=1)
+      >>> state = create_state(plan, ids, key=jax.random.key(0))
+      >>> after = unfreeze(plan, frozenset(), state)
+      >>> sorted(state.params), sorted(after.params)
+      (['head'], ['embed', 'head'])
+    """
+    frozen, late = split(state.frozen, plan.late)
+    rest, tables = split(late, sparse)
+    params = merge(state.params, rest)
+    # By their place in the optimizer state, leaves are told apart without its types.
+    old = dict(jax.tree_util.tree_leaves_with_path(state.opt_state))
+
+    def carry(path: tuple, fresh: jax.Array) -> jax.Array:
+        if path not in old:
+            # A copy: an optimizer may keep the parameters, and both are donated.
+            return jnp.copy(fresh)
+        if jnp.shape(old[path]) != jnp.shape(fresh):
             raise ValueError(
-                f"params: {'.'.join(path)} must have the shape {expected.get(path)}, "
-                f"as the model makes it, got {jnp.shape(leaf)}; the model has {known}."
+                f"unfreeze_after needs an optimizer with state of its own for each "
+                f"parameter; in tx, {jax.tree_util.keystr(path)} has the shape "
+                f"{jnp.shape(fresh)} with the tables and {jnp.shape(old[path])} "
+                "without them."
             )
+        return old[path]
+
+    fresh = make_tx(plan).init(params)
+    opt_state = jax.tree_util.tree_map_with_path(carry, fresh)
+    states = init_states(plan, tables, state.step)
+    return state.replace(
+        params=params,
+        opt_state=opt_state,
+        frozen=frozen,
+        tables=merge(state.tables, tables),
+        table_states=merge(state.table_states, states),
+    )

@@ -5,19 +5,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from flax.traverse_util import flatten_dict
 
+from jaxembed.nn._row_grads import Reads, apply_with_taps, make_taps
 from jaxembed.optim import apply_updates, mask_rows
+from jaxembed.optim._tables import clip, sum_rows, update_tables
 from jaxembed.train._setup import Plan
-from jaxembed.train._sparse import (
-    Taps,
-    apply_with_taps,
-    clip,
-    find_reads,
-    sum_rows,
-    update_tables,
-    zeros_like,
-)
-from jaxembed.train._state import Params, TrainState, split
+from jaxembed.train._state import Params, TrainState, make_tx, merge, split
 
 
 def example_losses(logits: jax.Array, labels: jax.Array) -> jax.Array:
@@ -112,23 +106,25 @@ def step(
     plan: Plan,
     state: TrainState,
     frozen: Params,
-    trainable_rows: Params,
     batch: Batch,
     key: jax.Array,
+    *,
+    trainable_rows: Params | None = None,
 ) -> tuple[TrainState, Metrics]:
-    """One step of gradient descent on the mean loss of a batch. Pure.
+    """Do one step of gradient descent on the mean loss of a batch. Pure.
 
     Of a row-sparse table, only the rows of the batch are read and written: its gradient
-    is that of the rows which the model looks up, by a tap behind each lookup.
+    is that of the rows that the model looks up, taken by a tap behind each lookup.
 
     Args:
-      plan: what is trained, and how; static under ``jax.jit``.
-      state: before the step, its ``frozen`` empty.
-      frozen: the frozen parameters.
+      plan: the plan of the epoch, see :meth:`Plan.at`; static under ``jax.jit``.
+      state: the state before the step.
+      frozen: frozen parameters, such as ``state.frozen`` or a copy that several states
+        share. ``state.frozen`` itself is neither read nor changed.
+      batch: a batch with at least one real example.
+      key: random key of dropout; the number of the step is folded in.
       trainable_rows: ``bool[V]`` at the path of each table of which only some rows are
-        trained; the others keep every bit. Data: another mask does not retrace.
-      batch: with at least one real example.
-      key: for dropout; the step's number is folded in.
+        trained; all other rows keep every bit. A new mask does not retrace.
 
     Returns:
       The state after the step, and the metrics of the batch before it.
@@ -136,31 +132,34 @@ def step(
     Example:
       >>> from jaxembed import nn, optim
       >>> from jaxembed.train import create_state, make_plan
-      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.FlattenDense())
+      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.DenseHead())
       >>> tx, key, ids = optim.rmsprop(), jax.random.key(0), jnp.array([[1, 2, 3]])
       >>> plan, _ = make_plan(model, tx, ids)
       >>> state = create_state(plan, ids, key=key)
       >>> batch = Batch(ids, jnp.array([1]), jnp.array([True]))
-      >>> state, metrics = step(plan, state, {}, {}, batch, key)
+      >>> state, metrics = step(plan, state, state.frozen, batch, key)
       >>> state.step, metrics.n_examples
       (Array(1, dtype=int32), Array(1, dtype=int32))
     """
     rngs = {"dropout": jax.random.fold_in(key, state.step)}
-    reads = find_reads(plan.model, state.variables_with(frozen), batch.ids, plan.sparse)
+    sparse = frozenset(flatten_dict(state.tables))
+    variables = {"params": merge(state.params, state.tables, frozen)}
+    taps = make_taps(plan.model, variables, batch.ids, sparse)
 
-    def mean_loss(params: Params, taps: Taps) -> tuple[jax.Array, tuple]:
-        variables = state.replace(params=params).variables_with(frozen)
+    def mean_loss(params: Params, taps: Reads) -> tuple[jax.Array, tuple]:
+        variables = {"params": merge(params, state.tables, frozen)}
         logits, ids = apply_with_taps(plan.model, variables, batch.ids, taps, rngs)
         metrics = measure(logits, batch)
         return metrics.loss / metrics.n_examples, (metrics, ids)
 
     both = jax.grad(mean_loss, argnums=(0, 1), has_aux=True)
-    (grads, row_grads), (metrics, ids) = both(state.params, zeros_like(reads))
-    masks, row_masks = split(trainable_rows, plan.sparse)
+    (grads, row_grads), (metrics, ids) = both(state.params, taps)
+    masks, row_masks = split(trainable_rows or {}, sparse)
     grads = mask_rows(grads, masks)
     sums, states = sum_rows(state.table_states, row_grads, ids, row_masks)
     grads, sums = clip(grads, sums, plan.max_norm)
-    updates, opt_state = plan.tx.update(grads, state.opt_state, state.params)
+    tx = make_tx(plan)
+    updates, opt_state = tx.update(grads, state.opt_state, state.params)
     params = apply_updates(state.params, updates, masks)
     after = state.replace(step=state.step + 1, params=params, opt_state=opt_state)
     if plan.table_tx is not None and states:

@@ -13,7 +13,7 @@ KEY = jax.random.key(0)
 IDS = np.random.default_rng(0).integers(0, V, (N, L)).astype(np.int32)
 LABELS = np.arange(N) % 2
 ROWS = replicates.draw_examples(KEY, 4, N, 10)
-MODEL = nn.TextClassifier(nn.Embed(V, 4), nn.FlattenDense())
+MODEL = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead())
 TX = optim.rmsprop(0.01)  # one object: an equal plan shares its program
 
 
@@ -71,7 +71,6 @@ def replicate(**changed):
             ValueError,
             r"embedding must have the shape None.* the model has embed.embedding",
         ),
-        ({"layout": "sparse"}, ValueError, "is of tables that table_tx trains"),
         ({"unfreeze_after": -1}, ValueError, "unfreeze_after must be at least 0"),
     ],
 )
@@ -88,7 +87,7 @@ def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(tmp_path
 
 def test_too_many_at_once_says_how_many_fit():
     many = replicates.draw_examples(KEY, 40, N, 10)
-    with pytest.raises(ValueError, match=r"40 replicates side by side need") as info:
+    with pytest.raises(ValueError, match=r"40 replicates at a time need") as info:
         replicate(examples=many, n_parallel=40, memory=100_000)
     found = re.search(r"n_parallel=(\d+) fits", str(info.value))
     assert found is not None

@@ -18,7 +18,7 @@ V, L, N = 30, 6, 70
 KEY = jax.random.key(5)
 IDS = np.random.default_rng(0).integers(0, V, (N, L)).astype(np.int32)
 LABELS = ((IDS < V // 2).sum(1) > L // 2).astype(np.int32)
-MODEL = nn.TextClassifier(nn.Embed(V, 4), nn.FlattenDense())
+MODEL = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead())
 TX = optim.rmsprop(0.01)  # one object: an equal plan shares its program
 
 

@@ -53,22 +53,22 @@ def table(scale=1.0):
 
 
 GIVEN = {"params": {"embed": {"embedding": table()}}}
-HIDDEN = nn.FlattenDense((5,))
+HIDDEN = nn.DenseHead((5,))
 FROZEN = nn.TextClassifier(nn.Embed(V, 4, frozen=True), HIDDEN)
 ARMS = {
     "learned, dropout, two classes, padding": (
-        nn.TextClassifier(nn.Embed(V, 4, padding_idx=0), nn.FlattenDense((5,), 2, 0.2)),
+        nn.TextClassifier(nn.Embed(V, 4, padding_idx=0), nn.DenseHead((5,), 2, 0.2)),
         {"trainable_rows": np.arange(V) % 3 > 0},
     ),
     "frozen": (FROZEN, GIVEN),
     "frozen, each its own": (FROZEN, {}),
-    "fine-tuned, padding, in order": (
+    "fine-tuned, padding": (
         nn.TextClassifier(nn.Embed(V, 4, padding_idx=0), HIDDEN),
-        GIVEN | {"unfreeze_after": 2, "shuffle": False},
+        GIVEN | {"unfreeze_after": 2},
     ),
     "pooled, row-sparse, clipped": (
-        nn.TextClassifier(nn.Embed(V, 4), nn.PooledDense()),
-        {"table_tx": optim.sparse_rmsprop(0.01), "layout": "sparse", "max_norm": 0.1},
+        nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead(), pool="mean"),
+        {"table_tx": optim.sparse_rmsprop(0.01), "batch_size": 1, "max_norm": 0.1},
     ),
 }
 
@@ -110,7 +110,7 @@ def test_a_program_is_compiled_once(replicate, rows, monkeypatch):
         return train.run_epoch(*arguments, **static)
 
     monkeypatch.setattr(_program, "run_epoch", run_epoch)
-    model = nn.TextClassifier(nn.Embed(V, 3), nn.FlattenDense())  # traced nowhere else
+    model = nn.TextClassifier(nn.Embed(V, 3), nn.DenseHead())  # traced nowhere else
     jax.clear_caches()
     for draw in (rows, rows[::-1]):
         replicate(model, examples=draw, n_parallel=2, epochs=2)
@@ -123,8 +123,8 @@ def test_what_is_shared_is_not_copied():
     rng = np.random.default_rng(0)
     ids = jnp.asarray(rng.integers(0, n_rows, (n_texts, 6)).astype(np.int32))
     embed = nn.Embed(n_rows, dim, frozen=True)
-    model = nn.TextClassifier(embed, nn.FlattenDense())
-    plan, _ = train.make_plan(model, optim.rmsprop(), ids[:1])
+    model = nn.TextClassifier(embed, nn.DenseHead())
+    plan, _ = train.make_plan(model, optim.rmsprop(), ids[:8])
     given = {"embed": {"embedding": jnp.zeros((n_rows, dim))}}
     labels = jnp.zeros(n_texts, jnp.int32)
     shared = _program.Shared(ids, labels, given, {}, None)
@@ -132,7 +132,7 @@ def test_what_is_shared_is_not_copied():
     for width in (2, 12):
         numbers = jax.ShapeDtypeStruct((width,), np.int32)
         rows = jax.ShapeDtypeStruct((width, 16), np.int32)
-        recipe = _program.Recipe(plan, 2, 8)
+        recipe = _program.Recipe(plan, frozenset(), 2, 8)
         lowered = _program.run_replicates.lower(recipe, KEY, numbers, rows, shared)
         sizes.append(lowered.compile().memory_analysis().temp_size_in_bytes)
     each = (sizes[1] - sizes[0]) / 10

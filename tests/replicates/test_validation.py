@@ -10,9 +10,9 @@ import pytest
 from jaxembed import nn, train
 from jaxembed.replicates._validation import (
     ByPosition,
-    make_held_out,
-    measure_held_out,
-    read_known,
+    embed_shared,
+    make_validation,
+    measure_validation,
 )
 
 V, L, N, LARGE = 12, 5, 60, 2**30
@@ -28,31 +28,31 @@ class Twice(nn.Embed):
         return 2 * super().__call__(ids)
 
 
-def make(embed=None, head=None):
+def make(embed=None, head=None, pool=None):
     embed = nn.Embed(V, V, frozen=True) if embed is None else embed
-    return nn.TextClassifier(embed, head or nn.FlattenDense((7,)))
+    return nn.TextClassifier(embed, head or nn.DenseHead((7,)), pool)
 
 
 FAST = {
     "hidden": make(),
-    "no hidden layer": make(head=nn.FlattenDense()),
-    "three classes, two layers": make(head=nn.FlattenDense((7, 4), 3)),
+    "no hidden layer": make(head=nn.DenseHead()),
+    "three classes, two layers": make(head=nn.DenseHead((7, 4), 3)),
     "padding": make(nn.Embed(V, V, frozen=True, padding_idx=3)),
-    "dropout": make(head=nn.FlattenDense((7,), dropout=0.5)),
+    "dropout": make(head=nn.DenseHead((7,), dropout=0.5)),
 }
 SLOW = {
     "subclass": make(Twice(V, V, frozen=True)),
     "other dtype of rows": make(nn.Embed(V, V, frozen=True, dtype=jnp.bfloat16)),
-    "other dtype of head": make(head=nn.FlattenDense((7,), dtype=jnp.bfloat16)),
+    "other dtype of head": make(head=nn.DenseHead((7,), dtype=jnp.bfloat16)),
     "own lookup": make(
         nn.Embed(V, V, lookup_fn=functools.partial(nn.lookup, mode="clip"))
     ),
-    "pooled": make(head=nn.PooledDense()),
+    "pooled": make(pool="mean"),
 }
 
 
 def measure(model, variables, held_out, known=None):
-    sums = measure_held_out(model, variables, held_out, known)
+    sums = measure_validation(model, variables, held_out, known)
     return float(sums.loss / sums.n_examples), float(sums.correct / sums.n_examples)
 
 
@@ -62,10 +62,10 @@ def test_equals_the_model(name):
     table = np.eye(V, dtype=np.int32) if name == "integers" else TABLE
     params = model.init(jax.random.key(0), IDS)["params"]
     params["embed"]["embedding"] = jnp.asarray(table)
-    held_out = make_held_out(model, (IDS, LABELS), LARGE)
+    held_out = make_validation(model, (IDS, LABELS), LARGE)
     assert isinstance(held_out, ByPosition) == (name not in SLOW)
     expected = train.evaluate(model, {"params": params}, IDS, LABELS)
-    known = read_known(model, {"embed": params["embed"]}, held_out)
+    known = embed_shared(model, {"embed": params["embed"]}, held_out)
     assert (known is None) == (name in SLOW)
     for rows in (None, known):
         loss, accuracy = measure(model, {"params": params}, held_out, rows)
@@ -76,5 +76,5 @@ def test_equals_the_model(name):
 def test_is_not_taken_where_it_saves_nothing():
     model = make()
     few = IDS[: V // 2], LABELS[: V // 2]
-    assert not isinstance(make_held_out(model, few, LARGE), ByPosition)
-    assert not isinstance(make_held_out(model, (IDS, LABELS), 4000), ByPosition)
+    assert not isinstance(make_validation(model, few, LARGE), ByPosition)
+    assert not isinstance(make_validation(model, (IDS, LABELS), 4000), ByPosition)

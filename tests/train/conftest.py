@@ -19,7 +19,7 @@ def examples():
 
 @pytest.fixture
 def model():
-    return nn.TextClassifier(nn.Embed(V, 4), nn.FlattenDense())
+    return nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead())
 
 
 @pytest.fixture
@@ -35,6 +35,20 @@ def fit(model, examples):
 
     def call(model=model, data=examples, **changed):
         return train.fit(model, data, **(settings | changed))
+
+    return call
+
+
+@pytest.fixture
+def fit_form(fit, monkeypatch):
+    """``fit`` with the tables of ``table_tx`` dense or sparse, whatever the shapes."""
+
+    def call(form, *arguments, **changed):
+        def choose(tables, ids, params):
+            return tables if form == "sparse" else frozenset()
+
+        monkeypatch.setattr("jaxembed.train._run.choose_sparse", choose)
+        return fit(*arguments, **changed)
 
     return call
 
@@ -57,4 +71,4 @@ def start_of(model, examples):
 
 @pytest.fixture
 def frozen_model():
-    return nn.TextClassifier(nn.Embed(V, 4, frozen=True), nn.FlattenDense((5,)))
+    return nn.TextClassifier(nn.Embed(V, 4, frozen=True), nn.DenseHead((5,)))

@@ -1,5 +1,6 @@
 """save and restore: the same bits, or an error that says where."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import ml_dtypes
@@ -7,7 +8,9 @@ import numpy as np
 import optax
 import pytest
 
-from jaxembed import train
+from jaxembed import nn, optim, train
+
+from .conftest import V
 
 
 @pytest.fixture
@@ -25,13 +28,38 @@ def test_the_same_bits_come_back(state, tmp_path):
     assert extra == {"words": ["a", "ü"], "n": [1, 0.1]}
 
 
-def test_without_a_likeness_it_is_dicts(state, tmp_path, model, examples):
-    train.save(tmp_path / "model", state)
-    tree, extra = train.restore(tmp_path / "model")
-    assert extra == {}
-    assert set(tree) == {"step", "params", "opt_state"}
-    metrics = train.evaluate(model, {"params": tree["params"]}, *examples)
+MODELS = {
+    "learned": ({}, {}),
+    "frozen": ({"frozen": True}, {}),
+    "row-sparse": ({}, {"table_tx": optim.sparse_rmsprop(), "batch_size": 1}),
+    "not yet unfrozen": ({}, {"unfreeze_after": 5}),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_one_recipe_restores_every_model(fit, tmp_path, examples, kind):
+    """The README's: restore, then predict with state.variables."""
+    embed, settings = MODELS[kind]
+    model = nn.TextClassifier(nn.Embed(V, 4, **embed), nn.DenseHead())
+    state, _ = fit(model, epochs=1, **settings)
+    assert bool(state.tables) == (kind == "row-sparse")
+    train.save(tmp_path / "model", state, {"length": 6})
+    restored, extra = train.restore(tmp_path / "model")
+    assert extra == {"length": 6}
+    chex.assert_trees_all_equal(restored.variables, state.variables)
+    metrics = train.evaluate(model, restored.variables, *examples)
     assert metrics == train.evaluate(model, state.variables, *examples)
+    # The folder that fit itself writes has it too.
+    fit(model, epochs=1, **settings, checkpoint=tmp_path / "run")
+    run, _ = train.restore(tmp_path / "run")
+    chex.assert_trees_all_equal(run["state"].variables, state.variables)
+
+
+def test_other_trees_are_dicts_without_a_likeness(tmp_path):
+    train.save(tmp_path / "x", {"a": {"b": np.ones(2)}, "c": (np.zeros(1),)})
+    tree, extra = train.restore(tmp_path / "x")
+    assert extra == {} and list(tree["c"]) == ["0"]
+    np.testing.assert_array_equal(tree["a"]["b"], np.ones(2))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "bool", "float64"])

@@ -8,6 +8,7 @@ import optax
 import pytest
 
 from jaxembed import train
+from tests.train.test_fit import count_traces
 
 
 @pytest.fixture
@@ -33,6 +34,39 @@ def test_one_program_serves_all_numbers(model, variables, examples):
     for n in (1, 20, 70):
         train.evaluate(model, variables, examples[0][:n], examples[1][:n])
     assert module._measure._cache_size() == 1
+
+
+def test_a_stream_of_requests_compiles_once(model, variables, examples):
+    module = importlib.import_module("jaxembed.train._evaluate")
+    module._logits.clear_cache()
+    whole = train.predict(model, variables, examples[0])
+    assert module._logits._cache_size() == 1
+    for n in (1, 2, 3, 5, 7, 11, 13):
+        found = train.predict(model, variables, examples[0][:n])
+        np.testing.assert_allclose(found, whole[:n], atol=1e-7)
+    assert module._logits._cache_size() == 2  # one for few texts
+    many = np.resize(examples[0], (2500, examples[0].shape[1]))
+    found = train.predict(model, variables, many)
+    np.testing.assert_allclose(found, np.resize(whole, 2500), atol=1e-7)
+    assert module._logits._cache_size() == 3
+
+
+def test_a_text_costs_no_inspection_of_the_model(model, variables, examples):
+    train.predict(model, variables, examples[0][:1])
+    traces = count_traces(
+        model, lambda: train.predict(model, variables, examples[0][:2])
+    )
+    assert traces == 0
+
+
+def test_variables_are_wanted_and_not_a_state(fit, model, examples):
+    state, _ = fit(epochs=1)
+    for call in (
+        lambda: train.predict(model, state, examples[0]),
+        lambda: train.evaluate(model, state, *examples),
+    ):
+        with pytest.raises(TypeError, match="got TrainState: give state.variables"):
+            call()
 
 
 @pytest.mark.parametrize("call", [train.evaluate, train.predict])

@@ -39,7 +39,7 @@ BAD[3, 2] = V
         (
             {"data": (IDS.astype("f"), LABELS)},
             TypeError,
-            "ids must be integers, got float32: a float would be cut",
+            "ids must be integers, got float32: an id is the number of a row",
         ),
         (
             {"data": (BAD, LABELS)},
@@ -66,7 +66,7 @@ BAD[3, 2] = V
             ValueError,
             "batch_size must be from 1 to the number of examples, 5, got 8",
         ),
-        ({"batch_size": 0}, ValueError, "from 1 to the number of examples, 70, got 0"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
         (
             {"examples": [0, 70]},
             ValueError,
@@ -105,3 +105,57 @@ BAD[3, 2] = V
 def test_bad_input_is_refused(fit, changed, error, message):
     with pytest.raises(error, match=message):
         fit(**changed)
+
+
+class Odd:
+    """Not data at all."""
+
+
+@pytest.mark.parametrize(
+    ("data", "got"),
+    [
+        ((IDS, LABELS, np.ones(20)), "a tuple of 3. Weights of examples are not"),
+        ((IDS,), "a tuple of 1"),
+        (IDS, "a ndarray of 20"),
+        ({"ids": IDS, "labels": LABELS}, "a dict of 2"),
+        (iter([(IDS, LABELS)]), "a list_iterator"),
+        (Odd(), "a Odd"),
+        ([1, 2], "a list of 2"),
+    ],
+    ids=range(7),
+)
+@pytest.mark.parametrize("name", ["data", "validation"])
+def test_data_of_another_form(fit, name, data, got):
+    message = rf"{name} must be the pair \(ids, labels\), arrays .*; got {got}"
+    with pytest.raises(TypeError, match=message):
+        fit(**{name: data})
+
+
+@pytest.mark.parametrize(
+    ("labels", "remedy"),
+    [(LABELS + 2, "give the head classes=3"), (np.array(["a"] * 20), "number the")],
+    ids=["numbers", "strings"],
+)
+def test_labels_out_of_range_have_a_remedy(fit, labels, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        fit(data=(IDS, labels))
+
+
+def test_sequences_that_are_not_padded(fit):
+    with pytest.raises(ValueError, match="several lengths: pad .*pad_sequences"):
+        fit(data=([[1, 2], [3]], [0, 1]))
+
+
+@pytest.mark.parametrize("tx", ["rmsprop", None])
+def test_no_optimizer(fit, tx):
+    with pytest.raises(TypeError, match="tx must be an Optax optimizer, such as"):
+        fit(tx=tx)
+
+
+def test_a_class_that_is_no_linen_module(fit):
+    class Model:
+        def __call__(self, ids, train=False):
+            return ids.sum(1)
+
+    with pytest.raises(TypeError, match="flax.linen.Module, got Model: .*to_linen"):
+        fit(Model())

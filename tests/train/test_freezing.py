@@ -9,7 +9,6 @@ import optax
 import pytest
 
 from jaxembed import nn, optim, train
-from jaxembed.train._program import Program
 from tests.train.conftest import V, bits, start_of, table_of
 from tests.train.test_fit import count_traces
 
@@ -33,13 +32,13 @@ def test_a_thousand_steps_of_adamw(fit, frozen_model, examples):
 @pytest.mark.parametrize("frozen", [True, False])
 def test_the_program_of_a_frozen_table_adds_nothing_to_it(examples, frozen):
     ids, labels = (jnp.asarray(array) for array in examples)
-    model = nn.TextClassifier(nn.Embed(V, 4, frozen=frozen), nn.FlattenDense((5,)))
+    model = nn.TextClassifier(nn.Embed(V, 4, frozen=frozen), nn.DenseHead((5,)))
     plan, _ = train.make_plan(model, ADAMW, ids)
-    state = train.create_state(plan, ids, key=jax.random.key(0))
-    inputs = (ids, labels, jnp.arange(64), [], {})
-    static = {"batch_size": 8, "shuffle": True}
-    program = Program(plan, inputs, jax.random.key(0), static)
-    text = program.trace(state).lower().compile().as_text()
+    state = train.create_state(plan, ids, key=KEY)
+    state, frozen = state.replace(frozen={}), state.frozen
+    run = jax.jit(train.run_epoch, static_argnames=("plan", "batch_size"))
+    arguments = frozen, (ids, labels), jnp.arange(64), KEY, 0
+    text = run.lower(plan, state, *arguments, batch_size=8).compile().as_text()
     lines = [line.strip() for line in text.splitlines() if "scatter" in line]
     assert bool(lines) == (not frozen), lines
 
@@ -75,7 +74,7 @@ def test_all_rows_trainable_is_as_without_a_mask(fit):
 
 @pytest.mark.parametrize("tx", [ADAMW, optax.chain(optax.add_noise(0.1, 0.9, 0))])
 def test_padding_is_a_row_that_nothing_moves(fit, examples, tx):
-    model = nn.TextClassifier(nn.Embed(V, 4, padding_idx=2), nn.FlattenDense())
+    model = nn.TextClassifier(nn.Embed(V, 4, padding_idx=2), nn.DenseHead())
     assert (examples[0] == 2).any()
     state, _ = fit(model, tx=tx)
     np.testing.assert_array_equal(bits(table_of(state)[2]), np.zeros(4, np.uint32))
@@ -110,7 +109,7 @@ def test_a_table_that_is_read_twice_may_have_frozen_rows(fit, examples):
         def __call__(self, ids, train=False):
             embed = nn.Embed(V, 4)
             rows = embed(ids) + embed(ids[:, ::-1])
-            return nn.FlattenDense()(rows, train=train)
+            return nn.DenseHead()(rows, train=train)
 
     state, _ = fit(Twice(), trainable_rows=np.arange(V) < 5)
     start, _ = fit(Twice(), epochs=0)

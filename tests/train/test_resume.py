@@ -8,6 +8,7 @@ import textwrap
 import chex
 import jax
 import numpy as np
+import optax
 import pytest
 
 from jaxembed import nn, optim, train
@@ -29,7 +30,7 @@ def interrupt_after(epoch):
 @pytest.mark.parametrize(("keep_best", "dropout"), [(False, 0.0), (True, 0.3)])
 def test_bit_by_bit(fit, examples, tmp_path, keep_best, dropout):
     settings = {
-        "model": nn.TextClassifier(nn.Embed(V, 4), nn.FlattenDense((5,), 1, dropout)),
+        "model": nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead((5,), 1, dropout)),
         "epochs": 5,
         "validation": (examples[0][:20], 1 - examples[1][:20]),
         "stopping": train.Stopping(keep_best=keep_best),
@@ -60,7 +61,7 @@ def test_after_kill_9(tmp_path):
         from jaxembed import nn, optim, train
         rng = np.random.default_rng(0)
         ids, labels = rng.integers(0, 500, (64, 6)), rng.integers(0, 2, 64)
-        model = nn.TextClassifier(nn.Embed(500, 8), nn.FlattenDense())
+        model = nn.TextClassifier(nn.Embed(500, 8), nn.DenseHead())
         state, _ = train.fit(model, (ids, labels), tx=optim.rmsprop(), epochs=40,
                              batch_size=16, key=jax.random.key(0), progress=False,
                              checkpoint=sys.argv[1] if len(sys.argv) > 1 else None,
@@ -85,7 +86,7 @@ def test_after_kill_9(tmp_path):
     assert lines[-1] == whole.stdout.split()[-1]
 
 
-DROPOUT = nn.TextClassifier(nn.Embed(V, 4), nn.FlattenDense(dropout=0.5))
+DROPOUT = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead(dropout=0.5))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ DROPOUT = nn.TextClassifier(nn.Embed(V, 4), nn.FlattenDense(dropout=0.5))
     [
         ({"key": jax.random.key(9)}, "key"),
         ({"batch_size": 7}, "program"),
-        ({"shuffle": False}, "program"),
+        ({"max_norm": 0.5}, "program"),
         ({"examples": np.arange(30)}, "examples"),
         ({"params": "other"}, "initial weights"),
         ({"stopping": train.Stopping(patience=3, monitor="loss")}, "monitor, patience"),
@@ -113,6 +114,12 @@ def test_another_run_is_refused(fit, model, examples, tmp_path, changed, what):
         changed = {"params": params}
     with pytest.raises(ValueError, match=f"is of a run with other {what}"):
         fit(epochs=1, checkpoint=tmp_path / "run", **changed)
+
+
+def test_another_initial_optimizer_state_is_another_run(fit, tmp_path):
+    fit(tx=optax.adagrad(0.1, 0.1), epochs=1, checkpoint=tmp_path / "run")
+    with pytest.raises(ValueError, match="with other initial optimizer state:"):
+        fit(tx=optax.adagrad(0.1, 5.0), epochs=2, checkpoint=tmp_path / "run")
 
 
 def test_a_damaged_checkpoint_is_refused(fit, tmp_path):
@@ -148,7 +155,7 @@ def test_a_file_in_place_of_the_folder_is_refused_at_once(fit, tmp_path):
 
 def test_a_frozen_table_is_saved_once_and_comes_back(fit, examples, tmp_path):
     settings = {
-        "model": nn.TextClassifier(nn.Embed(V, 4, frozen=True), nn.FlattenDense()),
+        "model": nn.TextClassifier(nn.Embed(V, 4, frozen=True), nn.DenseHead()),
         "validation": examples,
         "stopping": train.Stopping(keep_best=True),
     }
@@ -156,7 +163,7 @@ def test_a_frozen_table_is_saved_once_and_comes_back(fit, examples, tmp_path):
     with pytest.raises(Interrupted):
         fit(**settings, checkpoint=tmp_path / "run", on_epoch=interrupt_after(2))
     tree, _ = train.restore(tmp_path / "run")
-    assert "frozen" in tree["state"] and "frozen" not in tree["best"]
+    assert tree["state"].frozen and not tree["best"].frozen
     resumed, _ = fit(**settings, checkpoint=tmp_path / "run")
     chex.assert_trees_all_equal(resumed, whole)
     assert set(resumed.variables["params"]) == {"embed", "head"}

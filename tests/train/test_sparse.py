@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from jaxembed import nn, optim, train
-from jaxembed.train._layout import make_dense
+from jaxembed.train import _run
 
 from .conftest import L, N, V, bits, start_of, table_of
 
@@ -22,9 +22,9 @@ OPTIMIZERS = {
     "lazy adam": optim.lazy_adam(0.01),
 }
 HEADS = {
-    "flatten": nn.FlattenDense(),
-    "mean": nn.PooledDense(),
-    "max": nn.PooledDense("max", hidden=(3,)),
+    "flatten": {"head": nn.DenseHead()},
+    "mean": {"head": nn.DenseHead(), "pool": "mean"},
+    "max": {"head": nn.DenseHead(hidden=(3,)), "pool": "max"},
 }
 
 
@@ -41,11 +41,10 @@ class Twice(flax.linen.Module):
         return flax.linen.Dense(1)(both.mean(1))[:, 0]
 
 
-def assert_layouts_agree(fit, **changed):
-    """Losses and weights of both layouts; returns the sparse run."""
-    runs = {name: fit(layout=name, **changed) for name in ("dense", "sparse")}
+def assert_forms_agree(fit_form, **changed):
+    """Compare losses and weights of both forms; return the sparse run."""
+    runs = {form: fit_form(form, **changed) for form in ("dense", "sparse")}
     (dense, dense_history), (sparse, history) = runs["dense"], runs["sparse"]
-    assert (dense_history.layout, history.layout) == ("dense", "sparse")
     assert not dense.tables and sparse.tables
     np.testing.assert_allclose(history.loss, dense_history.loss, atol=1e-6)
     chex.assert_trees_all_close(sparse.variables, dense.variables, rtol=0, atol=1e-6)
@@ -56,24 +55,24 @@ def assert_layouts_agree(fit, **changed):
     ("name", "head"),
     [*((name, "flatten") for name in OPTIMIZERS), ("sgd", "mean"), ("rmsprop", "max")],
 )
-def test_both_layouts_give_the_same_weights(fit, name, head):
-    model = nn.TextClassifier(nn.Embed(V, 4), HEADS[head])
+def test_both_forms_give_the_same_weights(fit_form, name, head):
+    model = nn.TextClassifier(nn.Embed(V, 4), **HEADS[head])
     start = model.init(jax.random.key(9), np.zeros((1, L), int))
-    state, _ = assert_layouts_agree(
-        fit, model=model, table_tx=OPTIMIZERS[name], params=start["params"]
+    state, _ = assert_forms_agree(
+        fit_form, model=model, table_tx=OPTIMIZERS[name], params=start["params"]
     )
     assert np.abs(table_of(state) - start["params"]["embed"]["embedding"]).max() > 0.01
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_padding_masks_and_clipping(fit, examples, head):
+def test_padding_masks_and_clipping(fit_form, examples, head):
     embed = nn.Embed(V, 4, padding_idx=7)
-    model = nn.TextClassifier(embed, HEADS[head])
+    model = nn.TextClassifier(embed, **HEADS[head])
     trainable = np.arange(V) % 3 > 0
     start = start_of(model, examples)  # rows 3 and 4 have numbers a sum would change
     trainable[4] = False
-    state, _ = assert_layouts_agree(
-        fit,
+    state, _ = assert_forms_agree(
+        fit_form,
         model=model,
         params=start,
         table_tx=optim.sparse_adagrad(0.1),
@@ -87,17 +86,17 @@ def test_padding_masks_and_clipping(fit, examples, head):
     assert moved.mean() > (0.2 if head == "max" else 0.99)
 
 
-def test_the_norm_is_that_of_all_gradients(fit, model, examples):
+def test_the_norm_is_that_of_all_gradients(fit_form, model, examples):
     """SGD at rate 1 of one clipped step moves everything by the norm together."""
     batch = tuple(array[:8] for array in examples)
-    for layout in ("dense", "sparse"):
+    for form in ("dense", "sparse"):
         start = model.init(jax.random.key(3), batch[0])
-        state, _ = fit(
+        state, _ = fit_form(
+            form,
             data=batch,
             params=start["params"],
             tx=optax.sgd(1.0),
             table_tx=optim.sparse_sgd(1.0),
-            layout=layout,
             max_norm=0.125,
             epochs=1,
         )
@@ -105,61 +104,55 @@ def test_the_norm_is_that_of_all_gradients(fit, model, examples):
         np.testing.assert_allclose(optax.tree.norm(moved), 0.125, rtol=1e-5)
 
 
-def test_it_is_the_plain_rmsprop(fit):
-    state, history = fit(
-        tx=optim.rmsprop(0.01), table_tx=optim.sparse_rmsprop(0.01), layout="sparse"
+def test_it_is_the_plain_rmsprop(fit, fit_form):
+    state, history = fit_form(
+        "sparse", tx=optim.rmsprop(0.01), table_tx=optim.sparse_rmsprop(0.01)
     )
     plain, plain_history = fit(tx=optim.rmsprop(0.01))
     np.testing.assert_allclose(history.loss, plain_history.loss, atol=1e-6)
     chex.assert_trees_all_close(state.variables, plain.variables, rtol=0, atol=1e-6)
 
 
-def test_tables_that_are_read_twice_and_by_other_ids(fit):
+@pytest.mark.filterwarnings("ignore:ids were not checked")
+def test_tables_that_are_read_twice_and_by_other_ids(fit_form):
     model = Twice(nn.Embed(V, 4), nn.Embed(L, 4))
-    state, _ = assert_layouts_agree(fit, model=model, table_tx=OPTIMIZERS["rmsprop"])
+    state, _ = assert_forms_agree(fit_form, model=model, table_tx=OPTIMIZERS["rmsprop"])
     assert set(state.tables) == {"embed", "places"}
 
 
 @pytest.mark.parametrize("name", ["sgd", "rmsprop", "lazy adam"])
-def test_tables_that_are_unfrozen_late(fit, model, examples, name):
+def test_tables_that_are_unfrozen_late(fit_form, model, examples, name):
     start = start_of(model, examples)
     changed = {"table_tx": OPTIMIZERS[name], "params": start, "unfreeze_after": 2}
-    state, _ = assert_layouts_agree(fit, epochs=4, **changed)
-    frozen, _ = fit(epochs=2, layout="sparse", **changed)
+    state, _ = assert_forms_agree(fit_form, epochs=4, **changed)
+    frozen, _ = fit_form("sparse", epochs=2, **changed)
     before = bits(start["embed"]["embedding"])
     np.testing.assert_array_equal(bits(table_of(frozen)), before)
     assert (bits(table_of(state)) != before).any()
 
 
-def test_a_frozen_table_beside_a_sparse_one(fit):
+@pytest.mark.filterwarnings("ignore:ids were not checked")
+def test_a_frozen_table_beside_a_sparse_one(fit_form):
     model = Twice(nn.Embed(V, 4), nn.Embed(L, 4, frozen=True))
-    state, _ = assert_layouts_agree(fit, model=model, table_tx=OPTIMIZERS["sgd"])
+    state, _ = assert_forms_agree(fit_form, model=model, table_tx=OPTIMIZERS["sgd"])
     assert set(state.tables) == {"embed"} and set(state.frozen) == {"places"}
 
 
-def compile_epoch(n_rows, dim, head, layout):
+def compile_epoch(n_rows, dim, head, form):
     ids = jax.ShapeDtypeStruct((64, L), jnp.int32)
-    model = nn.TextClassifier(nn.Embed(n_rows, dim), HEADS[head])
+    model = nn.TextClassifier(nn.Embed(n_rows, dim), **HEADS[head])
     table_tx = optim.sparse_rmsprop()
     first = jnp.zeros((1, L), jnp.int32)
     plan, _ = train.make_plan(model, optim.rmsprop(), first, table_tx=table_tx)
-    plan = make_dense(plan) if layout == "dense" else plan
-    state = train.create_state(plan, first, key=jax.random.key(0))
+    sparse = plan.tables if form == "sparse" else frozenset()
+    state = train.create_state(plan, first, key=jax.random.key(0), sparse=sparse)
     labels = jax.ShapeDtypeStruct((64,), jnp.int32)
 
     def run(state, ids, labels, masks):
-        rows, key = jnp.arange(64), jax.random.key(0)
+        data, key = (ids, labels), jax.random.key(0)
+        settings = {"batch_size": 16, "trainable_rows": masks}
         return train.run_epoch(
-            plan,
-            state,
-            {},
-            masks,
-            (ids, labels),
-            rows,
-            key,
-            0,
-            batch_size=16,
-            shuffle=True,
+            plan, state, {}, data, jnp.arange(64), key, 0, **settings
         )
 
     masks = {"embed": {"embedding": jax.ShapeDtypeStruct((n_rows,), bool)}}
@@ -180,20 +173,37 @@ def test_memory_does_not_grow_with_the_vocabulary(head):
     assert dense >= 4 * 60_000 * dim  # so that the test can fail
 
 
-def test_equal_shapes_are_compiled_once(fit, model):
-    from jaxembed.train import _program
-
-    table_tx, tx = OPTIMIZERS["rmsprop"], optim.rmsprop(0.01)
-    fit(model=model, tx=tx, table_tx=table_tx, layout="sparse")
-    before = _program._epoch._cache_size()
+def test_equal_shapes_are_compiled_once(fit_form, model):
+    settings = {"tx": optim.rmsprop(0.01), "table_tx": OPTIMIZERS["rmsprop"]}
+    fit_form("sparse", model=model, **settings)
+    before = _run._epoch._cache_size()
     for seed in (1, 2):
         mask = np.arange(V) % (seed + 1) > 0
-        key = jax.random.key(seed)
-        settings = {"tx": tx, "table_tx": table_tx, "layout": "sparse", "key": key}
-        fit(model=model, trainable_rows=mask, **settings)
+        changed = {"trainable_rows": mask, "key": jax.random.key(seed)}
+        fit_form("sparse", model=model, **settings, **changed)
     # One more for the mask, which the first run had not; other masks are data.
-    assert _program._epoch._cache_size() <= before + 1
-    assert N % 8  # the last batch is filled up, and still there is one _program
+    assert _run._epoch._cache_size() <= before + 1
+    assert N % 8  # the last batch is padded, and still there is one program
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_shapes_decide_the_form(fit, batch_size):
+    """Row by row where the table has more than three rows for each id."""
+    state, _ = fit(table_tx=OPTIMIZERS["rmsprop"], batch_size=batch_size, epochs=1)
+    assert bool(state.tables) == (3 * batch_size * L < V) == (batch_size == 1)
+
+
+@pytest.mark.parametrize(("saved", "other"), [("dense", "sparse"), ("sparse", "dense")])
+def test_a_checkpoint_keeps_its_form(fit_form, tmp_path, saved, other):
+    """Also where the shapes would now decide otherwise, as on another device."""
+    settings = {"table_tx": OPTIMIZERS["rmsprop"], "tx": optim.rmsprop(0.01)}
+    path = tmp_path / "run"
+    first, _ = fit_form(saved, epochs=1, checkpoint=path, **settings)
+    state, history = fit_form(other, epochs=2, checkpoint=path, **settings)
+    whole, expected = fit_form(saved, epochs=2, **settings)
+    assert bool(first.tables) == bool(state.tables) == (saved == "sparse")
+    chex.assert_trees_all_equal(state, whole)
+    assert history.loss == expected.loss
 
 
 @pytest.mark.parametrize(
@@ -201,22 +211,20 @@ def test_equal_shapes_are_compiled_once(fit, model):
     [
         ({"tx": optim.sparse_sgd(0.1)}, TypeError, "give it as table_tx"),
         ({"table_tx": optim.rmsprop()}, TypeError, "must be a row-sparse optimizer"),
-        ({"layout": "columns"}, ValueError, "must be one of .*got 'columns'"),
-        ({"layout": "sparse", "table_tx": None}, ValueError, "give one, such as"),
         ({"max_norm": 0.0}, ValueError, "max_norm must be a positive number"),
         ({"max_norm": float("nan")}, ValueError, "max_norm must be"),
         (
-            {"model": nn.TextClassifier(flax.linen.Embed(V, 4), nn.FlattenDense())},
+            {"model": nn.TextClassifier(flax.linen.Embed(V, 4), nn.DenseHead())},
             ValueError,
             "embed.embedding row by row.*jaxembed.nn.Embed",
         ),
         (
-            {"model": nn.TextClassifier(nn.Embed(V, 4, frozen=True), HEADS["mean"])},
+            {"model": nn.TextClassifier(nn.Embed(V, 4, frozen=True), **HEADS["mean"])},
             ValueError,
             "no table to train",
         ),
     ],
-    ids=range(8),
+    ids=range(6),
 )
 def test_what_cannot_be_trained_by_rows(fit, changed, error, message):
     with pytest.raises(error, match=message):

@@ -9,6 +9,7 @@ import pytest
 
 from jaxembed import nn, optim, train
 from jaxembed.train._epoch import make_batches
+from jaxembed.train._step import is_correct
 from tests.train.conftest import V
 
 KEY = jax.random.key(0)
@@ -21,7 +22,7 @@ def test_one_class_is_the_sigmoids_cross_entropy():
     np.testing.assert_allclose(
         train.example_losses(logits, labels), expected, rtol=1e-6
     )
-    assert train.is_correct(logits, labels).tolist() == [True, False, False]
+    assert is_correct(logits, labels).tolist() == [True, False, False]
 
 
 def test_more_classes_are_softmax():
@@ -32,14 +33,14 @@ def test_more_classes_are_softmax():
     np.testing.assert_allclose(
         train.example_losses(logits, labels), expected, rtol=1e-6
     )
-    assert train.is_correct(logits, labels).tolist() == [True, False]
+    assert is_correct(logits, labels).tolist() == [True, False]
 
 
 def test_a_nan_is_never_correct():
     nan = jnp.nan
-    assert not train.is_correct(jnp.array([nan, nan]), jnp.array([0, 1])).any()
+    assert not is_correct(jnp.array([nan, nan]), jnp.array([0, 1])).any()
     logits = jnp.array([[nan, 0.0], [1.0, nan]])
-    assert not train.is_correct(logits, jnp.array([0, 1])).any()
+    assert not is_correct(logits, jnp.array([0, 1])).any()
 
 
 def test_large_logits_keep_their_gradient():
@@ -73,9 +74,9 @@ def test_a_masked_example_changes_nothing(model, examples):
         padded = jnp.concatenate([ids, jnp.full((2, ids.shape[1]), other)])
         mask = jnp.array([True] * 4 + [False] * 2)
         batch = train.Batch(padded, jnp.append(labels, jnp.array([1, 0])), mask)
-        results.append(train.step(plan, state, {}, {}, batch, KEY))
+        results.append(train.step(plan, state, {}, batch, KEY))
     whole = train.Batch(ids, labels, jnp.ones(4, bool))
-    results.append(train.step(plan, state, {}, {}, whole, KEY))
+    results.append(train.step(plan, state, {}, whole, KEY))
     chex.assert_trees_all_equal(results[0], results[1])
     chex.assert_trees_all_close(results[0], results[2], atol=1e-7)
 
@@ -93,7 +94,7 @@ def test_a_step_is_the_gradient_of_the_mean_loss(model, examples):
     grads = jax.grad(mean_loss)(state.params)
     expected = jax.tree.map(lambda p, g: p - 0.5 * g, state.params, grads)
     batch = train.Batch(ids, labels, jnp.ones(8, bool))
-    after, metrics = train.step(plan, state, {}, {}, batch, KEY)
+    after, metrics = train.step(plan, state, {}, batch, KEY)
     chex.assert_trees_all_close(after.params, expected, atol=1e-7)
     np.testing.assert_allclose(metrics.loss / 8, mean_loss(state.params), rtol=1e-6)
 
@@ -105,14 +106,14 @@ def test_an_epoch_is_its_steps(model, examples):
     state = train.create_state(plan, ids, key=KEY)
     rows = jnp.arange(3, 53, dtype=jnp.int32)
     scanned, metrics, first_bad = train.run_epoch(
-        plan, state, {}, {}, (ids, labels), rows, KEY, 0, batch_size=8, shuffle=False
+        plan, state, {}, (ids, labels), rows, KEY, 0, batch_size=8, shuffle=False
     )
     losses, correct = [], 0
     for start in range(3, 53, 8):
         chosen = slice(start, min(start + 8, 53))
         n = chosen.stop - chosen.start
         batch = train.Batch(ids[chosen], labels[chosen], jnp.ones(n, bool))
-        state, one = train.step(plan, state, {}, {}, batch, KEY)
+        state, one = train.step(plan, state, {}, batch, KEY)
         losses.append(float(one.loss))
         correct += int(one.correct)
     chex.assert_trees_all_close(scanned.params, state.params, atol=1e-6)
@@ -125,21 +126,11 @@ def test_each_epoch_has_an_order_of_its_own(model, examples):
     ids, labels = (jnp.asarray(array) for array in examples)
     plan, _ = train.make_plan(model, optax.sgd(0.1), ids)
     state = train.create_state(plan, ids, key=KEY)
-    run = jax.jit(train.run_epoch, static_argnames=("plan", "batch_size", "shuffle"))
+    run = jax.jit(train.run_epoch, static_argnames=("plan", "batch_size"))
     rows = jnp.arange(70, dtype=jnp.int32)
+    data = ids, labels
     ends = [
-        run(
-            plan,
-            state,
-            {},
-            {},
-            (ids, labels),
-            rows,
-            key,
-            epoch,
-            batch_size=8,
-            shuffle=True,
-        )
+        run(plan, state, {}, data, rows, key, epoch, batch_size=8)
         for key, epoch in ((KEY, 0), (KEY, 1), (jax.random.key(1), 0), (KEY, 0))
     ]
     tables = [np.asarray(end[0].params["embed"]["embedding"]) for end in ends]
@@ -149,12 +140,12 @@ def test_each_epoch_has_an_order_of_its_own(model, examples):
 
 
 def test_dropout_differs_from_step_to_step(examples):
-    model = nn.TextClassifier(nn.Embed(V, 4), nn.FlattenDense(dropout=0.5))
+    model = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead(dropout=0.5))
     ids, labels = (jnp.asarray(array[:8]) for array in examples)
     plan, _ = train.make_plan(model, optax.sgd(0.0), ids)  # the weights stay
     state = train.create_state(plan, ids, key=KEY)
     batch = train.Batch(ids, labels, jnp.ones(8, bool))
-    second, first_loss = train.step(plan, state, {}, {}, batch, KEY)
-    third, second_loss = train.step(plan, second, {}, {}, batch, KEY)
+    second, first_loss = train.step(plan, state, {}, batch, KEY)
+    third, second_loss = train.step(plan, second, {}, batch, KEY)
     chex.assert_trees_all_equal(state.params, third.params)
     assert float(first_loss.loss) != float(second_loss.loss)

@@ -1,0 +1,395 @@
+"""Row gradients: every form of model has the dense gradient, or is refused."""
+
+import functools
+
+import chex
+import flax.linen
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxembed import nn, optim, train
+from jaxembed.nn._row_grads import make_taps
+
+from .conftest import L, V
+
+TX = optim.sparse_sgd(0.3)
+LISTED = {"row_grads": 0, "row_ids": 0}
+
+
+def make(body):
+    """A model whose ``body(ids)`` returns vectors."""
+
+    class Model(flax.linen.Module):
+        @flax.linen.compact
+        def __call__(self, ids, train=False):
+            return flax.linen.Dense(1)(body(ids))[:, 0]
+
+    return Model()
+
+
+def embed(name="e", **settings):
+    return nn.Embed(V, 3, name=name, **settings)
+
+
+class Cell(flax.linen.Module):
+    """Adds the rows of one word for each text."""
+
+    @flax.linen.compact
+    def __call__(self, total, ids):
+        return total + embed()(ids), None
+
+
+def scan(ids, **axes):
+    cell = flax.linen.scan(
+        Cell,
+        variable_axes=axes,
+        variable_broadcast="params",
+        split_rngs={"params": False},
+        in_axes=1,
+    )
+    return cell(name="cell")(jnp.zeros((len(ids), 3)), ids)[0]
+
+
+def vmap(ids, **axes):
+    mapped = flax.linen.vmap(
+        nn.Embed, variable_axes={"params": None, **axes}, split_rngs={"params": False}
+    )
+    return mapped(V, 3, name="e")(ids).mean(1)
+
+
+class Block(flax.linen.Module):
+    @flax.linen.compact
+    def __call__(self, ids):
+        return jnp.tanh(flax.linen.Dense(3)(embed()(ids))).mean(1)
+
+
+class Doubled(nn.Embed):
+    def __call__(self, ids):
+        return 2 * super().__call__(ids)
+
+
+class Weighted(flax.linen.Module):
+    """A bag whose weights are learned beside its rows."""
+
+    @flax.linen.compact
+    def __call__(self, ids):
+        weights = self.param("weights", flax.linen.initializers.ones, (V,))
+        return embed().bag(ids, weights[ids], ids != 3)
+
+
+def twice(ids):
+    table = embed()
+    return table(ids).mean(1) + table(ids[:, :2] // 2).mean(1)
+
+
+TRAINED = {
+    "plain": make(lambda ids: embed()(ids).mean(1)),
+    "padding": make(lambda ids: embed(padding_idx=2)(ids).mean(1)),
+    "sliced": make(lambda ids: embed()(ids[:, 1:3]).mean(1)),
+    "by keyword": make(lambda ids: embed()(ids=ids).mean(1)),
+    "one axis": make(lambda ids: embed()(ids[:, 0])),
+    "three axes": make(lambda ids: embed()(ids.reshape(-1, 2, 3)).mean((1, 2))),
+    "computed ids": make(lambda ids: embed()((ids * 7) % V).mean(1)),
+    "twice": make(twice),
+    "a bag": make(lambda ids: embed().bag(ids, None, ids > 4)),
+    "a bag of maxima": make(lambda ids: embed().bag(ids, combine="max")),
+    "a bag with learned weights": make(lambda ids: Weighted()(ids)),
+    "a subclass": make(lambda ids: Doubled(V, 3, name="e")(ids).mean(1)),
+    "a hook for rows": make(
+        lambda ids: embed(lookup_fn=lambda t, i: jnp.take(t, i, axis=0))(ids).mean(1)
+    ),
+    "a hook for bags": make(
+        lambda ids: embed(bag_fn=lambda t, i, *_: t[i].mean(1)).bag(ids)
+    ),
+    "remat of the table": make(
+        lambda ids: flax.linen.remat(nn.Embed)(V, 3, name="e")(ids).mean(1)
+    ),
+    "remat of a block": make(lambda ids: flax.linen.remat(Block)()(ids)),
+    "jit of a block": make(lambda ids: flax.linen.jit(Block)()(ids)),
+    "scan": make(lambda ids: scan(ids, **LISTED)),
+    "vmap": make(lambda ids: vmap(ids, **LISTED)),
+}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.filterwarnings("ignore:ids were not checked")
+def test_the_rows_have_the_dense_gradient(fit_form, name):
+    settings = {"model": TRAINED[name], "table_tx": TX, "epochs": 1}
+    dense, _ = fit_form("dense", **settings)
+    sparse, _ = fit_form("sparse", **settings)
+    assert sparse.tables and not dense.tables
+    chex.assert_trees_all_close(sparse.variables, dense.variables, atol=1e-6)
+    before, _ = fit_form("sparse", **(settings | {"epochs": 0}))
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), sparse.tables, before.tables)
+    assert all(change > 1e-4 for change in jax.tree.leaves(moved))
+
+
+class Tied(flax.linen.Module):
+    @flax.linen.compact
+    def __call__(self, ids, train=False):
+        e = embed()
+        return e.attend(e(ids).mean(1))[:, 0]
+
+
+class OnlyWhenTested(flax.linen.Module):
+    @flax.linen.compact
+    def __call__(self, ids, train=False):
+        e, rows = embed(), embed("f")(ids)
+        return (rows if train else rows + e(ids)).mean((1, 2))
+
+
+class PastTheEmbed(nn.Embed):
+    def __call__(self, ids):
+        return self.embedding[ids]
+
+
+def within(transform, ids):
+    e = embed()
+    look_up = e if e.is_initializing() else transform(lambda ids: e(ids))
+    return look_up(ids).mean(1)
+
+
+class Branches(flax.linen.Module):
+    def setup(self):
+        self.e, self.f = nn.Embed(V, 3), nn.Embed(V, 3)
+
+    def __call__(self, ids):
+        if self.is_initializing():
+            return (self.e(ids) + self.f(ids)).mean(1)
+        rows = flax.linen.cond(
+            ids[0, 0] > 5, lambda m, i: m.e(i), lambda m, i: m.f(i), self, ids
+        )
+        return rows.mean(1)
+
+
+class Mapped(flax.linen.Module):
+    def setup(self):
+        self.e = nn.Embed(V, 3)
+
+    def __call__(self, ids):
+        if self.is_initializing():
+            return self.e(ids).mean(1)
+        double = flax.linen.map_variables(
+            lambda module, ids: module.e(ids),
+            "params",
+            trans_in_fn=lambda params: jax.tree.map(lambda leaf: 2 * leaf, params),
+        )
+        return double(self, ids).mean(1)
+
+
+def branches(ids):
+    return Branches()(ids)
+
+
+def within_vmap(ids):
+    e = embed()
+    return jax.vmap(lambda row: e(row))(ids).mean(1)
+
+
+def half_listed(ids):
+    return scan(ids, **LISTED) + scan_again(ids)
+
+
+def scan_again(ids):
+    cell = flax.linen.scan(
+        Cell,
+        variable_broadcast="params",
+        split_rngs={"params": False},
+        in_axes=1,
+    )
+    return cell(name="again")(jnp.zeros((len(ids), 3)), ids)[0]
+
+
+def other_axes(row_grads, row_ids):
+    return make(lambda ids: scan(ids, row_grads=row_grads, row_ids=row_ids))
+
+
+REFUSED = {
+    "a hook that scales rows": (
+        make(lambda i: embed(lookup_fn=lambda t, i: 2 * nn.lookup(t, i))(i).mean(1)),
+        "e.embedding .*lookup_fn returns other rows",
+    ),
+    "a hook that scales bags": (
+        make(lambda i: embed(bag_fn=lambda t, i, *_: 2 * t[i].mean(1)).bag(i)),
+        "e.embedding .*bag_fn returns other rows",
+    ),
+    "a table that is mapped": (
+        make(lambda ids: Mapped()(ids)),
+        "e.embedding.*computes the table from the parameter",
+    ),
+    "axes that differ": (other_axes(1, 0), "with axes that differ or are negative"),
+    "axes that differ too": (other_axes(0, 1), "with axes that differ or are neg"),
+    "negative axes": (other_axes(-1, -1), "with axes that differ or are negative"),
+    "jit of JAX": (
+        make(lambda ids: within(jax.jit, ids)),
+        "e.embedding.*in a transformation of JAX",
+    ),
+    "checkpoint of JAX": (
+        make(lambda ids: within(jax.checkpoint, ids)),
+        "e.embedding.*in a transformation of JAX",
+    ),
+    "branches that differ": (
+        make(lambda ids: branches(ids)),
+        "e.embedding.*in branches that differ",
+    ),
+    "scan without the collections": (
+        make(lambda ids: scan(ids)),
+        r"cell.e.embedding.*in nn.scan or nn.vmap, add there variable_axes=.*row_grads",
+    ),
+    "vmap without the collections": (
+        make(lambda ids: vmap(ids)),
+        "e.embedding.*in nn.scan or nn.vmap, add there variable_axes=.*row_ids",
+    ),
+    "one scan of two": (make(half_listed), "again.e.embedding.*add there"),
+    "vmap of JAX": (make(within_vmap), "e.embedding.*in a transformation of JAX"),
+    "tied weights": (Tied(), "e.embedding by the rows.*in another way.*with tx"),
+    "only when tested": (OnlyWhenTested(), "e.embedding, which the model does not"),
+    "a method past the lookup": (
+        make(lambda ids: PastTheEmbed(V, 3, name="e")(ids).mean(1)),
+        "e.embedding by the rows.*in another way",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.filterwarnings("ignore:ids were not checked")
+def test_a_lost_gradient_is_refused_and_trained_by_tx(fit, name):
+    model, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        fit(model=model, table_tx=TX, epochs=1)
+    assert np.isfinite(fit(model=model, epochs=1)[1].loss).all()
+
+
+@pytest.mark.filterwarnings("ignore:ids were not checked")
+def test_a_table_for_each_element_is_refused(fit_form):
+    mapped = flax.linen.vmap(
+        nn.Embed,
+        variable_axes={"params": 0, **LISTED},
+        split_rngs={"params": True},
+        in_axes=1,
+        out_axes=1,
+    )
+    model = make(lambda ids: mapped(V, 3, name="e")(ids).mean(1))
+    with pytest.raises(ValueError, match=r"table must have the axes \[V, D\]"):
+        fit_form("sparse", model=model, table_tx=TX, epochs=1)
+
+
+@pytest.mark.filterwarnings("ignore:ids were not checked")
+def test_two_axes_may_be_another_than_the_first(fit_form):
+    """Both collections along axis 1, as the rows of each step are."""
+    model = make(lambda ids: scan(ids, row_grads=1, row_ids=1))
+    losses = [
+        fit_form(form, model=model, table_tx=TX)[1].loss for form in ("sparse", "dense")
+    ]
+    np.testing.assert_allclose(*losses, atol=1e-6)
+
+
+def test_all_collections_mutable_is_no_step(examples):
+    """As in ``model.apply(..., mutable=True)``: gradients are as ever."""
+    model, ids = make(twice), jnp.asarray(examples[0][:8])
+    params = model.init(jax.random.key(0), ids)["params"]
+
+    def loss(params, **settings):
+        found = model.apply({"params": params}, ids, **settings)
+        logits = found[0] if settings else found
+        return (logits**2).sum()
+
+    expected = jax.grad(loss)(params)
+    found = jax.grad(lambda p: loss(p, mutable=True))(params)
+    chex.assert_trees_all_close(found, expected, atol=1e-7)
+    assert np.abs(expected["e"]["embedding"]).max() > 0
+
+
+def test_taps_have_the_shape_of_each_lookup(model, examples):
+    ids = examples[0][:8]
+    variables = jax.eval_shape(model.init, jax.random.key(0), ids)
+    taps = make_taps(model, variables, ids, frozenset([("embed", "embedding")]))
+    chex.assert_shape(taps["embed", "embedding"], (8, L, 4))
+
+
+@pytest.mark.parametrize("name", ["a/b", "a b"])
+def test_any_name_of_a_layer(fit_form, name):
+    model = make(lambda ids: embed(name)(ids).mean(1))
+    losses = [
+        fit_form(form, model=model, table_tx=TX)[1].loss for form in ("sparse", "dense")
+    ]
+    np.testing.assert_allclose(*losses, atol=1e-6)
+
+
+def test_a_promise_is_kept(fit_form):
+    lookup_fn = functools.partial(nn.lookup, mode="promise_in_bounds")
+    models = [
+        make(lambda ids, s=settings: embed(**s)(ids).mean(1))
+        for settings in ({}, {"lookup_fn": lookup_fn})
+    ]
+    losses = [fit_form("sparse", model=m, table_tx=TX)[1].loss for m in models]
+    assert losses[0] == losses[1]
+
+
+def test_an_id_past_32_bits_is_not_another_row(fit_form):
+    def body(ids):
+        e = embed()
+        far = np.full((ids.shape[0], 1), 2**32 + 1)
+        return e(ids).mean(1) + e(far).mean(1)
+
+    with pytest.raises(FloatingPointError):  # a row of NaN, as in the dense form
+        fit_form("sparse", model=make(body), table_tx=TX)
+
+
+@pytest.mark.parametrize("form", ["sparse", "dense"])
+def test_nan_in_a_padding_row_is_no_failure(fit_form, form):
+    table = nn.Embed(V, 3, padding_idx=2)
+    model = nn.TextClassifier(table, nn.DenseHead(), pool="mean")
+    params = model.init(jax.random.key(0), np.zeros((1, L), int))["params"]
+    table = params["embed"]["embedding"]
+    params["embed"]["embedding"] = table.at[2].set(jnp.nan)
+    _, history = fit_form(form, model=model, params=params, table_tx=TX)
+    assert np.isfinite(history.loss).all()
+
+
+def test_a_table_of_16_bits_does_not_overflow_in_its_check(fit):
+    ones = flax.linen.initializers.ones
+    table = nn.Embed(70_000, 1, param_dtype=jnp.float16, embedding_init=ones)
+    model = nn.TextClassifier(table, nn.DenseHead(), pool="mean")
+    assert np.isfinite(fit(model=model, table_tx=TX, epochs=1)[1].loss).all()
+
+
+@pytest.mark.parametrize("bad", ["1", True, np.array([1.0]), None])
+def test_norms_that_are_no_numbers(fit, fit_form, bad):
+    if bad is None:
+        state, _ = fit_form("sparse", max_norm=jnp.array(0.1), table_tx=TX)
+        same, _ = fit_form("sparse", max_norm=0.1, table_tx=TX)
+        chex.assert_trees_all_equal(state.tables, same.tables)
+        return
+    with pytest.raises(TypeError, match="max_norm must be a number"):
+        fit(max_norm=bad)
+
+
+def test_constants_of_a_schedule_make_another_run(fit_form, tmp_path):
+    def tx(first):
+        rates = jnp.linspace(first, 0.5, 100)
+        return optim.sparse_sgd(lambda count: rates[count])
+
+    fit = functools.partial(fit_form, "sparse", checkpoint=tmp_path / "run")
+    fit(table_tx=tx(0.1), epochs=1)
+    with pytest.raises(ValueError, match="with other program"):
+        fit(table_tx=tx(0.2), epochs=2)
+    _, history = fit(table_tx=tx(0.1), epochs=2)
+    assert len(history) == 2
+
+
+def test_the_step_traces_the_model_without_interception(monkeypatch, model, examples):
+    ids = jnp.asarray(examples[0][:4])
+    plan, _ = train.make_plan(model, optim.rmsprop(), ids, table_tx=TX)
+    key = jax.random.key(0)
+    state = train.create_state(plan, ids, key=key, sparse=plan.tables)
+    batch = train.Batch(ids, jnp.asarray(examples[1][:4]), jnp.ones(4, bool))
+
+    def refuse(*arguments):
+        raise AssertionError("a method of the model was intercepted")
+
+    monkeypatch.setattr(flax.linen, "intercept_methods", refuse)
+    after, _ = train.step(plan, state, {}, batch, key)
+    assert not np.array_equal(*(s.tables["embed"]["embedding"] for s in (state, after)))
