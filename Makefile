@@ -1,4 +1,4 @@
-# make demo: sets up, then trains on the embedded corpus.   make test: sets up, then tests.
+# make demo: sets up, then trains on the synthetic corpus.   make test: sets up, then tests.
 # make bench: sets up with the peers, then times all and writes runs/benchmarks/report.md.
 # Another Python: make test PYTHON=python3.13
 
@@ -14,8 +14,8 @@ PEERS := keras gensim torch fasttext
 .PHONY: demo test lint bench clean
 
 demo: $(VENV)/demo.stamp
-	$(BIN)/python -m experiments.imdb_learned --data embedded
-	$(BIN)/python -m experiments.imdb_glove --data embedded
+	$(BIN)/python -m experiments.imdb_learned --data synthetic
+	$(BIN)/python -m experiments.few_reviews --data synthetic
 
 test: lint
 	$(BIN)/python -m pytest -n 2

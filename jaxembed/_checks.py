@@ -1,7 +1,7 @@
 """Checks of arguments: one wording for each error."""
 
 import operator
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -9,7 +9,9 @@ import numpy as np
 MAX_IDS = 2**31
 
 
-def check_count(name: str, value: Any, *, least: int = 1, also: str = "") -> int:
+def check_count(
+    name: str, value: SupportsIndex, *, least: int = 1, also: str = ""
+) -> int:
     """Return ``value`` as an int, if it is an integer of at least ``least``.
 
     Args:
@@ -43,6 +45,31 @@ def check_count(name: str, value: Any, *, least: int = 1, also: str = "") -> int
     return count
 
 
+def check_positive(name: str, value: float) -> float:
+    """Return ``value`` as a float, if it is a positive and finite number.
+
+    Args:
+      name: name of the argument, for the error.
+      value: a number of Python, NumPy or JAX.
+
+    Raises:
+      TypeError: if it is not a number.
+      ValueError: if it is not positive or not finite.
+
+    Example:
+      >>> check_positive("max_norm", 1)
+      1.0
+      >>> check_positive("max_norm", 0)
+      Traceback (most recent call last):
+      ValueError: max_norm must be a positive number, got 0.
+    """
+    if np.ndim(value) or np.asarray(value).dtype.kind not in "fiu":
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be a positive number, got {value}.")
+    return float(value)
+
+
 def check_row_mask(mask: Any, n_rows: int, name: str = "trainable_rows") -> None:
     """Raise unless ``mask`` has one bool for each row of a table.
 
@@ -69,13 +96,16 @@ def check_row_mask(mask: Any, n_rows: int, name: str = "trainable_rows") -> None
     )
 
 
-def check_range(ids: np.ndarray, limit: int | None, name: str = "ids") -> None:
+def check_range(
+    ids: np.ndarray, limit: int | np.ndarray | None, name: str = "ids"
+) -> None:
     """Raise if an id is not a row of the table.
 
     Args:
       ids: ``int[...]`` of NumPy.
-      limit: V, number of rows of the table; None if no table is known, which allows
-        all ids that int32 holds.
+      limit: V, number of rows of the table, or ``int[L]`` with a number for each column
+        of ``int[N, L]`` ids; None if no table is known, which allows all ids that int32
+        holds.
       name: name of the array, for the error.
 
     Raises:
@@ -86,13 +116,21 @@ def check_range(ids: np.ndarray, limit: int | None, name: str = "ids") -> None:
       Traceback (most recent call last):
       ValueError: ids[1, 1] is 4, and the table has the rows 0 to 3: ...
     """
-    limit = MAX_IDS if limit is None else limit
+    limits = np.asarray(MAX_IDS if limit is None else limit)
     # Two passes without a temporary, the common case; the place only if need be.
-    if not ids.size or 0 <= ids.min() <= ids.max() < limit:
+    if not ids.size or 0 <= ids.min() <= ids.max() < limits.min():
         return
-    place = np.argwhere((ids < 0) | (ids >= limit))[0].tolist()
-    raise ValueError(
-        f"{name}{place} is {ids[tuple(place)]}, and the table has the rows 0 to "
-        f"{limit - 1}: encode the texts with num_words={limit}, or make the table "
-        "larger."
-    )
+    bad = np.argwhere((ids < 0) | (ids >= limits))
+    if len(bad):
+        place = tuple(bad[0].tolist())
+        n_rows = np.broadcast_to(limits, ids.shape)[place]
+        if n_rows == MAX_IDS:
+            raise ValueError(
+                f"{name}{list(place)} is {ids[place]}: an id is the number of a row, "
+                f"from 0 to {MAX_IDS - 1}."
+            )
+        raise ValueError(
+            f"{name}{list(place)} is {ids[place]}, and the table has the rows 0 to "
+            f"{n_rows - 1}: encode the texts with num_words={n_rows}, or make the "
+            "table larger."
+        )

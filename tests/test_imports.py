@@ -72,6 +72,60 @@ def test_a_breach_is_found(room, name):
     assert list(breaches(room, [name])) == [name]
 
 
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=str)
+def test_a_folder_has_at_most_a_dozen_modules(folder):
+    modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+    assert len(modules) <= 12
+    private = [path.name.startswith("_") for path in modules]
+    assert all(private), "modules are private: the room's __init__ is its door"
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def import_graph(files):
+    """The modules of ours that each module imports when it is loaded."""
+    names = {module_name(path) for path in files}
+    graph = {}
+    for path in files:
+        top = ast.Module(ast.parse(path.read_text()).body, [])
+        top.body = [n for n in top.body if isinstance(n, ast.Import | ast.ImportFrom)]
+        found = set()
+        for node in top.body:
+            if isinstance(node, ast.ImportFrom):
+                full = {f"{node.module}.{alias.name}" for alias in node.names}
+                found |= {name if name in names else node.module for name in full}
+        graph[module_name(path)] = (found & names) - {"jaxembed"}
+    return graph
+
+
+def find_cycle(graph):
+    done, path = set(), []
+
+    def visit(name):
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return None
+        path.append(name)
+        cycle = next(filter(None, map(visit, sorted(graph[name]))), None)
+        path.pop()
+        done.add(name)
+        return cycle
+
+    return next(filter(None, map(visit, graph)), None)
+
+
+def test_there_is_no_import_cycle():
+    graph = import_graph(FILES)
+    assert len(graph) == len(FILES) and sum(map(len, graph.values())) > 100
+    assert find_cycle(graph) is None
+    graph["jaxembed._checks"] = {"jaxembed.train._fit"}  # so that the test can fail
+    assert find_cycle(graph)[0] == find_cycle(graph)[-1]
+
+
 @pytest.mark.parametrize("folder", ["experiments", "benchmarks"])
 def test_programs_use_public_names_only(folder):
     for path in sorted((ROOT / folder).rglob("*.py")):

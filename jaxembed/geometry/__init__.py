@@ -3,8 +3,6 @@
 The answers are those of gensim's KeyedVectors.
 """
 
-from jaxembed.geometry._analogies import Analogies as Analogies
-from jaxembed.geometry._analogies import Section as Section
 from jaxembed.geometry._analogies import evaluate_analogies as evaluate_analogies
 from jaxembed.geometry._nearest import nearest as nearest
 from jaxembed.geometry._projection import project as project
@@ -13,5 +11,4 @@ from jaxembed.geometry._similar import most_similar_cosmul as most_similar_cosmu
 from jaxembed.geometry._similar import similarity as similarity
 from jaxembed.geometry._table import UnitTable as UnitTable
 from jaxembed.geometry._table import unit_table as unit_table
-from jaxembed.geometry._word_pairs import WordPairs as WordPairs
 from jaxembed.geometry._word_pairs import evaluate_word_pairs as evaluate_word_pairs

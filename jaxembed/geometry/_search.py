@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from jaxembed.geometry._table import BLOCK, UnitTable, unit
 
@@ -20,6 +21,7 @@ EPSILON = 1e-6  # gensim's, against a division by 0
 
 # score(known, queries) gives float32[B, P]. A pure function, and part of the program.
 Score = Callable[[jax.Array, Any], jax.Array]
+Queries = ArrayLike | tuple[ArrayLike, ...]
 
 
 def cosines(rows: jax.Array, queries: jax.Array) -> jax.Array:
@@ -69,7 +71,7 @@ def _dots(rows: jax.Array, vectors: jax.Array) -> jax.Array:
 def search(
     score: Score,
     known: jax.Array,
-    queries: Any,
+    queries: Queries,
     table: UnitTable,
     exclude: np.ndarray,
     n_best: int,
@@ -105,7 +107,7 @@ def search(
         np.prod(leaf.shape[1:-1], dtype=int) for leaf in leaves
     )
     size = min(MAX_QUERIES, power_of_two(n_queries), max(1, MAX_SCORES // n_scores))
-    found: list[tuple[Any, Any]] = []
+    found: list[tuple[jax.Array, jax.Array]] = []
     for start in range(0, n_queries, size):
         # The last chunk is filled up with the last query.
         places = np.minimum(np.arange(start, start + size), n_queries - 1)
@@ -126,7 +128,7 @@ def _best(
     n_words: int,
     n_best: int,
     known: jax.Array,
-    queries: Any,
+    queries: Queries,
     zero_rows: jax.Array,
     exclude: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:

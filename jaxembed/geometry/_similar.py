@@ -3,7 +3,7 @@
 import math
 import numbers
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jax
 import numpy as np
@@ -181,7 +181,7 @@ def _read_terms(
 
 
 def _read_term(
-    place: str, term: Any, word_vectors: WordVectors, weight: float | None
+    place: str, term: object, word_vectors: WordVectors, weight: float | None
 ) -> _Term:
     if isinstance(term, (tuple, list)) and len(term) == 2:
         term, given = term
@@ -211,7 +211,11 @@ def _read_term(
 
 
 def _answer(
-    score: _search.Score, table: UnitTable, query: Any, terms: list[_Term], topn: int
+    score: _search.Score,
+    table: UnitTable,
+    query: _search.Queries,
+    terms: list[_Term],
+    topn: int,
 ) -> list[tuple[str, float]]:
     """The words of one _search, without those that were given."""
     given = sorted({term.row for term in terms if term.row is not None})

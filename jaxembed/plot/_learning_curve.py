@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,12 +17,16 @@ from jaxembed.plot._style import (
 from jaxembed.stats._crossover import Crossover
 from jaxembed.stats._intervals import Interval
 
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
 WIDTH = 9.0
 
 
 def learning_curve(
     sizes: Sequence[int],
-    arms: Mapping[Any, Sequence[Interval]],
+    arms: Mapping[str, Sequence[Interval]],
     path: str | Path,
     title: str = "",
     *,
@@ -77,7 +81,7 @@ def learning_curve(
     return save_figure(figure, Path(path))
 
 
-def _check(sizes: Sequence[int], arms: Mapping[Any, Sequence[Interval]]) -> None:
+def _check(sizes: Sequence[int], arms: Mapping[str, Sequence[Interval]]) -> None:
     check_arms(len(arms))
     if not (len(sizes) and sizes[0] > 0 and (np.diff(sizes) > 0).all()):
         raise ValueError(f"sizes must ascend from above 0, got {list(sizes)}.")
@@ -89,7 +93,7 @@ def _check(sizes: Sequence[int], arms: Mapping[Any, Sequence[Interval]]) -> None
             )
 
 
-def _draw_sizes(axes: Any, sizes: Sequence[int]) -> None:
+def _draw_sizes(axes: "Axes", sizes: Sequence[int]) -> None:
     """Makes the axis logarithmic, with each size named where there is room."""
     axes.set_xscale("log", base=2)
     axes.minorticks_off()
@@ -112,7 +116,7 @@ def _draw_sizes(axes: Any, sizes: Sequence[int]) -> None:
     axes.set_xticks(sizes, names, rotation=45, ha="right", rotation_mode="anchor")
 
 
-def _draw_crossover(axes: Any, crossover: Crossover) -> Any:
+def _draw_crossover(axes: "Axes", crossover: Crossover) -> "Artist":
     """Draws what was seen of a crossover; the handle is for the legend."""
     first, last = axes.get_xlim()
     low, size, high = crossover.low, crossover.size, crossover.high
@@ -122,6 +126,8 @@ def _draw_crossover(axes: Any, crossover: Crossover) -> Any:
         axes.axvspan(low, last if high is None else high, **shade)
     if size is None:
         return axes.fill_between([], [], **(shade if low else {"alpha": 0}))
-    style: dict[str, Any] = {"color": "#444444", "markersize": 11, "mew": 1.5}
     axes.axvline(size, color="#444444", linewidth=1.5)
-    return axes.plot([], [], marker="|", linestyle="", **style)[0]
+    (line,) = axes.plot(
+        [], [], marker="|", linestyle="", color="#444444", markersize=11, mew=1.5
+    )
+    return line

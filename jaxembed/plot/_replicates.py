@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,9 +20,12 @@ from jaxembed.plot._style import (
 from jaxembed.stats._epochs import best_epoch, final_epoch
 from jaxembed.stats._intervals import mean_interval
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 def replicates(
-    arms: Mapping[Any, ArrayLike],
+    arms: Mapping[str, ArrayLike],
     path: str | Path,
     title: str = "",
     *,
@@ -92,7 +95,7 @@ def replicates(
 
 
 def _draw_draws(
-    axes: Any, center: float, width: float, draws: np.ndarray, i: int
+    axes: "Axes", center: float, width: float, draws: np.ndarray, i: int
 ) -> None:
     """Draws each replicate beside its neighbours in value, then mean and interval."""
     values = np.sort(draws)
@@ -110,7 +113,24 @@ def _draw_draws(
     mean, low, high, _ = mean_interval(values)
     if low is not None and high is not None:
         ends = [[mean - low], [high - mean]]
-        style = {"color": "black", "linewidth": 1.5, "capsize": 6, "capthick": 1.5}
-        axes.errorbar(center, mean, yerr=ends, fmt="none", zorder=3, **style)
-    style = {"color": "black", "ms": 5.5, "mec": "white", "mew": 0.7}
-    axes.plot(center, mean, MARKERS[i], zorder=4, **style)
+        axes.errorbar(
+            center,
+            mean,
+            yerr=ends,
+            fmt="none",
+            zorder=3,
+            color="black",
+            linewidth=1.5,
+            capsize=6,
+            capthick=1.5,
+        )
+    axes.plot(
+        center,
+        mean,
+        MARKERS[i],
+        zorder=4,
+        color="black",
+        ms=5.5,
+        mec="white",
+        mew=0.7,
+    )

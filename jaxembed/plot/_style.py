@@ -3,18 +3,23 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jaxembed import _io
 from jaxembed.stats._intervals import Interval
 
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 # The colour-blind safe palette of Okabe and Ito, without its yellow, too light for
 # lines; arms differ by marker and line as well. Dotted is for chance.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-LINES: tuple[Any, ...] = (
+LINES: tuple[str | tuple[float, tuple[float, ...]], ...] = (
     "-",
     (0, (5, 1.5)),
     (0, (6, 1.5, 1.5, 1.5)),
@@ -34,7 +39,9 @@ def check_arms(n_arms: int) -> None:
         )
 
 
-def draw_arm(axes: Any, at: Sequence[float], arm: Sequence[Interval], i: int) -> Any:
+def draw_arm(
+    axes: "Axes", at: Sequence[float], arm: Sequence[Interval], i: int
+) -> "Artist":
     """Draws means as a line, and their intervals as a band.
 
     A thin bar at each mean shows an interval between two that are missing, which a
@@ -61,14 +68,14 @@ def draw_arm(axes: Any, at: Sequence[float], arm: Sequence[Interval], i: int) ->
     return line
 
 
-def draw_chance(axes: Any, chance: float) -> Any:
+def draw_chance(axes: "Axes", chance: float) -> "Artist":
     """Draws what guessing gives, as a dotted line."""
     return axes.axhline(chance, color="#555555", linestyle=":", linewidth=1.4)
 
 
 def make_figure(
     width: float, height: float, title: str, names: Sequence[str], *, below: float = 0.6
-) -> Any:
+) -> "Figure":
     """A figure with room below for a legend of these names.
 
     Args:
@@ -97,7 +104,9 @@ def make_figure(
     return figure
 
 
-def draw_legend(figure: Any, handles: Sequence[Any], names: Sequence[str]) -> None:
+def draw_legend(
+    figure: "Figure", handles: Sequence["Artist"], names: Sequence[str]
+) -> None:
     """Writes the legend below all panels, where it covers nothing."""
     columns = _columns(figure.get_size_inches()[0], names)
     legend = figure.legend(
@@ -118,7 +127,7 @@ def _columns(width: float, names: Sequence[str]) -> int:
     return max(1, min(len(names), int(width / (0.8 + 0.09 * longest))))
 
 
-def save_figure(figure: Any, path: Path) -> Path:
+def save_figure(figure: "Figure", path: Path) -> Path:
     """Write a figure as a PNG of 150 dots per inch, atomically.
 
     Args:

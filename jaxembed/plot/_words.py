@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jaxembed.plot._style import COLORS, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 # Where a label may stand: its offset from its point in points, and its side.
 PLACES = [
@@ -63,16 +68,24 @@ def words(
     return save_figure(figure, Path(path))
 
 
-def _label(figure: Any, axes: Any, points: np.ndarray, names: Sequence[str]) -> None:
+def _label(
+    figure: "Figure", axes: "Axes", points: np.ndarray, names: Sequence[str]
+) -> None:
     """Writes each word beside its point, where it covers no word before it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     renderer = FigureCanvasAgg(figure).get_renderer()
     axes.apply_aspect()
-    taken: list[Any] = []
+    taken: list[Bbox] = []
     for name, point in zip(names, points, strict=True):
-        style = {"textcoords": "offset points", "fontsize": 9, "parse_math": False}
-        label = axes.annotate(name, point, PLACES[0][0], **style)
+        label = axes.annotate(
+            name,
+            point,
+            PLACES[0][0],
+            textcoords="offset points",
+            fontsize=9,
+            parse_math=False,
+        )
         for offset, side in PLACES:
             label.set(position=offset, ha=side)
             box = label.get_window_extent(renderer)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -54,7 +54,7 @@ class Crossover(NamedTuple):
             return f"beyond {self.largest:,.0f}"
         return f"{'at most ' if size <= self.smallest else ''}{size:,.0f}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, float | None]:
         """All fields, for JSON."""
         return self._asdict()
 

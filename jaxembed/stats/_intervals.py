@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,7 +34,7 @@ class Interval(NamedTuple):
             return f"{self.estimate:.3f} (no interval: one draw)"
         return f"{self.estimate:.3f} ({self.low:.3f} to {self.high:.3f})"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, float | None]:
         """All fields, for JSON."""
         return self._asdict()
 
@@ -101,7 +101,7 @@ def median_interval(
     median = float(np.median(draws))
     if len(draws) == 1:
         return Interval(median, None, None, 1)
-    options: dict[str, Any] = {"confidence_level": confidence, "vectorized": True}
+    options: dict[str, object] = {"confidence_level": confidence, "vectorized": True}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of 0 / 0 in the acceleration: NaN, seen below
         found = stats.bootstrap(

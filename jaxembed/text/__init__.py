@@ -6,12 +6,8 @@ from jaxembed.text._ngrams import most_frequent as most_frequent
 from jaxembed.text._padding import pad_sequences as pad_sequences
 from jaxembed.text._ragged import Ragged as Ragged
 from jaxembed.text._tokenizer import Tokenizer as Tokenizer
-from jaxembed.text.imdb._archive import Archive as Archive
 from jaxembed.text.imdb._cache import TokenizedCorpus as TokenizedCorpus
 from jaxembed.text.imdb._cache import load_imdb_tokens as load_imdb_tokens
-from jaxembed.text.imdb._corpus import Corpus as Corpus
 from jaxembed.text.imdb._corpus import load_imdb as load_imdb
 from jaxembed.text.imdb._keras_npz import encode_imdb as encode_imdb
 from jaxembed.text.imdb._keras_npz import load_imdb_ids as load_imdb_ids
-from jaxembed.text.imdb._synthetic import Grammar as Grammar
-from jaxembed.text.imdb._synthetic import synthetic_reviews as synthetic_reviews

@@ -4,19 +4,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from jaxembed.text._ragged import Ragged
 
 SIDES = ("pre", "post")
 
+# Numbers, texts or arrays, in lists or arrays.
+Lists = Sequence[Sequence[Any]]
+
 
 def pad_sequences(
-    sequences: Ragged | Sequence[Sequence[Any]],
+    sequences: Ragged | Lists,
     maxlen: int | None = None,
-    dtype: Any = "int32",
+    dtype: DTypeLike = "int32",
     padding: str = "pre",
     truncating: str = "pre",
-    value: Any = 0,
+    value: float | str = 0,
 ) -> np.ndarray:
     """One row for each sequence, cut or filled to the same length.
 
@@ -66,7 +70,7 @@ def pad_sequences(
     return _pad_lists(sequences, maxlen, dtype, padding, truncating, value)
 
 
-def _lengths(sequences: Ragged | Sequence[Sequence[Any]]) -> np.ndarray:
+def _lengths(sequences: Ragged | Lists) -> np.ndarray:
     if isinstance(sequences, Ragged):
         return sequences.lengths
     if not hasattr(sequences, "__len__"):
@@ -83,10 +87,10 @@ def _lengths(sequences: Ragged | Sequence[Sequence[Any]]) -> np.ndarray:
 def _pad_ragged(
     sequences: Ragged,
     maxlen: int,
-    dtype: Any,
+    dtype: DTypeLike,
     padding: str,
     truncating: str,
-    value: Any,
+    value: float | str,
 ) -> np.ndarray:
     padded = np.full((len(sequences), maxlen), value, dtype)
     kept = np.minimum(sequences.lengths, maxlen)
@@ -110,12 +114,12 @@ def _pad_ragged(
 
 
 def _pad_lists(
-    sequences: Sequence[Sequence[Any]],
+    sequences: Lists,
     maxlen: int,
-    dtype: Any,
+    dtype: DTypeLike,
     padding: str,
     truncating: str,
-    value: Any,
+    value: float | str,
 ) -> np.ndarray:
     first = next((sequence for sequence in sequences if len(sequence)), ())
     shape = np.asarray(first).shape[1:]

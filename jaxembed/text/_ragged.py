@@ -1,7 +1,7 @@
 """Ragged: many id sequences of different lengths in two flat arrays."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import overload
 
 import numpy as np
 
@@ -89,7 +89,13 @@ class Ragged(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return self.offsets.size - 1
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Ragged": ...
+
+    def __getitem__(self, index: int | slice) -> "np.ndarray | Ragged":
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
         if not -len(self) <= index < len(self):

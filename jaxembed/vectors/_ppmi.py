@@ -1,12 +1,15 @@
 """PPMI: word vectors from the texts at hand, by counting neighbours."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jaxembed.text import Ragged, Tokenizer
 from jaxembed.vectors._word_vectors import WordVectors
+
+if TYPE_CHECKING:
+    import scipy.sparse
 
 TOKENS_AT_ONCE = 1 << 20
 MAX_DENSE = 500  # words of which a dense matrix is made
@@ -80,7 +83,7 @@ def ppmi(
     return WordVectors(words, _decompose(matrix, dim))
 
 
-def _decompose(matrix: Any, dim: int) -> np.ndarray:
+def _decompose(matrix: "scipy.sparse.csr_array", dim: int) -> np.ndarray:
     """``float32[n, dim]``, the scaled left singular vectors of a sparse matrix."""
     import scipy.sparse.linalg
 
@@ -107,7 +110,7 @@ def _decompose(matrix: Any, dim: int) -> np.ndarray:
     return (vectors * signs * (SIZE / size)).astype(np.float32)
 
 
-def _count_pairs(ids: Ragged, n_words: int, window: int) -> Any:
+def _count_pairs(ids: Ragged, n_words: int, window: int) -> "scipy.sparse.csr_array":
     """``float64[n_words, n_words]``, sparse: how often two words stand near."""
     import scipy.sparse
 

@@ -99,7 +99,7 @@ def _open(beside: Path, path: Path) -> Iterator[IO[bytes]]:
             yield raw
 
 
-def _open_gzip(raw: IO[bytes], mode: str) -> Any:
+def _open_gzip(raw: IO[bytes], mode: str) -> gzip.GzipFile:
     return gzip.GzipFile("", mode, fileobj=raw, mtime=0)  # the same bytes each time
 
 

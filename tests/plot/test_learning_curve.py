@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from jaxembed import plot
-from jaxembed.stats import Crossover, Interval
+from jaxembed.stats._crossover import Crossover
+from jaxembed.stats._intervals import Interval
 
 SIZES = [50, 100, 200, 500, 1000, 2000, 4000, 8000, 15_000, 20_000]
 ARM = [Interval(0.5 + 0.01 * i, 0.49, 0.6, 9) for i in range(10)]

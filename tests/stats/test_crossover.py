@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from jaxembed import stats
-from jaxembed.stats import Crossover
+from jaxembed.stats._crossover import Crossover
 
 SIZES = [100, 200, 400, 800]
 

@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 
 from jaxembed import stats
-from jaxembed.stats import Interval
+from jaxembed.stats._intervals import Interval
 
 
 def test_the_mean_is_that_of_a_printed_table():

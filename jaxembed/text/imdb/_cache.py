@@ -23,7 +23,7 @@ class TokenizedCorpus:
     """A corpus as ids.
 
     Attributes:
-      tokenizer: fitted on the training texts.
+      tokenizer: the tokenizer that made the ids.
       train: the ids of N training texts.
       train_labels: ``int32[N]``.
       test: the ids of M test texts.
@@ -56,8 +56,9 @@ def load_imdb_tokens(
 
     Args:
       source: see :func:`load_imdb`.
-      tokenizer: its settings are used, for a new tokenizer fitted on the training
-        texts; by default those of ``Tokenizer()``, which keeps all words.
+      tokenizer: a fitted tokenizer, which is used unchanged; or an unfitted one, whose
+        settings a new tokenizer gets that is fitted on the training texts. None for
+        ``Tokenizer()``, which keeps all words.
       cache_dir: a folder for the cache, made if need be; None for no cache.
       **settings: passed on to :func:`load_imdb`.
 
@@ -69,7 +70,7 @@ def load_imdb_tokens(
       OSError: if ``cache_dir`` cannot be made.
 
     Example:
-      >>> tokens = load_imdb_tokens("embedded")
+      >>> tokens = load_imdb_tokens("synthetic")
       >>> tokens.train[0][:4], tokens.tokenizer.decode([tokens.train[0][:4]])
       (array([ 13, 547, 343,   1], dtype=int32), ['not zanora safegu the'])
     """
@@ -93,13 +94,15 @@ def load_imdb_tokens(
     return tokens
 
 
-def _tokenize(corpus: Corpus, settings: Tokenizer) -> TokenizedCorpus:
-    tokenizer = Tokenizer(
-        settings.num_words,
-        filters=settings.filters,
-        lower=settings.lower,
-        oov_token=settings.oov_token,
-    ).fit(corpus.train_texts)
+def _tokenize(corpus: Corpus, given: Tokenizer) -> TokenizedCorpus:
+    tokenizer = given
+    if not given.word_index:
+        tokenizer = Tokenizer(
+            given.num_words,
+            filters=given.filters,
+            lower=given.lower,
+            oov_token=given.oov_token,
+        ).fit(corpus.train_texts)
     return TokenizedCorpus(
         tokenizer,
         tokenizer.encode(corpus.train_texts),
@@ -118,7 +121,8 @@ def _key(content: str, tokenizer: Tokenizer) -> str:
         tokenizer.lower,
         tokenizer.oov_token,
     ]
-    text = json.dumps([FORMAT, content, settings])
+    fitted = [tokenizer.to_json()] if tokenizer.word_index else []
+    text = json.dumps([FORMAT, content, settings, *fitted])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -52,7 +52,7 @@ def load_imdb(
           ``neg`` and ``pos``, and maybe ``train/unsup``, full of ``.txt`` files;
         * such a folder as a ``.tar.gz``, which is read as a stream, never extracted;
         * ``"tfds"``: prepared by TensorFlow Datasets, without TensorFlow;
-        * ``"embedded"``: synthetic reviews that need no file; see
+        * ``"synthetic"``: synthetic reviews that need no file; see
           :func:`synthetic_reviews`.
       data_dir: where ``"tfds"`` keeps what it prepares; its own default if None.
       manual_dir: a folder where ``"tfds"`` looks for the archive before it asks the
@@ -69,14 +69,14 @@ def load_imdb(
         if a review is empty, too large or not UTF-8; if a part has no reviews.
 
     Example:
-      >>> corpus = load_imdb("embedded")
+      >>> corpus = load_imdb("synthetic")
       >>> len(corpus.train_texts), corpus.train_labels[:3], corpus.description
-      (10000, array([0, 0, 0], dtype=int32), 'embedded (synthetic reviews, seed 0)')
+      (10000, array([0, 0, 0], dtype=int32), 'synthetic reviews, seed 0')
     """
-    if source == "embedded":
+    if source == "synthetic":
         return _from_parts(
             _synthetic.synthetic_reviews(seed=0),
-            "embedded (synthetic reviews, seed 0)",
+            "synthetic reviews, seed 0",
         )
     if source == "tfds":
         parts = _tfds.read_tfds(data_dir, manual_dir=manual_dir, archive=archive)
@@ -88,7 +88,7 @@ def load_imdb(
         return _from_parts(_archive.read_archive(path), f"{path.name} (an archive)")
     raise FileNotFoundError(
         f"there is no {source!s}: give the path of aclImdb/ or of aclImdb_v1.tar.gz, "
-        'or one of "tfds" and "embedded".'
+        'or one of "tfds" and "synthetic".'
     )
 
 

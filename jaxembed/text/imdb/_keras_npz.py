@@ -4,7 +4,6 @@ import io
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,8 @@ from jaxembed.text._ragged import Ragged
 MAX_MEMBER_BYTES = 1 << 30
 MAX_IDS = 1 << 28
 NAMES = ("x_train", "y_train", "x_test", "y_test")
+
+Content = np.ndarray | list
 
 
 def encode_imdb(
@@ -103,12 +104,6 @@ def load_imdb_ids(
       >>> ids.tolist(), labels
       ([[1, 4, 2, 5]], array([1], dtype=int32))
     """
-    settings: dict[str, Any] = {
-        "skip_top": skip_top,
-        "start_char": start_char,
-        "oov_char": oov_char,
-        "index_from": index_from,
-    }
     arrays = _read_members(Path(path))
     parts = []
     rng = np.random.RandomState(seed)  # Keras's generator, for both parts in turn
@@ -117,7 +112,14 @@ def load_imdb_ids(
         labels = _to_labels(arrays[f"y_{split}"], len(ranks), f"{path}: y_{split}")
         order = np.arange(len(ranks))
         rng.shuffle(order)
-        ids = encode_imdb(ranks.take(order), num_words, **settings)
+        ids = encode_imdb(
+            ranks.take(order),
+            num_words,
+            skip_top=skip_top,
+            start_char=start_char,
+            oov_char=oov_char,
+            index_from=index_from,
+        )
         parts.append((ids, labels[order]))
     return parts[0], parts[1]
 
@@ -125,9 +127,9 @@ def load_imdb_ids(
 class _ObjectArray:
     """Stands in for a NumPy array of objects; keeps its list and nothing else."""
 
-    items: list[Any]
+    items: list
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         items = state[-1] if isinstance(state, tuple) and state else None
         if not isinstance(items, list):
             raise pickle.UnpicklingError("an array that is no list of objects")
@@ -137,10 +139,10 @@ class _ObjectArray:
 class _Dtype:
     """Stands in for ``numpy.dtype``; the elements are checked one by one anyway."""
 
-    def __init__(self, *arguments: Any):
+    def __init__(self, *arguments: object):
         self.arguments = arguments
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         self.state = state
 
 
@@ -165,16 +167,16 @@ class _ListUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
         if code != pickle.BYTEARRAY8[0]
     }
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) not in self.stand_ins:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
         return self.stand_ins[module, name]
 
 
-def _read_members(path: Path) -> dict[str, Any]:
+def _read_members(path: Path) -> dict[str, Content]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}: give the path of imdb.npz.")
-    arrays: dict[str, Any] = {}
+    arrays: dict[str, Content] = {}
     try:
         with zipfile.ZipFile(path) as archive:
             for name in NAMES:
@@ -194,7 +196,7 @@ def _read_members(path: Path) -> dict[str, Any]:
     return arrays
 
 
-def _read_array(stream: io.BytesIO, may_be_lists: bool) -> Any:
+def _read_array(stream: io.BytesIO, may_be_lists: bool) -> Content:
     version = np.lib.format.read_magic(stream)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -212,7 +214,7 @@ def _read_array(stream: io.BytesIO, may_be_lists: bool) -> Any:
     return np.lib.format.read_array(stream, allow_pickle=False)
 
 
-def _to_ragged(items: Any, place: str) -> Ragged:
+def _to_ragged(items: Content, place: str) -> Ragged:
     if not isinstance(items, list):
         raise ValueError(f"{place} must be a list of lists of ints.")
     total = 0
@@ -228,7 +230,7 @@ def _to_ragged(items: Any, place: str) -> Ragged:
     return Ragged.from_lists(items)
 
 
-def _to_labels(array: Any, n_reviews: int, place: str) -> np.ndarray:
+def _to_labels(array: Content, n_reviews: int, place: str) -> np.ndarray:
     labels = np.asarray(array)
     if labels.shape != (n_reviews,) or labels.dtype.kind not in "iu":
         raise ValueError(

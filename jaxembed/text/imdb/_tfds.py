@@ -4,12 +4,15 @@ import hashlib
 import http.client
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from jaxembed import _io
 from jaxembed.text.imdb._archive import ORIGINAL, Archive, Parts
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 # Without a network it is known soon; a slow one may take its time.
 CONNECT_SECONDS = 5
@@ -80,7 +83,9 @@ def _fetch(archive: Archive, manual: Path) -> None:
         ) from error
 
 
-def _copy(response: Any, path: Path, archive: Archive) -> tuple[int, str]:
+def _copy(
+    response: http.client.HTTPResponse, path: Path, archive: Archive
+) -> tuple[int, str]:
     """Size and hash of what was written; it stops past the declared size."""
     size, digest = 0, hashlib.sha256()
     bar = tqdm(total=archive.size, unit="B", unit_scale=True, disable=None)
@@ -93,7 +98,7 @@ def _copy(response: Any, path: Path, archive: Archive) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def _mismatch(archive: Archive, found: Any) -> str:
+def _mismatch(archive: Archive, found: object) -> str:
     return (
         f"{archive.name} is not the file that was asked for, of {archive.size} bytes "
         f"and SHA-256 {archive.sha256}: fetch it again, or give its own path if you "
@@ -101,7 +106,9 @@ def _mismatch(archive: Archive, found: Any) -> str:
     )
 
 
-def _prepare(builder: Any, manual: Path, archive: Archive) -> None:
+def _prepare(
+    builder: "tfds.core.DatasetBuilder", manual: Path, archive: Archive
+) -> None:
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download import download_manager
 
@@ -114,7 +121,7 @@ def _prepare(builder: Any, manual: Path, archive: Archive) -> None:
         raise ValueError(_mismatch(archive, error)) from error
 
 
-def _read_parts(builder: Any) -> Parts:
+def _read_parts(builder: "tfds.core.DatasetBuilder") -> Parts:
     parts: Parts = {}
     names = builder.info.features["label"].names
     for split in builder.info.splits:

@@ -9,7 +9,7 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -111,7 +111,7 @@ def write_safetensors(word_vectors: WordVectors, stream: IO[bytes]) -> None:
         "matrix": np.ascontiguousarray(word_vectors.matrix),
         "words": np.frombuffer(words, np.uint8),
     }
-    facts: dict[str, Any] = {"n_duplicates": word_vectors.n_duplicates}
+    facts: dict[str, int | str] = {"n_duplicates": word_vectors.n_duplicates}
     if (subwords := word_vectors.subwords) is not None:
         arrays["subwords"] = np.ascontiguousarray(subwords.matrix)
         facts |= {"min_n": subwords.min_n, "max_n": subwords.max_n}

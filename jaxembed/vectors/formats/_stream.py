@@ -11,11 +11,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from types import ModuleType
+from typing import IO
 
 # What is read at once: memory is bounded by it, not by the file.
 BLOCK = 1 << 24
-MAGICS: dict[re.Pattern[bytes], Any] = {
+MAGICS: dict[re.Pattern[bytes], ModuleType] = {
     re.compile(rb"\x1f\x8b"): gzip,
     # With more than its first letters, which a word may have.
     re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"): bz2,

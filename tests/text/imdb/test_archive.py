@@ -46,7 +46,7 @@ def test_other_files_are_passed_over(make_archive):
 
 
 def test_no_such_path_is_refused(tmp_path):
-    message = rf"there is no {tmp_path}/none: give the path of aclImdb/ or .*embedded"
+    message = rf"there is no {tmp_path}/none: give the path of aclImdb/ or .*synthetic"
     with pytest.raises(FileNotFoundError, match=message):
         text.load_imdb(tmp_path / "none")
 

@@ -56,6 +56,20 @@ def test_other_content_or_settings_are_another_entry(
     assert len(list(cache.iterdir())) == 5
 
 
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_fitted_tokenizer_is_used_unchanged(make_archive, tmp_path, cached):
+    """Its vocabulary, and not that of the training reviews."""
+    fitted = text.Tokenizer(num_words=4).fit(["bore fun bore film bore fun joy"])
+    before = fitted.to_json()
+    settings = {"cache_dir": tmp_path / "cache"} if cached else {}
+    for _ in range(1 + cached):
+        tokens = text.load_imdb_tokens(make_archive(), fitted, **settings)
+        assert tokens.tokenizer.to_json() == fitted.to_json() == before
+        assert tokens.test.tolist() == [[1], [2]]  # a bad bore; such good fun
+    other = text.load_imdb_tokens(make_archive(), text.Tokenizer(4), **settings)
+    assert other.tokenizer.word_index != fitted.word_index
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "other"])
 def test_a_damaged_cache_is_rebuilt(make_archive, tmp_path, count_tokenised, damage):
     archive, cache = make_archive(), tmp_path / "cache"

@@ -1,4 +1,4 @@
-"""The embedded corpus: as hard as it says, and the same for the same seed."""
+"""The synthetic corpus: as hard as it says, and the same for the same seed."""
 
 import jax
 import numpy as np
@@ -7,28 +7,29 @@ import scipy.optimize
 import scipy.sparse
 
 from jaxembed import nn, optim, text, train, vectors
+from jaxembed.text.imdb._synthetic import synthetic_reviews
 
 
 @pytest.fixture(scope="module")
 def corpus():
-    return text.load_imdb("embedded")
+    return text.load_imdb("synthetic")
 
 
 @pytest.fixture(scope="module")
 def tokens():
-    return text.load_imdb_tokens("embedded")
+    return text.load_imdb_tokens("synthetic")
 
 
 def test_it_says_that_it_is_synthetic(corpus):
     assert "synthetic" in corpus.description
-    assert "**synthetic**" in text.synthetic_reviews.__doc__
+    assert "**synthetic**" in synthetic_reviews.__doc__
 
 
 def test_the_same_seed_gives_the_same_reviews():
     sizes = {"n_train": 20, "n_test": 10, "n_unlabelled": 10}
-    parts = text.synthetic_reviews(1, **sizes)
-    assert parts == text.synthetic_reviews(1, **sizes)
-    assert parts != text.synthetic_reviews(2, **sizes)
+    parts = synthetic_reviews(1, **sizes)
+    assert parts == synthetic_reviews(1, **sizes)
+    assert parts != synthetic_reviews(2, **sizes)
     assert sum(map(len, parts.values())) == 40
 
 
@@ -116,7 +117,7 @@ def test_vectors_of_the_unlabelled_part_beat_learned_ones_at_200_reviews(tokens,
         accuracies = []
         for frozen in (True, False):
             embed = nn.Embed(*table.shape, frozen=frozen)
-            model = nn.TextClassifier(embed, nn.FlattenDense(hidden=(32,)))
+            model = nn.TextClassifier(embed, nn.DenseHead(hidden=(32,)))
             params = model.init(jax.random.key(draw), ids[:1])["params"]
             if frozen:
                 params["embed"]["embedding"] = table

@@ -13,6 +13,7 @@ import pytest
 
 from jaxembed import text
 from jaxembed.text.imdb import _tfds
+from jaxembed.text.imdb._archive import Archive
 from tests.conftest import REVIEWS
 
 UNREACHABLE = "http://127.0.0.1:9/reviews/aclImdb_v1.tar.gz"  # discard: nobody listens
@@ -28,7 +29,7 @@ pytestmark = [
 def describe(path, **wrong):
     data = path.read_bytes()
     facts = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    return text.Archive(UNREACHABLE, **(facts | wrong))
+    return Archive(UNREACHABLE, **(facts | wrong))
 
 
 def test_the_archive_in_manual_dir_is_prepared_once(make_archive, tmp_path):
@@ -51,7 +52,8 @@ def test_it_needs_no_tensorflow(make_archive, tmp_path):
     code = f"""
 import sys
 from jaxembed import text
-archive = text.Archive({UNREACHABLE!r}, {archive.size}, {archive.sha256!r})
+from jaxembed.text.imdb._archive import Archive
+archive = Archive({UNREACHABLE!r}, {archive.size}, {archive.sha256!r})
 corpus = text.load_imdb("tfds", data_dir={str(tmp_path / "d")!r},
                         manual_dir={str(tmp_path)!r}, archive=archive)
 print(len(corpus.train_texts), {{"jax", "tensorflow"}} & set(sys.modules))
@@ -62,7 +64,7 @@ print(len(corpus.train_texts), {{"jax", "tensorflow"}} & set(sys.modules))
 
 
 def test_without_a_network_it_fails_at_once_and_names_the_place(tmp_path):
-    archive = text.Archive(UNREACHABLE, 12_345, "0" * 64)
+    archive = Archive(UNREACHABLE, 12_345, "0" * 64)
     message = (
         rf"{UNREACHABLE} cannot be fetched: .*refused.* Fetch aclImdb_v1.tar.gz "
         rf"\(12345 bytes\) .* put it into {tmp_path}/downloads/manual, or give the path"
@@ -77,7 +79,7 @@ def test_a_host_that_does_not_answer_is_given_up(tmp_path, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/aclImdb_v1.tar.gz"
         with pytest.raises(ConnectionError, match="cannot be fetched: timed out"):
-            text.load_imdb("tfds", data_dir=tmp_path, archive=text.Archive(url, 1, ""))
+            text.load_imdb("tfds", data_dir=tmp_path, archive=Archive(url, 1, ""))
 
 
 class Server(http.server.BaseHTTPRequestHandler):
