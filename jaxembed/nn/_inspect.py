@@ -219,6 +219,8 @@ def _find_read(
         return None
     if not used[-1]:  # such as the positions of the words
         return columns
+    if not part.eqns:  # the ids as they are, the common case
+        return ~columns
     first, second = (_evaluate(part, jaxpr.consts, text) for text in texts)
     is_id = (first >= PROBE) & (second - first == texts[1][0] - texts[0][0])
     if not is_id.any() or not (is_id | (first == second)).all():

@@ -24,7 +24,7 @@ def lookup(
       mode: what an id outside of the table gives, as in ``jax.lax.gather``: "fill"
         (NaN; the smallest value in a table of ints), "clip" (the nearest row), or
         "promise_in_bounds" (anything: for ids that were checked before).
-      out_sharding: how the result is laid out over the devices of an explicit mesh.
+      out_sharding: sharding of the result on an explicit mesh.
 
     Returns:
       ``dtype[..., D]``.
@@ -61,7 +61,7 @@ def as_ids(ids: ArrayLike, name: str = "ids") -> jax.Array | np.ndarray:
 
 
 def _put_past_the_end(ids: jax.Array, n_rows: int) -> jax.Array:
-    """``n_rows`` in place of negative ids, which are no row either.
+    """Replace negative ids by ``n_rows``, which is out of range.
 
     XLA on a CPU vectorises a gather without it, which is slower where the rows are then
     flattened for a product: a step takes 1.7 times as long.
@@ -76,7 +76,7 @@ def _narrow(ids: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
     """Cuts ids to 32 bits, as JAX does, which would wrap larger ones to other words."""
     if ids.dtype.kind in "iu" and ids.dtype.itemsize > 4 or ids.dtype == np.uint32:
         limits = np.iinfo(np.int32)
-        ids = ids.clip(max=limits.max)  # no row either, and the nearest to it
+        ids = ids.clip(max=limits.max)  # still out of range
         ids = ids if ids.dtype.kind == "u" else ids.clip(min=limits.min)
         return ids.astype(np.int32)
     return ids

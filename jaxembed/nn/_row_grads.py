@@ -31,10 +31,7 @@ class Lookups(NamedTuple):
 
 
 def make_taps(
-    model: nn.Module,
-    variables: Variables,
-    ids: Ids,
-    tables: frozenset[Path],
+    model: nn.Module, variables: Variables, ids: Ids, tables: frozenset[Path]
 ) -> Reads:
     """Return zeros for the gradient of each lookup in some tables.
 
@@ -128,6 +125,15 @@ def check_lookups(model: nn.Module, variables: Variables, ids: Ids, path: Path) 
         )
 
 
+class _Trace(NamedTuple):
+    """A traced pass through a model, whose tables and ids are its outputs."""
+
+    jaxpr: ClosedJaxpr
+    tables: Reads
+    ids: Reads
+    has_escaped: bool
+
+
 def _find_problem(
     model: nn.Module, variables: Variables, ids: Ids, path: Path
 ) -> str | None:
@@ -136,9 +142,43 @@ def _find_problem(
     The model is traced on a batch of L + 1 texts, so that axes of texts and of words
     differ in length.
     """
-    shape = jax.ShapeDtypeStruct((np.shape(ids)[-1] + 1, np.shape(ids)[-1]), np.int32)
-    listed = f"with {LISTED}"
-    escaped: list[bool] = []
+    length, listed = np.shape(ids)[-1], f"with {LISTED}"
+    shape = jax.ShapeDtypeStruct((length + 1, length), np.int32)
+    in_jax = (
+        "looks them up in a transformation of JAX: use Flax's, such as nn.remat or "
+        f"nn.vmap {listed}"
+    )
+    try:
+        taps = jax.eval_shape(
+            lambda: make_taps(model, variables, shape, frozenset([path]))
+        )
+        trace = _trace_lookups(model, variables, shape, path, taps)
+    except (flax.errors.JaxTransformError, jax.errors.UnexpectedTracerError):
+        return in_jax
+    except TypeError as error:  # the branches of an nn.cond record other lookups
+        return f"looks them up in branches that differ ({error}): use jnp.where"
+    if trace.has_escaped:
+        return in_jax
+    for tap, read in zip(taps.get(path, ()), trace.ids.get(path, ()), strict=True):
+        if read.shape != (*tap.shape[:-1], 1):
+            return (
+                f"lists the collections {ROW_GRADS} and {ROW_IDS} with axes that "
+                f"differ or are negative: list them {listed}"
+            )
+    if _is_computed(trace.jaxpr, len(trace.tables.get(path, ()))):
+        return "computes the table from the parameter before it looks rows up"
+    return None
+
+
+def _trace_lookups(
+    model: nn.Module,
+    variables: Variables,
+    ids: jax.ShapeDtypeStruct,
+    path: Path,
+    taps: Reads,
+) -> _Trace:
+    """Trace a model with taps; the first input is its table at ``path``."""
+    escaped = []
 
     def run(
         table: jax.Array, variables: Variables, ids: jax.Array, taps: Reads
@@ -149,36 +189,13 @@ def _find_problem(
         rngs, mutable = {"dropout": jax.random.key(0)}, [ROW_IDS, ROW_TABLES]
         _, sown = model.apply(collections, ids, train=True, rngs=rngs, mutable=mutable)
         escaped.append(has_escaped(sown, ids))
-        reads = {} if escaped[-1] else sown
-        return reads.get(ROW_TABLES, {}), reads.get(ROW_IDS, {})
+        kept = {} if escaped[-1] else sown
+        return kept.get(ROW_TABLES, {}), kept.get(ROW_IDS, {})
 
-    try:
-        taps = jax.eval_shape(
-            lambda: make_taps(model, variables, shape, frozenset([path]))
-        )
-        table = flatten_dict(variables["params"])[path]
-        jaxpr, shapes = jax.make_jaxpr(run, return_shape=True)(
-            table, variables, shape, taps
-        )
-    except (flax.errors.JaxTransformError, jax.errors.UnexpectedTracerError):
-        escaped.append(True)
-    except TypeError as error:  # the branches of an nn.cond record other lookups
-        return f"looks them up in branches that differ ({error}): use jnp.where"
-    if any(escaped):
-        return (
-            "looks them up in a transformation of JAX: use Flax's, such as nn.remat or "
-            f"nn.vmap {listed}"
-        )
-    tables, reads = (flatten_dict(tree) for tree in shapes)
-    for tap, read in zip(taps.get(path, ()), reads.get(path, ()), strict=True):
-        if read.shape != (*tap.shape[:-1], 1):
-            return (
-                f"lists the collections {ROW_GRADS} and {ROW_IDS} with axes that "
-                f"differ or are negative: list them {listed}"
-            )
-    if path in tables and _is_computed(jaxpr, len(tables[path])):
-        return "computes the table from the parameter before it looks rows up"
-    return None
+    table = flatten_dict(variables["params"])[path]
+    make = jax.make_jaxpr(run, return_shape=True)
+    jaxpr, (tables, reads) = make(table, variables, ids, taps)
+    return _Trace(jaxpr, flatten_dict(tables), flatten_dict(reads), any(escaped))
 
 
 def _is_computed(jaxpr: ClosedJaxpr, n_outputs: int) -> bool:
@@ -193,11 +210,7 @@ def _is_computed(jaxpr: ClosedJaxpr, n_outputs: int) -> bool:
 
 
 def _reaches_table(
-    model: nn.Module,
-    variables: Variables,
-    ids: Ids,
-    path: Path,
-    taps: Reads,
+    model: nn.Module, variables: Variables, ids: Ids, path: Path, taps: Reads
 ) -> bool:
     """Whether a gradient of the logits reaches the table past its taps."""
     leaves = flatten_dict(variables["params"])

@@ -1,4 +1,4 @@
-"""What a row-sparse optimizer is given, checked before it trusts it."""
+"""Checks of the arguments of row-sparse optimizers."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from jaxembed._checks import check_range, check_row_mask
 
 
 def check_settings(**settings: optax.ScalarOrSchedule) -> None:
-    """Refuses numbers that no optimizer can have: NaN, negative, a decay of 1.
+    """Raise if a setting is NaN, negative, or a decay of at least 1.
 
     Args:
       settings: by name; those called decay, b1 and b2 must be below 1. Schedules and
@@ -79,7 +79,7 @@ def check_table(table: ArrayLike) -> jax.Array:
 
 
 def refuse(name: str, value: float | None, dense: str) -> None:
-    """Refuses what would move rows that a batch does not touch.
+    """Raise if a setting would update rows outside the batch.
 
     Raises:
       ValueError: says what to use instead.

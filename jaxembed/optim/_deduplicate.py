@@ -7,7 +7,7 @@ Distinct = tuple[jax.Array, jax.Array, jax.Array]
 
 
 def deduplicate(row_grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
-    """The gradients of equal ids, summed: what an update that is not linear needs.
+    """Sum the gradients of equal ids. Nonlinear updates need one gradient per row.
 
     The work grows with N, not with V, and the result is the same bits each time: on a
     CPU without a sort, through ``slot``; elsewhere by a sort and a segmented scan,
@@ -16,8 +16,8 @@ def deduplicate(row_grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distin
     Args:
       row_grads: ``float[N, D]``, the gradient of each looked-up row.
       ids: ``int32[N]``, its row. An id that is no row of the table counts for none.
-      slot: ``int32[V]`` of any numbers, for notes. Where it is donated, or carried
-        through a scan, it is written in place.
+      slot: scratch buffer ``int32[V]``; its values are ignored. Where it is donated, or
+        carried through a scan, it is written in place.
 
     Returns:
       ``float32[N, D]`` sums; ``int32[N]``, the row of each, where V says that there is
@@ -52,7 +52,7 @@ def deduplicate(row_grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distin
 
 
 def sum_by_slot(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
-    """Sums at the place that wins when all places of an id write it down.
+    """Sum the gradients of an id at the place whose write to ``slot`` survived.
 
     ``slot`` is read only where it was written just before, so it is never cleared.
     """
@@ -74,7 +74,7 @@ def sum_by_sort(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
     is_last = jnp.concatenate([changes, edge]) & (ids < n_rows)
 
     def add(left: tuple, right: tuple) -> tuple:
-        starts, total = right  # where a segment starts, what was before is not its
+        starts, total = right  # a segment start discards the sum before it
         return left[0] | starts, jnp.where(starts, total, left[1] + total)
 
     _, sums = jax.lax.associative_scan(add, (is_first, grads[places]))

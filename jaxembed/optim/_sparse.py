@@ -20,11 +20,11 @@ class RowState(NamedTuple):
     """The state of a row-sparse optimizer for a table of V rows.
 
     Attributes:
-      count: ``int32[]``, how many steps were made; schedules are read at it.
+      count: ``int32[]``, number of steps done; the argument of schedules.
       moments: ``float32[V, D]`` or ``float32[V]`` by the name that Optax has for them.
       last: ``int32[V]``, the count up to which the moments of a row are decayed; None
         where moments do not decay without a gradient.
-      slot: ``int32[V]``, notes of :func:`deduplicate`.
+      slot: ``int32[V]``, scratch buffer of :func:`deduplicate`.
     """
 
     count: jax.Array  # type: ignore[assignment]  # not tuple.count
@@ -54,7 +54,7 @@ class SparseOptimizer(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What an optimizer does to rows, be it all of a table or some.
+    """Update rule for rows of a table.
 
     Attributes:
       start: the initial value of each moment.

@@ -111,7 +111,7 @@ def sparse_rmsprop(
       decay: of ``nu``, the mean of the squared gradients.
       eps: added to ``nu``, inside the root.
       momentum: refused: it moves rows that have no gradient.
-      centered: refused likewise.
+      centered: refused, since the mean gradient of a row changes in every step.
 
     Returns:
       :class:`SparseOptimizer`, exact up to rounding.
@@ -146,7 +146,7 @@ def lazy_adam(
     b2: float = 0.999,
     eps: float = 1e-8,
 ) -> SparseOptimizer:
-    """Adam that leaves alone, moments too, the rows whose gradient is zero.
+    """Adam that updates neither rows nor moments where the gradient is zero.
 
     This is not Adam, whose momentum goes on moving such rows, and no exact form of it
     can be sparse. It is TensorFlow's ``LazyAdam`` and torch's ``SparseAdam``, but for

@@ -17,10 +17,10 @@ DRAW = 2**32 - 2
 def draw_examples(
     key: jax.Array, n_replicates: int, pool: int | ArrayLike, n_train: int
 ) -> np.ndarray:
-    """The examples of each of K replicates, drawn without replacement.
+    """Draw the examples of each of K replicates, without replacement.
 
     A replicate's draw follows from the key and its number alone, and a smaller draw is
-    the beginning of a larger one: so arms are paired by the draw, and so are sizes.
+    the beginning of a larger one: so arms, and sizes, share their examples.
 
     Args:
       key: that of :func:`run`.
@@ -33,8 +33,8 @@ def draw_examples(
 
     Raises:
       TypeError: if a number is no integer.
-      ValueError: if a number is none of an example, there are fewer than ``n_train``
-        examples, or nothing is drawn.
+      ValueError: if a number is negative or at least 2**31, if there are fewer than
+        ``n_train`` examples, or if nothing is drawn.
 
     Example:
       >>> small, large = (draw_examples(jax.random.key(0), 3, 10, n) for n in (2, 4))

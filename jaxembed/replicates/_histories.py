@@ -16,11 +16,11 @@ class Histories:
 
     Attributes:
       loss: mean training loss, each batch measured before its update.
-      accuracy: training accuracy, measured likewise.
+      accuracy: training accuracy, each batch measured before its update.
       val_loss: mean validation loss after the epoch; ``[K, 0]`` without validation.
-      val_accuracy: validation accuracy after the epoch; likewise.
+      val_accuracy: validation accuracy after the epoch; ``[K, 0]`` without validation.
       seconds: "compile", and "run" for all that were not finished before.
-      n_parallel: how many runs went side by side.
+      n_parallel: number of replicates trained at a time.
 
     Example:
       >>> loss, none = np.array([[0.7, 0.6], [0.8, 0.9]]), np.zeros((2, 0))

@@ -1,4 +1,4 @@
-"""Journal: the metrics of finished replicates on disk, to go on from there."""
+"""Journal: metrics of finished replicates on disk, to resume a run."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ class Journal:
     Attributes:
       path: a file of JSON, or None where nothing is kept.
       examples: ``int32[K, n]``, the examples of each replicate.
-      identity: what else makes two runs the same, as JSON.
+      identity: settings that identify the run, as JSON.
     """
 
     path: Path | None

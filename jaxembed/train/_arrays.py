@@ -132,4 +132,5 @@ def hash_tree(tree: object) -> str:
 
 
 def hash_array(array: np.ndarray) -> str:
+    """Return the SHA-256 of the dtype, shape and bits of an array."""
     return _io.hash_arrays({"": array})

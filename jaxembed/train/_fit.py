@@ -30,7 +30,7 @@ from jaxembed.train._state import Params, TrainState
 
 @dataclasses.dataclass(frozen=True)
 class Stopping:
-    """When a run ends early, and which epoch's state it returns.
+    """Early stopping, and the choice of the returned state.
 
     Attributes:
       monitor: the metric that tells epochs apart: "val_loss", "val_accuracy", "loss"
@@ -49,7 +49,7 @@ class Stopping:
     keep_best: bool = False
 
     def check(self, has_validation: bool) -> None:
-        """Refuses to watch what is not measured.
+        """Raise if ``monitor`` is not measured.
 
         Raises:
           ValueError: if ``monitor`` is no metric, or needs validation data.

@@ -13,7 +13,7 @@ class History:
 
     Attributes:
       loss: mean training loss, each batch measured before its update.
-      accuracy: training accuracy, measured likewise.
+      accuracy: training accuracy, each batch measured before its update.
       val_loss: mean validation loss after the epoch; empty without validation.
       val_accuracy: validation accuracy after the epoch; empty without validation.
       seconds: "compile", and "run" for all epochs together.

@@ -58,9 +58,7 @@ class Plan:
         frozen = self.frozen
         if epoch < self.unfreeze_after:
             frozen |= self.late
-        return dataclasses.replace(
-            self, frozen=frozen, late=frozenset(), unfreeze_after=0
-        )
+        return dataclasses.replace(self, frozen=frozen, unfreeze_after=0)
 
 
 class Interface(NamedTuple):

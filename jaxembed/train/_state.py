@@ -138,7 +138,7 @@ def start_state(
     rest, frozen = split(merge(drawn, params), plan.at(0).frozen)
     rest, tables = split(rest, sparse)
     step = jnp.zeros((), jnp.int32)
-    opt_state = make_tx(plan).init(rest)
+    opt_state = make_tx(plan, sparse).init(rest)
     states = init_states(plan, tables)
     return TrainState(step, rest, opt_state, frozen, tables, states)
 
@@ -152,13 +152,13 @@ _start_small = jax.jit(
 )
 
 
-def make_tx(plan: Plan) -> optax.GradientTransformation:
+def make_tx(plan: Plan, sparse: Paths) -> optax.GradientTransformation:
     """Return the Optax optimizer of all parameters but the row-sparse tables.
 
     Tables of ``plan.table_tx`` that are not row-sparse are trained by its dense form.
-    The form of the optimizer's state is the same whether there are any.
+    With ``plan.late``, the optimizer's state has one form in all epochs.
     """
-    if plan.table_tx is None:
+    if plan.table_tx is None or not (plan.late or plan.tables - sparse):
         return plan.tx
 
     def label(params: Params) -> Params:
@@ -224,7 +224,7 @@ def unfreeze(plan: Plan, sparse: Paths, state: TrainState) -> TrainState:
             )
         return old[path]
 
-    fresh = make_tx(plan).init(params)
+    fresh = make_tx(plan, sparse).init(params)
     opt_state = jax.tree_util.tree_map_with_path(carry, fresh)
     states = init_states(plan, tables, state.step)
     return state.replace(

@@ -42,7 +42,7 @@ def example_losses(logits: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 def is_correct(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Whether the likelier class is the right one.
+    """Return whether the predicted class equals the label.
 
     Args:
       logits: ``float[B]`` or ``float[B, C]``.
@@ -68,7 +68,7 @@ class Batch(NamedTuple):
     Attributes:
       ids: ``int32[B, L]``.
       labels: ``int32[B]``.
-      mask: ``bool[B]``, False where an example only fills up the last batch.
+      mask: ``bool[B]``, False for the padding of the last batch.
     """
 
     ids: jax.Array
@@ -81,8 +81,8 @@ class Metrics(NamedTuple):
 
     Attributes:
       loss: ``float32[]``, the sum of their losses.
-      correct: ``int32[]``, how many were classified rightly.
-      n_examples: ``int32[]``, how many there were.
+      correct: ``int32[]``, number of correct predictions.
+      n_examples: ``int32[]``, number of examples.
     """
 
     loss: jax.Array
@@ -158,7 +158,7 @@ def step(
     grads = mask_rows(grads, masks)
     sums, states = sum_rows(state.table_states, row_grads, ids, row_masks)
     grads, sums = clip(grads, sums, plan.max_norm)
-    tx = make_tx(plan)
+    tx = make_tx(plan, sparse)
     updates, opt_state = tx.update(grads, state.opt_state, state.params)
     params = apply_updates(state.params, updates, masks)
     after = state.replace(step=state.step + 1, params=params, opt_state=opt_state)

@@ -79,4 +79,4 @@ def test_a_tap_without_its_ids_is_refused():
         nn.Embed(V, D).apply(VARIABLES | taps, ids)
     rows, sown = nn.Embed(V, D).apply(VARIABLES | taps, ids, mutable=["row_ids"])
     np.testing.assert_array_equal(rows, TABLE[1:3])
-    assert sown["row_ids"]["embedding"][0].tolist() == [1, 2]
+    assert sown["row_ids"]["embedding"][0].tolist() == [[1], [2]]
