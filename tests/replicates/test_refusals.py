@@ -17,7 +17,7 @@ MODEL = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead())
 TX = optim.rmsprop(0.01)  # one object: an equal plan shares its program
 
 
-def replicate(**changed):
+def replicate(model=MODEL, **changed):
     settings = {
         "data": (IDS, LABELS),
         "examples": ROWS,
@@ -27,7 +27,7 @@ def replicate(**changed):
         "key": KEY,
         "progress": False,
     }
-    return replicates.run(MODEL, **(settings | changed))
+    return replicates.run(model, **(settings | changed))
 
 
 @pytest.mark.parametrize(
@@ -137,3 +137,15 @@ def test_draws():
     # Each example is drawn about as often: 50 * 12 / 30 = 20 times.
     counts = np.bincount(rows.ravel() // 2, minlength=30)
     assert 6 < counts.min() and counts.max() < 36
+
+
+def test_validation_of_another_length_is_checked_too():
+    """A model that pools takes texts of any length; a bad id in them is named."""
+    model = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead(), pool="mean")
+    ids, labels = np.ones((6, L + 2), np.int32), np.arange(6) % 2
+    found = replicate(model=model, validation=(ids, labels))
+    assert np.isfinite(found.val_loss).all()
+    ids[4, L + 1] = V
+    message = rf"validation ids\[4, {L + 1}\] is {V}, and the table has the rows 0 to"
+    with pytest.raises(ValueError, match=message):
+        replicate(model=model, validation=(ids, labels))
