@@ -1,8 +1,10 @@
 """Evaluation and prediction, of any number of examples."""
 
+import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+import flax.errors
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -20,12 +22,15 @@ from jaxembed.train._data import (
 )
 from jaxembed.train._setup import Interface, inspect_model
 from jaxembed.train._state import Params
-from jaxembed.train._step import Batch, Metrics, measure
+from jaxembed.train._step import Batch, Metrics, mean_metrics, measure
 
 # Examples looked up at once: enough to fill a device, few enough for its memory.
 BATCH_SIZE = 1024
 # Fewer texts are padded to one of a few smaller shapes, each FACTOR times the next.
-FACTOR, SMALLEST = 8, 16
+FACTOR = 8
+# Up to FEW texts are computed one by one, in one program for any number of them. XLA on
+# a CPU runs such a small program in the calling thread, where a batch wakes another.
+FEW = 16
 
 
 @functools.partial(jax.jit, static_argnames="model")
@@ -67,18 +72,6 @@ def evaluate_batches(
     """Return mean loss and accuracy over batches on the device."""
     # All are dispatched before the first is fetched.
     return mean_metrics([_measure(model, params, batch) for batch in batches])
-
-
-def mean_metrics(metrics: list[Metrics]) -> dict[str, float]:
-    """Return the mean loss and the accuracy of sums over examples.
-
-    Example:
-      >>> sums = Metrics(jnp.array(3.0), jnp.array(1), jnp.array(2))
-      >>> mean_metrics([sums, sums])
-      {'loss': 1.5, 'accuracy': 0.5}
-    """
-    loss, correct, n_examples = np.asarray(jax.device_get(metrics), np.float64).sum(0)
-    return {"loss": float(loss / n_examples), "accuracy": float(correct / n_examples)}
 
 
 def check_validation(
@@ -124,7 +117,8 @@ def evaluate(
 
     Raises:
       TypeError: if ``ids`` are not integers, or ``variables`` are not a dict.
-      ValueError: if there is no example, or an id or a label is out of range.
+      ValueError: if there is no example, if an id or a label is out of range, or if the
+        model needs parameters of other shapes.
 
     Example:
       >>> from jaxembed import nn
@@ -136,7 +130,8 @@ def evaluate(
     """
     params = _check_variables(variables)
     texts, labels = check_form((ids, labels))
-    interface = inspect_model(model, variables, texts[:1])
+    with _explain_shapes(texts):
+        interface = inspect_model(model, variables, texts[:1])
     examples = check_examples(interface, (texts, labels))
     batches = cut_batches(examples, check_count("batch_size", batch_size))
     return evaluate_batches(model, params, batches)
@@ -151,8 +146,8 @@ def predict(
 ) -> np.ndarray:
     """Return the logits of a model for texts.
 
-    Texts are padded to ``batch_size`` or, if there are few, to a fraction of it, so
-    that a stream of requests of any sizes compiles at most a few programs.
+    Up to 16 texts are computed one by one, more are padded to ``batch_size`` or a
+    fraction of it. A stream of requests of any sizes compiles at most a few programs.
 
     Args:
       model: a Linen module, called as ``model(ids)``.
@@ -166,7 +161,8 @@ def predict(
 
     Raises:
       TypeError: if ``ids`` are not integers, or ``variables`` are not a dict.
-      ValueError: if there is no text, or an id is out of range.
+      ValueError: if there is no text, if an id is out of range, or if the model needs
+        parameters of other shapes, as it does for texts of another length.
 
     Example:
       >>> from jaxembed import nn
@@ -184,7 +180,11 @@ def predict(
         batch = np.zeros((size, texts.shape[1]), np.int32)
         batch[: len(part)] = part
         batch[len(part) :] = part[-1]  # an id that is checked anyway
-        logits, limits = _logits(model, params, batch)
+        with _explain_shapes(texts):
+            if len(texts) <= FEW:
+                logits, limits = _few_logits(model, params, batch, len(part))
+            else:
+                logits, limits = _logits(model, params, batch)
         if not parts:
             check_range(texts, np.asarray(limits))
         parts.append(np.asarray(logits)[: len(part)])
@@ -195,17 +195,48 @@ def predict(
 def _logits(
     model: nn.Module, params: Params, ids: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """The logits, and the limits of the ids, found once when this is compiled."""
+    """Return the logits, and the number of rows that each column may address."""
     limits = inspect_model(model, {"params": params}, ids).limits
     return model.apply({"params": params}, ids), jnp.asarray(limits, jnp.uint32)
 
 
+@functools.partial(jax.jit, static_argnames="model")
+def _few_logits(
+    model: nn.Module, params: Params, ids: jax.Array, n: jax.Array | int
+) -> tuple[jax.Array, jax.Array]:
+    """Return what :func:`_logits` does, with zeros after the first ``n`` texts."""
+    shapes = jax.eval_shape(lambda: _logits(model, params, ids))
+
+    def add_text(i: jax.Array, results: tuple) -> tuple:
+        logits, _ = results
+        text = jax.lax.dynamic_slice_in_dim(ids, i, 1)
+        row, limits = _logits(model, params, text)
+        return jax.lax.dynamic_update_slice_in_dim(logits, row, i, 0), limits
+
+    zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+    return jax.lax.fori_loop(0, n, add_text, zeros)
+
+
 def _choose_size(n: int, batch_size: int) -> int:
-    """The number of texts to pad to: one of a few, whatever their number."""
+    """Return the number of texts to pad to: one of a few for any ``n``."""
     size = batch_size
-    while size // FACTOR >= max(n, SMALLEST):
+    while size // FACTOR >= max(n, FEW + 1):
         size //= FACTOR
-    return size
+    return FEW if n <= FEW else size
+
+
+@contextlib.contextmanager
+def _explain_shapes(texts: np.ndarray) -> Iterator[None]:
+    """Raise ValueError in place of Flax's error about the shape of a parameter."""
+    try:
+        yield
+    except flax.errors.ScopeParamShapeError as error:
+        difference = str(error).partition(" (https")[0]
+        raise ValueError(
+            f"variables do not fit the model and texts of length {texts.shape[1]}. Pad "
+            "the texts to the length of the training texts, and give the model its "
+            f"sizes of training. {difference}"
+        ) from error
 
 
 def _check_variables(variables: Variables) -> Params:

@@ -17,7 +17,7 @@ from jax.stages import Traced
 from jaxembed.optim._dense_or_sparse import choose_sparse
 from jaxembed.train._arrays import check_likeness, refill
 from jaxembed.train._epoch import run_epoch
-from jaxembed.train._evaluate import evaluate_batches, mean_metrics
+from jaxembed.train._evaluate import evaluate_batches
 from jaxembed.train._history import History
 from jaxembed.train._resume import Progress, Saver, fingerprint
 from jaxembed.train._setup import Paths, Plan
@@ -28,7 +28,7 @@ from jaxembed.train._state import (
     split,
     unfreeze,
 )
-from jaxembed.train._step import Batch
+from jaxembed.train._step import Batch, mean_metrics
 
 _epoch = jax.jit(
     run_epoch,

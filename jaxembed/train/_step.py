@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax.traverse_util import flatten_dict
 
@@ -100,6 +101,18 @@ def measure(logits: jax.Array, batch: Batch) -> Metrics:
         jnp.sum(correct & batch.mask, dtype=jnp.int32),
         jnp.sum(batch.mask, dtype=jnp.int32),
     )
+
+
+def mean_metrics(metrics: list[Metrics]) -> dict[str, float]:
+    """Return the mean loss and the accuracy of sums over examples.
+
+    Example:
+      >>> sums = Metrics(jnp.array(3.0), jnp.array(1), jnp.array(2))
+      >>> mean_metrics([sums, sums])
+      {'loss': 1.5, 'accuracy': 0.5}
+    """
+    loss, correct, n_examples = np.asarray(jax.device_get(metrics), np.float64).sum(0)
+    return {"loss": float(loss / n_examples), "accuracy": float(correct / n_examples)}
 
 
 def step(

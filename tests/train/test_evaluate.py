@@ -39,16 +39,18 @@ def test_one_program_serves_all_numbers(model, variables, examples):
 def test_a_stream_of_requests_compiles_once(model, variables, examples):
     module = importlib.import_module("jaxembed.train._evaluate")
     module._logits.clear_cache()
+    module._few_logits.clear_cache()
     whole = train.predict(model, variables, examples[0])
     assert module._logits._cache_size() == 1
     for n in (1, 2, 3, 5, 7, 11, 13):
         found = train.predict(model, variables, examples[0][:n])
         np.testing.assert_allclose(found, whole[:n], atol=1e-7)
-    assert module._logits._cache_size() == 2  # one for few texts
+    assert module._few_logits._cache_size() == 1
     many = np.resize(examples[0], (2500, examples[0].shape[1]))
     found = train.predict(model, variables, many)
     np.testing.assert_allclose(found, np.resize(whole, 2500), atol=1e-7)
-    assert module._logits._cache_size() == 3
+    assert module._logits._cache_size() == 2
+    assert module._few_logits._cache_size() == 1
 
 
 def test_a_text_costs_no_inspection_of_the_model(model, variables, examples):
@@ -57,6 +59,16 @@ def test_a_text_costs_no_inspection_of_the_model(model, variables, examples):
         model, lambda: train.predict(model, variables, examples[0][:2])
     )
     assert traces == 0
+
+
+@pytest.mark.parametrize("n", [1, 20])
+def test_texts_of_another_length_are_named(model, variables, examples, n):
+    ids, labels = examples[0][:n, :-1], examples[1][:n]
+    length = f"texts of length {ids.shape[1]}"
+    with pytest.raises(ValueError, match=length):
+        train.predict(model, variables, ids)
+    with pytest.raises(ValueError, match=length):
+        train.evaluate(model, variables, ids, labels)
 
 
 def test_variables_are_wanted_and_not_a_state(fit, model, examples):
