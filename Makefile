@@ -1,24 +1,42 @@
-# make demo: sets up, then trains on the synthetic corpus.   make test: sets up, then tests.
-# make bench: sets up with the peers, then times all and writes runs/benchmarks/report.md.
+# make demo       sets up, then trains on the synthetic corpus.
+# make test       sets up, then checks style and types and runs the tests, but for long ones.
+# make test-long  sets up, then runs the long tests.
+# make smoke      sets up, then runs the import tests and all doctests.
+# make oldest     sets up the oldest supported versions, then runs the tests with them.
+# make bench      sets up with the peers, then times all and writes runs/benchmarks/report.md.
 # Another Python: make test PYTHON=python3.13
 
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+CONSTRAINTS := constraints.txt
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
-# What the benchmarks compare with; one that cannot be installed is left out of them.
+# Peers that the benchmarks compare with. A peer that cannot be installed is left out.
 PEERS := keras gensim torch fasttext
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-long smoke oldest test-versions lint bench clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python -m experiments.imdb_learned --data synthetic
 	$(BIN)/python -m experiments.few_reviews --data synthetic
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m "not long"
+
+test-long: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -n 2 -m long
+
+smoke: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -n 2 jaxembed tests/test_imports.py
+
+# Another environment, made by the rules below.
+oldest:
+	$(MAKE) test-versions VENV=.venv/oldest CONSTRAINTS=constraints-oldest.txt
+
+test-versions: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -n 2 -m "not long"
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
@@ -28,11 +46,11 @@ lint: $(VENV)/test.stamp
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks
 
-$(VENV)/demo.stamp: pyproject.toml constraints.txt
+$(VENV)/demo.stamp: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "jaxembed needs Python 3.11 or newer, this is %s: make PYTHON=python3.11" % sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) -e .
+	$(PIP) -e '.[cli,plot]'
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp
@@ -40,6 +58,7 @@ $(VENV)/test.stamp: $(VENV)/demo.stamp
 	touch $@
 
 $(VENV)/bench.stamp: $(VENV)/demo.stamp
+	$(PIP) -e '.[all]'
 	for peer in $(PEERS); do \
 	  $(PIP) $$peer || echo "$$peer is left out: it cannot be installed here"; \
 	done
