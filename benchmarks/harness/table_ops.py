@@ -53,7 +53,7 @@ class Operation(NamedTuple):
 
 
 def on_cores(function: Function) -> dict[str, Way]:
-    """Return torch on all cores and on one thread, which is faster for small batches."""
+    """Return torch on all cores and on one thread, faster for small batches."""
     all_cores, one = partial(set_threads, None), partial(set_threads, 1)
     return {
         "torch": Way(function, prepare=all_cores),

@@ -137,7 +137,10 @@ def count_steps(setting: Setting, is_dense: bool) -> int:
 def count_bytes(
     maker: Maker, workload: Workload, ids: np.ndarray, n_distinct: int
 ) -> int:
-    """Return the fewest bytes of a step: ids, and weights and moments read and written."""
+    """Return the fewest bytes that a step must move.
+
+    These are the ids, and the weights and moments read and written.
+    """
     rule = maker.rule.removesuffix(", torch's").removeprefix("torch's ")
     times = {"SGD": 2, "lazy Adam": 6}.get(rule, 4)
     n_bytes = 4 * ids[0].size + times * workload.length * workload.row_bytes  # the head
