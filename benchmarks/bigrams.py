@@ -50,6 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         peers=("fasttext",),
         workloads=(WORKLOAD,),
         large=(),
+        seconds=False,
         batch_sizes=(32,),
     )
     add = parser.add_argument

@@ -36,6 +36,7 @@ def main(argv: list[str] | None = None) -> None:
         peers=("keras",),
         workloads=("first",),
         large=(),
+        seconds=False,
         batch_sizes=(BATCH_SIZE,),
     )
     words = "Processes to time for each implementation."

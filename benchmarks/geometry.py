@@ -1,4 +1,4 @@
-"""Geometry: nearest words and analogies, against gensim and NumPy.
+r"""Geometry: nearest words and analogies, against gensim and NumPy.
 
 Run:     python -m benchmarks.geometry
          python -m benchmarks.geometry --large

@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> None:
         peers=("keras",),
         workloads=("first",),
         large=(),
+        seconds=False,
         batch_sizes=(32,),
     )
     add = parser.add_argument

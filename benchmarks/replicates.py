@@ -1,4 +1,4 @@
-"""Replicates: a replicate of the notebook's second half, against a fit of Keras 3.
+r"""Replicates: a replicate of the notebook's second half, against a fit of Keras 3.
 
 Run:     python -m benchmarks.replicates --data aclImdb_v1.tar.gz \
              --vectors glove.6B.zip/glove.6B.100d.txt
@@ -82,11 +82,11 @@ def make_parser() -> argparse.ArgumentParser:
         peers=("keras",),
         workloads=("second",),
         large=(),
+        seconds=False,
         batch_sizes=(12,),
     )
     add, cache = parser.add_argument, Path("runs/cache")
-    words = "Reviews: a folder or an archive; or synthetic."
-    add("--data", default="synthetic", help=words)
+    add("--data", default="synthetic", help="Reviews: folder, archive or synthetic.")
     words = "Word vectors; if missing, they are computed from the reviews."
     add("--vectors", metavar="FILE", help=words)
     words = "Folder for the reviews' tokens."

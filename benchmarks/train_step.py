@@ -51,9 +51,13 @@ def main(argv: list[str] | None = None) -> None:
     """Check each training, then time it."""
     parser = options.make_parser("train_step", __doc__, peers=PEERS, ids=True)
     names = [what.removeprefix("train step, ") for what in TRAININGS]
-    words = "Trainings to measure."
     parser.add_argument(
-        "--trainings", nargs="+", choices=names, default=names, help=words
+        "--trainings",
+        nargs="+",
+        choices=names,
+        default=names,
+        metavar="NAME",
+        help=f"Trainings to measure: {', '.join(names)}.",
     )
     arguments = parser.parse_args(argv)
     with options.open_lines(arguments) as lines:

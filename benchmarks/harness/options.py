@@ -37,6 +37,7 @@ def make_parser(
     large: Iterable[str] = LARGE,
     batch_sizes: Iterable[int] = BATCH_SIZES,
     ids: bool = False,
+    seconds: bool = True,
 ) -> argparse.ArgumentParser:
     """Make a parser, to which a benchmark adds its own arguments.
 
@@ -48,6 +49,7 @@ def make_parser(
       large: Workloads that ``--large`` adds; without them the option is missing.
       batch_sizes: Default batch sizes.
       ids: Whether the benchmark takes kinds of ids.
+      seconds: Whether the benchmark takes the seconds of a measurement.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}",
@@ -66,13 +68,22 @@ def make_parser(
         help="Batch sizes to measure.",
     )
     if peers:
-        words = "Libraries to compare jaxembed with; give no name for none."
-        add("--peers", choices=peers, nargs="*", default=list(peers), help=words)
+        words = f"Libraries to compare with: {', '.join(peers)}; no name for none."
+        add(
+            "--peers",
+            choices=peers,
+            nargs="*",
+            default=list(peers),
+            metavar="NAME",
+            help=words,
+        )
     if ids:
         _add_ids(parser)
-    add("--seconds", type=float, default=0.5, help="Seconds to time each measurement.")
-    words = "File to which the JSON lines are appended. In a terminal the default is "
-    words += f"{FOLDER / name}.jsonl; else the lines only go to standard output."
+    if seconds:
+        words = "Seconds to time each measurement."
+        add("--seconds", type=float, default=0.5, help=words)
+    words = "File to which the JSON lines are appended. Without it they go to standard "
+    words += f"output or, in a terminal, to {FOLDER / name}.jsonl."
     add("--out", type=Path, metavar="FILE", help=words)
     words = "Do not print the table at the end."
     add("--no-table", action="store_true", help=words)
@@ -102,8 +113,8 @@ def _add_workloads(
             action="store_const",
             const=[*small_workloads, *map(parse_workload, large)],
             default=argparse.SUPPRESS,
-            help=f"Also measure the large workloads: {', '.join(large)}. This can take "
-            "an hour.",
+            help=f"Also measure the large workloads: {', '.join(large)}. They need "
+            "more time and memory.",
         )
 
 
@@ -111,7 +122,14 @@ def _add_ids(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     words = "Kinds of ids: word frequencies by Zipf's law (zipf), equal frequencies "
     words += "(uniform), a single id (equal), or the words of reviews (real)."
-    add("--ids", choices=KINDS, nargs="+", default=["zipf"], help=words)
+    add(
+        "--ids",
+        choices=KINDS,
+        nargs="+",
+        default=["zipf"],
+        metavar="KIND",
+        help=words,
+    )
     add("--data", help="Reviews for real ids: a folder or an archive.")
     add("--cache", type=Path, metavar="FOLDER", help="Folder for the reviews' tokens.")
 
@@ -125,7 +143,7 @@ def open_lines(arguments: argparse.Namespace) -> Iterator[Lines]:
     is_terminal, out = sys.stdout.isatty(), arguments.out
     if is_terminal and out is None:
         out = FOLDER / f"{arguments.name}.jsonl"
-    print(f"{arguments.name}: {arguments.title}", file=sys.stderr, flush=True)
+    print(arguments.title, file=sys.stderr, flush=True)
     lines = Lines(out, prints=not is_terminal)
     try:
         yield lines

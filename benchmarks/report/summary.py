@@ -8,6 +8,10 @@ from typing import Any
 from benchmarks.report.read import gather, make_line
 from benchmarks.report.tables import list_left_out, name_machines, tabulate
 
+IDS_CHECKED = (
+    '"jaxembed" checks the ids in each call; "jaxembed, ids checked" uses '
+    'mode="promise_in_bounds".'
+)
 HOW_TO_READ = (
     "Times are medians of jaxembed's first implementation. The other columns are the "
     "time of an\nimplementation divided by it: above 1, jaxembed is faster. Bold: "
@@ -33,6 +37,8 @@ def print_summary(written: Sequence[dict[str, Any]], out: Path | None) -> None:
         parts.append(f"{what}\n{tabulate(rows, machines)}")
     if measurements:
         parts.append(HOW_TO_READ)
+        if any(line.implementation.endswith("ids checked") for line in lines):
+            parts[-1] += f"\n{IDS_CHECKED}"
     left_out = list_left_out(lines)
     if left_out:
         parts.append(f"Left out:\n{left_out}")

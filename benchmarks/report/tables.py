@@ -105,9 +105,7 @@ def summarize(measurements: Sequence[Measurement]) -> str:
             key = machines[place.machine], place.what, peer.implementation
             found.setdefault(key, []).append((measurement, peer))
     if not found:
-        return (
-            "Only jaxembed's first implementations were measured: nothing to compare."
-        )
+        return "Only jaxembed's first implementations were measured."
     rows = [[*key, *_sum_up(pairs)] for key, pairs in found.items()]
     headers = ["machine", "measured", "implementation", "geometric mean", "least"]
     headers += ["greatest", "jaxembed faster", "slower beyond noise", "left out"]
@@ -116,8 +114,8 @@ def summarize(measurements: Sequence[Measurement]) -> str:
     if not n_left_out:
         return table
     return (
-        f"{table}\n\nMean, least and greatest leave out {n_left_out} ratios, because two "
-        "measurements of jaxembed's first implementation differ by more than "
+        f"{table}\n\nMean, least and greatest leave out {n_left_out} ratios, because "
+        "two measurements of jaxembed's first implementation differ by more than "
         f"{100 * UNSTEADY:.0f} %. The tables below include these ratios."
     )
 
