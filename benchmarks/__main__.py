@@ -74,14 +74,14 @@ def main(argv: list[str] | None = None) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     out = arguments.out / LINES
     put_aside(out)
-    if arguments.only is None and not arguments.large:
-        for what, where in TOO_LONG:
-            reason = "takes long, and is measured by: python -m benchmarks --large"
-            Lines(out).leave_out(what, "all", reason, **where)
     commands = [words for words in commands if words[0] in only]
     duration = format_duration(LARGE_S if arguments.large else SMALL_S)
     limit = "" if arguments.only is None else "at most "
     print(f"{len(commands)} commands, {limit}{duration} on two cores", flush=True)
+    if arguments.only is None and not arguments.large:
+        for what, where in TOO_LONG:
+            reason = "takes long, and is measured by: python -m benchmarks --large"
+            Lines(out, prints=False).leave_out(what, "all", reason, **where)
     failed = []
     for number, words in enumerate(commands):
         print(f"[{number + 1}/{len(commands)}] {' '.join(words)}", flush=True)
