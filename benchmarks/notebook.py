@@ -9,6 +9,7 @@ Prints:  JSON lines of three measurements. Epochs in one process, in turns, for 
 A workload is the table and the length of a text. A batch is the reviews of a step.
 """
 
+import argparse
 import json
 import shutil
 import sys
@@ -37,25 +38,7 @@ Arrays = dict[str, np.ndarray]
 
 def main(argv: list[str] | None = None) -> None:
     """Time epochs, then processes."""
-    parser = options.make_parser(
-        "notebook",
-        __doc__,
-        peers=("keras",),
-        workloads=("first",),
-        large=(),
-        seconds=False,
-        batch_sizes=(32,),
-    )
-    add = parser.add_argument
-    words = "Reviews: a folder or an archive; or synthetic."
-    add("--data", default="synthetic", help=words)
-    words = "Epochs to time; the first compiles and is not counted."
-    add("--epochs", type=int, default=31, help=words)
-    words = (
-        "Processes to time for each implementation and each kind of data; 0 for none."
-    )
-    add("--processes", type=int, default=5, help=words)
-    arguments = parser.parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     with (
         options.open_lines(arguments) as lines,
         tempfile.TemporaryDirectory() as folder,
@@ -79,6 +62,29 @@ def main(argv: list[str] | None = None) -> None:
             np.savez(Path(folder) / "ids.npz", **ids)  # type: ignore[arg-type]
             how = arguments.processes, with_keras, lines
             time_processes(arguments.data, Path(folder), *how)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the arguments."""
+    parser = options.make_parser(
+        "notebook",
+        __doc__,
+        peers=("keras",),
+        workloads=("first",),
+        large=(),
+        seconds=False,
+        batch_sizes=(32,),
+    )
+    add = parser.add_argument
+    words = "Reviews: a folder or an archive; or synthetic."
+    add("--data", default="synthetic", help=words)
+    words = "Epochs to time; the first compiles and is not counted."
+    add("--epochs", type=int, default=31, help=words)
+    words = (
+        "Processes to time for each implementation and each kind of data; 0 for none."
+    )
+    add("--processes", type=int, default=5, help=words)
+    return parser
 
 
 def make_ids(tokens: text.TokenizedCorpus, workload: Workload) -> Arrays:

@@ -37,7 +37,7 @@ from benchmarks.harness.trainings import (
     fit_into_memory,
     time_trainings,
 )
-from benchmarks.harness.workloads import Workload, find_texts, make_ids
+from benchmarks.harness.workloads import Workload, find_texts, has_reviews, make_ids
 from benchmarks.peers import flax, keras, torch
 from benchmarks.peers.available import find_peers
 from jaxembed import nn, optim, train
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     with options.open_lines(arguments) as lines:
         peers = find_peers(arguments.peers, "train step", lines)
-        kinds = [kind for kind in arguments.ids if kind != "real" or arguments.data]
+        kinds = [k for k in arguments.ids if k != "real" or has_reviews(arguments.data)]
         groups = [torch.set_apart(pick(x, peers)) for x in arguments.trainings]
         n = len(arguments.workload) * len(arguments.batch_sizes) * len(kinds)
         n *= sum(map(len, groups))

@@ -8,7 +8,7 @@ import jax
 
 
 class Program(NamedTuple):
-    """A function compiled for one shape."""
+    """Function compiled for one shape."""
 
     call: Callable[..., Any]  # compiled function
     compile_s: float  # seconds of tracing, lowering and compiling

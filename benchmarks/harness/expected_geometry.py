@@ -34,9 +34,8 @@ def find_best(
       ``float64[B, topn]``, in descending order.
     """
     best = np.full((len(queries), topn), -np.inf)
-    for start in range(
-        0, len(matrix), BLOCK
-    ):  # the whole table in float64 is too large
+    # In blocks, since the whole table in float64 is too large.
+    for start in range(0, len(matrix), BLOCK):
         cosines = queries @ to_unit(matrix[start : start + BLOCK]).T
         is_here = (batch >= start) & (batch < start + BLOCK)
         cosines[is_here, batch[is_here] - start] = -np.inf

@@ -68,15 +68,7 @@ def make_parser(
         help="Batch sizes to measure.",
     )
     if peers:
-        words = f"Libraries to compare with: {', '.join(peers)}; no name for none."
-        add(
-            "--peers",
-            choices=peers,
-            nargs="*",
-            default=list(peers),
-            metavar="NAME",
-            help=words,
-        )
+        _add_peers(parser, list(peers))
     if ids:
         _add_ids(parser)
     if seconds:
@@ -116,6 +108,17 @@ def _add_workloads(
             help=f"Also measure the large workloads: {', '.join(large)}. They need "
             "more time and memory.",
         )
+
+
+def _add_peers(parser: argparse.ArgumentParser, peers: list[str]) -> None:
+    parser.add_argument(
+        "--peers",
+        choices=peers,
+        nargs="*",
+        default=peers,
+        metavar="NAME",
+        help=f"Libraries to compare with: {', '.join(peers)}; no name for none.",
+    )
 
 
 def _add_ids(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,13 @@ from benchmarks.harness.expected_tables import Answer, count_distinct
 from benchmarks.harness.lines import Lines
 from benchmarks.harness.plan import announce
 from benchmarks.harness.turns import Call, measure, require_right, rotate
-from benchmarks.harness.workloads import Workload, find_texts, make_ids, make_table
+from benchmarks.harness.workloads import (
+    Workload,
+    find_texts,
+    has_reviews,
+    make_ids,
+    make_table,
+)
 from benchmarks.peers.available import find_peers
 from benchmarks.peers.torch import prepare_torch, set_apart, set_threads, to_torch
 
@@ -72,7 +78,7 @@ def time_operations(
     """Time operations for all workloads, batch sizes and kinds of ids."""
     what = operations[0].what
     peers = find_peers(arguments.peers, what, lines)
-    kinds = [kind for kind in arguments.ids if kind != "real" or arguments.data]
+    kinds = [k for k in arguments.ids if k != "real" or has_reviews(arguments.data)]
     n_places = len(arguments.workload) * len(arguments.batch_sizes) * len(kinds)
     # Torch is timed apart from the other peers: see set_apart.
     n = n_places * len(operations) * (2 if "torch" in peers else 1)

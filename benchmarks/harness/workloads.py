@@ -110,6 +110,11 @@ def load_texts(data: str, workload: Workload, cache_dir: Any = None) -> np.ndarr
     return text.pad_sequences(ids, maxlen=workload.length)
 
 
+def has_reviews(data: str | None) -> bool:
+    """Return whether ``data`` names real reviews."""
+    return data not in (None, "synthetic")
+
+
 def find_texts(
     arguments: argparse.Namespace, workload: Workload, what: str, lines: Any
 ) -> tuple[list[str], np.ndarray | None]:
@@ -120,7 +125,7 @@ def find_texts(
     kinds = list(arguments.ids)
     if "real" not in kinds:
         return kinds, None
-    if arguments.data not in (None, "synthetic"):
+    if has_reviews(arguments.data):
         return kinds, load_texts(arguments.data, workload, arguments.cache)
     reason = "real ids need --data, a folder or an archive of real reviews"
     if arguments.data is not None:

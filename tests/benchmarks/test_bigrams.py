@@ -1,4 +1,4 @@
-"""The benchmark against fastText: equal reviews, and accuracies above chance."""
+"""Benchmark against fastText: equal reviews, and accuracies above chance."""
 
 import importlib.machinery
 import sys

@@ -1,4 +1,4 @@
-"""The benchmark of the time to a first step, in real processes."""
+"""Benchmark of the time to a first step, in real processes."""
 
 from math import nan
 

@@ -1,4 +1,4 @@
-"""The benchmark of geometry: checked by NumPy, with and without gensim."""
+"""Benchmark of geometry: checked by NumPy, with and without gensim."""
 
 import sys
 

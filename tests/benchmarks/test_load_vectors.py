@@ -1,4 +1,4 @@
-"""The benchmark of loading vectors: checked bit by bit, with and without gensim."""
+"""Benchmark of loading vectors: checked bit by bit, with and without gensim."""
 
 import gzip
 import sys

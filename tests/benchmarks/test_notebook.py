@@ -1,4 +1,4 @@
-"""The benchmark of the notebook: epochs, processes, and low accuracies."""
+"""Benchmark of the notebook: epochs, processes, and low accuracies."""
 
 import json
 import sys

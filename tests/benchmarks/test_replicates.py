@@ -1,4 +1,4 @@
-"""The benchmark of replicates: checked, then timed in turns."""
+"""Benchmark of replicates: checked, then timed in turns."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""The benchmark of row-sparse steps: checked, then timed."""
+"""Benchmark of row-sparse steps: checked, then timed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The benchmark of the tokenizer: checked by plain Python, with and without Keras."""
+"""Benchmark of the tokenizer: checked by plain Python, with and without Keras."""
 
 import sys
 

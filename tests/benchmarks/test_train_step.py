@@ -1,4 +1,4 @@
-"""The benchmark of training steps: weights checked against float64, then timed."""
+"""Benchmark of training steps: weights checked against float64, then timed."""
 
 import sys
 
