@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> None:
     commands = [words for words in commands if words[0] in only]
     duration = format_duration(LARGE_S if arguments.large else SMALL_S)
     limit = "" if arguments.only is None else "at most "
-    print(f"{len(commands)} commands, {limit}{duration} on two cores", flush=True)
+    print(f"{len(commands)} commands, {limit}{duration} on two idle cores", flush=True)
     if arguments.only is None and not arguments.large:
         for what, where in TOO_LONG:
             reason = "takes long, and is measured by: python -m benchmarks --large"

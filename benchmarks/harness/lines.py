@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from benchmarks.harness.machine import describe_machine, find_lack, measure_copy
-from jaxembed._io import progress_bar
 
 AGAIN = "again"  # the first implementation, timed once more as a control
 NOISE = 0.05  # relative difference of two equal calls above which a line is noisy
@@ -32,7 +32,8 @@ class Lines:
 
     def start(self, n_measurements: int) -> None:
         """Show a progress bar on standard error, if that is a terminal."""
-        self._bar = progress_bar(n_measurements, progress=None, unit="measurement")
+        # tqdm: disable=None shows the bar in a terminal only.
+        self._bar = tqdm(total=n_measurements, disable=None, unit="measurement")
 
     def close(self) -> None:
         """Close the progress bar."""

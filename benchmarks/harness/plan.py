@@ -34,7 +34,7 @@ def announce(
         if words:
             _print(f"  {name + ':':<16} {words}")
     noun = "measurement" if n_measurements == 1 else "measurements"
-    _print(f"  {n_measurements} {noun}, {format_duration(seconds)}")
+    _print(f"  {n_measurements} {noun}, {format_duration(seconds)} on two idle cores")
     lines.start(n_measurements)
 
 

@@ -39,9 +39,9 @@ def test_each_call_is_one_that_its_benchmark_takes(monkeypatch, tmp_path, form):
 @pytest.mark.parametrize(
     ("form", "total"),
     [
-        ([], "11 commands, about 5 min on two cores"),
-        (["--large"], "22 commands, about 60 min on two cores"),
-        (["--only", "lookup"], "1 commands, at most about 5 min on two cores"),
+        ([], "11 commands, about 5 min on two idle cores"),
+        (["--large"], "22 commands, about 60 min on two idle cores"),
+        (["--only", "lookup"], "1 commands, at most about 5 min on two idle cores"),
     ],
 )
 def test_the_total_is_printed_first(monkeypatch, tmp_path, capsys, form, total):
