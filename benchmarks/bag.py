@@ -1,14 +1,17 @@
-"""Bags: means of rows, and their gradient, against take and mean, and torch.
+"""Bag: means of rows and their gradient, against Flax, Keras, torch and NumPy.
 
 Run:     python -m benchmarks.bag
-         python -m benchmarks.bag --workload second --batch-sizes 256 --ids zipf
-Prints:  JSON lines for each workload, batch size and kind of ids: bags; and bags with
-         the gradient of half their squares by the table.
+         python -m benchmarks.bag --large
+         python -m benchmarks.bag --workload second --batch-sizes 256 --ids uniform
+Prints:  JSON lines for each workload, batch size and kind of ids. Two measurements:
+         bags, and bags with the gradient of half their squares with respect to the
+         table.
 
-``flax`` and ``keras`` look the rows up and take their mean; torch has an EmbeddingBag,
-on all cores and on one thread, and with the gradient also a sparse one: the rows of the
-ids, in which equal ids are not summed. ``copy_share`` may be above 1: a small table
-stays in the cache, and the array that is copied does not.
+"flax", "keras" and "numpy" look up the rows and take their mean. torch has an
+EmbeddingBag, measured on all cores and on one thread; its sparse gradient has a row for
+each id and does not sum equal ids. "jaxembed, ids checked" uses
+mode="promise_in_bounds". copy_share may be above 1: a small table stays in the cache,
+but the copied array does not.
 """
 
 from collections.abc import Sequence
@@ -35,8 +38,10 @@ PEERS = ("flax", "keras", "torch", "numpy")
 
 def main(argv: list[str] | None = None) -> None:
     """Time bags, then bags with their gradient."""
-    arguments = options.make_parser(__doc__, peers=PEERS, ids=True).parse_args(argv)
-    time_operations(OPERATIONS, arguments, options.open_lines(arguments))
+    parser = options.make_parser("bag", __doc__, peers=PEERS, ids=True)
+    arguments = parser.parse_args(argv)
+    with options.open_lines(arguments) as lines:
+        time_operations(OPERATIONS, arguments, lines)
 
 
 def forward(workload: Workload, peers: Sequence[str]) -> dict[str, Way]:
@@ -66,22 +71,22 @@ def torch_bag(table: Any, ids: Any) -> Any:
 
 
 def torch_backward(table: Any, ids: Any, sparse: bool = False) -> Any:
-    """Return the gradient: dense, or rows with their ids, some of which are equal."""
+    """Return the gradient: dense, or a row for each id, without summing equal ids."""
     import torch
 
     bags = torch.nn.functional.embedding_bag(ids, table, mode="mean", sparse=sparse)
-    # The gradient of half the squares is the bags; XLA makes no squares either.
+    # The gradient of half the squares equals the bags; XLA omits the squares too.
     return torch.autograd.grad(bags, table, bags.detach())[0]
 
 
 def count_bags(workload: Workload, batch_size: int, n_distinct: int) -> int:
-    """Count the bytes of ids, each row once, and the bags."""
+    """Count the bytes of ids, each distinct row once, and the bags."""
     n_ids = batch_size * workload.length
     return 4 * n_ids + (n_distinct + batch_size) * workload.row_bytes
 
 
 def count_gradient(workload: Workload, batch_size: int, n_distinct: int) -> int:
-    """Count the bytes of bags, and of a gradient of the whole table."""
+    """Count the bytes of bags and a dense gradient."""
     bags = count_bags(workload, batch_size, n_distinct)
     return bags + workload.table_bytes
 

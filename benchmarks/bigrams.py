@@ -1,16 +1,18 @@
-"""Words and word pairs of whole reviews against fastText: accuracy and seconds.
+"""Bigrams: train on words and word pairs of whole reviews, against fastText.
 
 Run:     python -m benchmarks.bigrams --data aclImdb_v1.tar.gz
          python -m benchmarks.bigrams --workload 61000x10x384 -- --epochs 1
-Prints:  JSON lines of jaxembed and of fastText, in turns and trained on all training
-         reviews: the training alone, and all from tokens to weights.
+Prints:  JSON lines of two measurements on all training reviews, jaxembed and fastText
+         in turns: the training, and everything from tokens to weights.
 
-The rows of a workload are those of 60,000 words and of hashed pairs, its length is that
-of a review, and a batch is of reviews in a step. fastText's rows have the same length;
-it reads all of a review, and knows no batches. Arguments after "--" are passed on to
-experiments.imdb_bigrams. fastText's one number is in both lines: it reads words, counts
-and hashes them, and trains, in one call. jaxembed counts and hashes as it loads
-(``load_s``, which includes the test reviews), and compiles (``compile_s``).
+The rows of a workload are 60,000 words and the hashed pairs; its length is that of a
+review. A batch is the reviews of a step. fastText has rows of the same length, reads
+whole reviews and does not use batches. Arguments after "--" go to
+experiments.imdb_bigrams.
+
+fastText reads, counts and hashes words and trains in one call, so that its time is the
+same in both measurements. jaxembed counts and hashes while it loads (load_s, which
+includes the test reviews), and compiles (compile_s).
 """
 
 import argparse
@@ -24,6 +26,7 @@ import numpy as np
 
 from benchmarks.harness import options
 from benchmarks.harness.lines import Lines
+from benchmarks.harness.plan import announce
 from benchmarks.harness.turns import run_process
 from benchmarks.harness.workloads import Workload
 from benchmarks.peers.available import find_peers
@@ -33,42 +36,53 @@ from jaxembed import text
 
 WHAT = "bigrams"
 NUM_WORDS = 60_000
-WORKLOAD = f"{NUM_WORDS + 2**21}x10x384"  # the experiment's
-ACCURACY = 0.6  # of all; below it nothing is reported
-Results = dict[str, list[dict[str, float]]]  # of each run, by implementation
+WORKLOAD = f"{NUM_WORDS + 2**21}x10x384"  # sizes of the experiment
+ACCURACY = 0.6  # least test accuracy; below it nothing is reported
+SEED_S = 30  # seconds of one training by an implementation, about
+Results = dict[str, list[dict[str, float]]]  # results of each run, by implementation
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train and test both once for each seed, then report."""
+    """Train and test each implementation once for each seed, then report."""
     parser = options.make_parser(
-        __doc__, peers=("fasttext",), workloads=(WORKLOAD,), batch_sizes=(32,)
+        "bigrams",
+        __doc__,
+        peers=("fasttext",),
+        workloads=(WORKLOAD,),
+        large=(),
+        seconds=False,
+        batch_sizes=(32,),
     )
-    parser.add_argument("--data", default="synthetic")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
-    parser.add_argument("flags", nargs="*", help="of the experiment, after --")
+    add = parser.add_argument
+    words = "Reviews: a folder or an archive; or synthetic."
+    add("--data", default="synthetic", help=words)
+    add("--seeds", type=int, default=3, help="Trainings for each implementation.")
+    words, cache = "Folder for the reviews' tokens.", Path("runs/cache")
+    add("--cache", type=Path, default=cache, metavar="FOLDER", help=words)
+    add("flags", nargs="*", help="Arguments of the experiment, after --.")
     arguments = parser.parse_args(argv)
     if min(workload.rows for workload in arguments.workload) <= NUM_WORDS:
-        parser.error(f"--workload must have rows beside those of {NUM_WORDS} words.")
-    lines = options.open_lines(arguments)
-    with_fasttext = "fasttext" in find_peers(arguments.peers, WHAT, lines)
-    tokens = text.load_imdb_tokens(arguments.data, cache_dir=arguments.cache)
-    for workload in arguments.workload:
-        for batch_size in arguments.batch_sizes:
-            flags = [*list_flags(workload, batch_size), *arguments.flags]
-            results = train(tokens, workload, flags, with_fasttext, arguments)
-            report(
-                results,
-                lines,
-                workload=workload.name,
-                batch_size=batch_size,
-                data=tokens.description,
-                flags=flags,
-            )
+        parser.error(
+            f"--workload must have more than {NUM_WORDS} rows: that many are for "
+            "words, and further rows are for word pairs."
+        )
+    with options.open_lines(arguments) as lines:
+        peers = find_peers(arguments.peers, WHAT, lines)
+        n = 2 * len(arguments.workload) * len(arguments.batch_sizes)
+        seconds = SEED_S * arguments.seeds * n / 2 * (1 + len(peers))
+        announce(lines, arguments, peers, n_measurements=n, seconds=seconds)
+        tokens = text.load_imdb_tokens(arguments.data, cache_dir=arguments.cache)
+        for workload in arguments.workload:
+            for batch_size in arguments.batch_sizes:
+                flags = [*list_flags(workload, batch_size), *arguments.flags]
+                results = train(tokens, workload, flags, bool(peers), arguments)
+                facts = {"workload": workload.name, "batch_size": batch_size}
+                facts |= {"data": tokens.description, "flags": flags}
+                report(results, lines, **facts)
 
 
 def list_flags(workload: Workload, batch_size: int) -> list[str]:
-    """Return the flags that give the experiment these sizes."""
+    """Return the flags of the experiment for these sizes."""
     sizes = {
         "--num-words": NUM_WORDS,
         "--buckets": workload.rows - NUM_WORDS,
@@ -86,7 +100,7 @@ def train(
     with_fasttext: bool,
     arguments: argparse.Namespace,
 ) -> Results:
-    """Train both with each seed, in turns."""
+    """Train jaxembed and fastText with each seed, in turns."""
     flags = ["--data", arguments.data, "--cache", str(arguments.cache), *flags]
     flags += ["--validation-fraction", "0"]
     results: Results = {"jaxembed": []}
@@ -104,8 +118,8 @@ def train(
 
 def write_lines(tokens: text.TokenizedCorpus, folder: Path) -> tuple[Path, Path]:
     """Write the training and test reviews in fastText's format."""
-    # In a random order: fastText reads the file as it is, and all negative reviews come
-    # first in the corpus.
+    # Shuffled, since fastText reads the file in order and the corpus starts with all
+    # negative reviews.
     order = np.random.default_rng(0).permutation(len(tokens.train))
     parts = {
         "train": (tokens.train.take(order), tokens.train_labels[order]),
@@ -120,7 +134,7 @@ def write_lines(tokens: text.TokenizedCorpus, folder: Path) -> tuple[Path, Path]
 
 
 def run_experiment(flags: list[str], seed: int, folder: Path) -> dict[str, float]:
-    """Return the test accuracy and the seconds of one process of the experiment."""
+    """Run the experiment as a process; return its test accuracy and seconds."""
     out = folder / "ours"
     command = [sys.executable, "-m", "experiments.imdb_bigrams", *flags]
     run_process([*command, "--seed", str(seed), "--out", str(out)])
@@ -129,10 +143,13 @@ def run_experiment(flags: list[str], seed: int, folder: Path) -> dict[str, float
 
 
 def report(results: Results, lines: Lines, **facts: Any) -> None:
-    """Stop if one has not learned, else print the lines."""
+    """Stop at a low test accuracy; otherwise write the lines."""
     accuracies = {name: pick(runs, "accuracy") for name, runs in results.items()}
     if min(map(min, accuracies.values())) < ACCURACY:
-        raise SystemExit(f"test accuracies below {ACCURACY}: {accuracies}")
+        raise SystemExit(
+            f"Test accuracies must be at least {ACCURACY}, got {accuracies}: nothing "
+            "is reported."
+        )
     details: dict[str, dict[str, Any]] = {}
     for name, found in accuracies.items():
         mean = round(float(np.mean(found)), 5)
@@ -152,7 +169,7 @@ def report(results: Results, lines: Lines, **facts: Any) -> None:
 
 
 def pick(runs: list[dict[str, float]], name: str) -> list[float]:
-    """Return one of the numbers of all runs."""
+    """Return the numbers of all runs with this name."""
     return [round(run[name], 5) for run in runs]
 
 

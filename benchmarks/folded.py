@@ -1,11 +1,12 @@
-"""Logits of a linear classifier of bags: folded into one number a word, and as it was.
+"""Folded: a linear classifier of bags, folded and not, against Flax and torch.
 
 Run:     python -m benchmarks.folded
-         python -m benchmarks.folded --workload large --batch-sizes 256
+         python -m benchmarks.folded --large --batch-sizes 256
 Prints:  JSON lines for each workload, batch size and kind of ids.
 
-A linear head on a mean is a mean of logits (``nn.fold``): the bag is of single
-numbers. ``flax`` looks the rows up, and takes their mean and then the head.
+A linear head of a mean of rows equals a mean of one logit per word: nn.fold replaces
+the table by these logits. "flax" looks up the rows, takes their mean and applies the
+head.
 """
 
 import functools
@@ -25,12 +26,18 @@ PEERS = ("flax", "torch")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Time the classifier as it was, and folded."""
+    """Time the classifier, folded and not folded."""
     parser = options.make_parser(
-        __doc__, peers=PEERS, ids=True, workloads=("second", "large")
+        "folded",
+        __doc__,
+        peers=PEERS,
+        ids=True,
+        workloads=("second",),
+        large=("large",),
     )
     arguments = parser.parse_args(argv)
-    time_operations(OPERATIONS, arguments, options.open_lines(arguments))
+    with options.open_lines(arguments) as lines:
+        time_operations(OPERATIONS, arguments, lines)
 
 
 def make_head(dim: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +54,7 @@ def forward(workload: Workload, peers: Sequence[str]) -> dict[str, Way]:
         nn.Embed(workload.rows, workload.dim), nn.DenseHead(), pool="mean"
     )
     params = {"embed": {"embedding": make_table(workload)}, "head": layer}
-    # Made beforehand, as a model's variables are.
+    # Folded once, before the timed calls, as in use.
     folded, variables = nn.fold(model, {"params": params})
 
     def unfolded(table: Any, ids: Any) -> Any:
@@ -67,7 +74,7 @@ def forward(workload: Workload, peers: Sequence[str]) -> dict[str, Way]:
 
 
 def torch_logits(table: Any, ids: Any) -> Any:
-    """Call EmbeddingBag and a linear layer."""
+    """Call ``EmbeddingBag`` and a linear layer."""
     import torch
 
     kernel, bias = make_torch_head(table.shape[1], table.device)
@@ -78,7 +85,7 @@ def torch_logits(table: Any, ids: Any) -> Any:
 
 @functools.cache
 def make_torch_head(dim: int, device: Any) -> tuple[Any, Any]:
-    """Make the head on torch's device, once, so that it is not timed."""
+    """Make the head on torch's device, once, so that this is not timed."""
     import torch
 
     kernel, bias = make_head(dim)
@@ -91,13 +98,13 @@ def answer(table: np.ndarray, ids: np.ndarray) -> expected_tables.Answer:
 
 
 def count_bags(workload: Workload, batch_size: int, n_distinct: int) -> int:
-    """Count the bytes of ids, each row once, and the logits."""
+    """Count the bytes of ids, each distinct row once, and the logits."""
     n_bytes = 4 * batch_size * (workload.length + 1)
     return n_bytes + n_distinct * workload.row_bytes
 
 
 def count_folded(workload: Workload, batch_size: int, n_distinct: int) -> int:
-    """Count the bytes of ids, a number for each word, and the logits."""
+    """Count the bytes of ids, one number for each distinct id, and the logits."""
     return 4 * (batch_size * workload.length + n_distinct + batch_size)
 
 

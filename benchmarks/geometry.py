@@ -1,14 +1,16 @@
-"""Nearest words and analogies, against gensim and NumPy.
+r"""Geometry: nearest words and analogies, against gensim and NumPy.
 
 Run:     python -m benchmarks.geometry
+         python -m benchmarks.geometry --large
          python -m benchmarks.geometry --vectors glove.6B.100d.txt.gz \
              --questions questions-words.txt
-Prints:  JSON lines: the ten words nearest to each word of a batch, for each workload, a
-         table of made-up vectors; and the answers of 3CosAdd to a file of analogies,
-         made-up or given, with their accuracy.
+Prints:  JSON lines of two measurements. Nearest words: the ten words nearest to each
+         word of a batch, for each workload, in a table of random vectors. Analogies:
+         the answers of 3CosAdd to all questions of a file, with their accuracy.
 
-gensim answers one word after the other; NumPy by one matrix product and a partial sort.
-``jaxembed, most_similar`` is gensim's function, for batches of one word.
+gensim answers the words of a batch one after the other; NumPy uses one matrix product
+and a partial sort. "jaxembed, most_similar" is jaxembed's version of gensim's
+most_similar, measured for batches of one word.
 """
 
 import argparse
@@ -28,6 +30,7 @@ from benchmarks.harness.expected_geometry import (
     to_unit,
 )
 from benchmarks.harness.lines import Lines
+from benchmarks.harness.plan import announce
 from benchmarks.harness.turns import Call, measure, require_right, rotate
 from benchmarks.harness.workloads import N_BATCHES, WORKLOADS, Workload, make_table
 from benchmarks.peers import gensim
@@ -37,34 +40,53 @@ from jaxembed import geometry, vectors
 NEAREST, ANALOGIES = "geometry: most similar", "geometry: analogies"
 BATCH_SIZES = (1, 16, 256)
 TOPN = 10
-N_CHECKED = 256  # words of a batch size, or one batch
-TOLERANCE = 1e-5  # of cosines; nearer words may come in another order
-MADE_UP = WORKLOADS["second"]  # the table of made-up analogies
-Way = Callable[[np.ndarray], Any]  # of the rows of words, int[B]
+N_CHECKED = 256  # words to check for a batch size; at least one batch
+TOLERANCE = 1e-5  # of cosines; words with closer cosines may be in any order
+MADE_UP = WORKLOADS["second"]  # table of the generated analogies
+WORD_S = 4e-9  # seconds per word of a batch and number of the table, about
+Way = Callable[[np.ndarray], Any]  # function of the rows of words, int[B]
 ONE_BY_ONE = "jaxembed, most_similar"
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Check the answers to both questions, then time them."""
+    """Check and time nearest words, then analogies."""
     parser = options.make_parser(
+        "geometry",
         __doc__,
         peers=("gensim", "numpy"),
-        workloads=("second", "400000x300x1"),
+        workloads=("second",),
+        large=("400000x300x1",),
         batch_sizes=BATCH_SIZES,
     )
-    parser.add_argument("--vectors", help="a file of vectors, for --questions")
-    parser.add_argument("--questions", help="a file of analogies, for --vectors")
-    parser.add_argument("--pairs", type=int, default=60, help="made-up analogies")
+    add = parser.add_argument
+    add("--vectors", metavar="FILE", help="Word vectors; needs --questions.")
+    add("--questions", metavar="FILE", help="Analogies; needs --vectors.")
+    words = (
+        "Pairs of words in the generated analogies, without --questions; 0 for none."
+    )
+    add("--pairs", type=int, default=60, help=words)
     arguments = parser.parse_args(argv)
     if (arguments.vectors is None) != (arguments.questions is None):
-        parser.error("--vectors and --questions: give both, or neither.")
-    lines = options.open_lines(arguments)
-    peers = find_peers(arguments.peers, "geometry", lines)
-    for workload in arguments.workload:
-        n_scores = workload.rows * max(arguments.batch_sizes)
-        n_bytes = 6 * workload.table_bytes + 16 * n_scores
-        if lines.has_room(n_bytes, NEAREST, workload=workload.name):
-            time_nearest(workload, peers, arguments, lines)
+        parser.error("--vectors and --questions must be given together.")
+    with options.open_lines(arguments) as lines:
+        peers = find_peers(arguments.peers, "geometry", lines)
+        n = len(arguments.workload) * len(arguments.batch_sizes) + 1
+        seconds = 2 * n * arguments.seconds
+        n_numbers = sum(workload.rows * workload.dim for workload in arguments.workload)
+        seconds += WORD_S * sum(arguments.batch_sizes) * n_numbers
+        announce(lines, arguments, peers, n_measurements=n, seconds=seconds)
+        for workload in arguments.workload:
+            n_scores = workload.rows * max(arguments.batch_sizes)
+            n_bytes = 6 * workload.table_bytes + 16 * n_scores
+            if lines.has_room(n_bytes, NEAREST, workload=workload.name):
+                time_nearest(workload, peers, arguments, lines)
+        time_all_analogies(arguments, peers, lines)
+
+
+def time_all_analogies(
+    arguments: argparse.Namespace, peers: Sequence[str], lines: Lines
+) -> None:
+    """Time the given analogies, or generated analogies."""
     how: Any = peers, arguments.seconds, lines
     if arguments.vectors is not None:
         words = vectors.load(arguments.vectors)
@@ -83,7 +105,7 @@ def time_nearest(
     arguments: argparse.Namespace,
     lines: Lines,
 ) -> None:
-    """Time all batch sizes of a workload, each call with the next batch."""
+    """Time all batch sizes of a workload; each call takes the next batch."""
     names = [f"word{row}" for row in range(workload.rows)]
     words = vectors.WordVectors(names, make_table(workload))
     ways = make_ways(words, peers)
@@ -112,7 +134,7 @@ def _take(way: Way, batches: np.ndarray) -> Call:
 
 
 def make_ways(words: vectors.WordVectors, peers: Sequence[str]) -> dict[str, Way]:
-    """Return all ways to answer; each has its own copy of the vectors, at length 1."""
+    """Return the implementations; each has its own copy of the unit vectors."""
     table = geometry.unit_table(words)
 
     def nearest(batch: np.ndarray) -> Any:
@@ -145,13 +167,13 @@ def find_nearest(unit: np.ndarray, batch: np.ndarray) -> tuple[np.ndarray, np.nd
 def check(
     words: vectors.WordVectors, batch: np.ndarray, answers: dict[str, Any]
 ) -> None:
-    """Stop at words that are not as near as the nearest, or at wrong cosines."""
+    """Stop at words that are not the nearest, or at wrong cosines."""
     queries = to_unit(words.matrix[batch])
     best = find_best(queries, words.matrix, batch, topn=TOPN)
     for name, answer in answers.items():
         if isinstance(answer, tuple):
             cosines, rows = answer
-        else:  # words with their cosines
+        else:  # pairs of word and cosine
             cosines = np.array([[cosine for _, cosine in pairs] for pairs in answer])
             rows = np.array([[words.index[word] for word, _ in row] for row in answer])
         found = np.einsum("bd,bkd->bk", queries, to_unit(words.matrix[rows]))
@@ -163,7 +185,7 @@ def check(
 
 
 def make_vectors(n_words: int, dim: int, n_pairs: int) -> vectors.WordVectors:
-    """Make vectors; the first words are pairs with about the same difference."""
+    """Make vectors; the first words form pairs with about the same difference."""
     rng = np.random.default_rng(0)
     matrix = rng.normal(size=(n_words, dim))
     matrix[1 : 2 * n_pairs : 2] = matrix[: 2 * n_pairs : 2] + matrix[-1]
@@ -173,7 +195,7 @@ def make_vectors(n_words: int, dim: int, n_pairs: int) -> vectors.WordVectors:
 
 
 def write_questions(path: Path, n_pairs: int) -> Path:
-    """Write a question for each two of the pairs."""
+    """Write an analogy for each combination of two pairs."""
     pairs = [f"word{row} word{row + 1}" for row in range(0, 2 * n_pairs, 2)]
     questions = [f"{a} {b}" for a in pairs for b in pairs if a != b]
     path.write_text("\n".join([": made up", *questions]))
@@ -189,7 +211,7 @@ def time_analogies(
     *,
     workload: str,
 ) -> None:
-    """Check that all give the same answers, then time them in turns."""
+    """Check the answers of all implementations, then time them in turns."""
     expected = answer_analogies(words.words, words.matrix, path)
     result = geometry.evaluate_analogies(words, path)
     found: Sections = {
@@ -203,7 +225,9 @@ def time_analogies(
     if "gensim" in peers:
         theirs = gensim.make_vectors(words)
         calls["gensim"] = lambda: theirs.evaluate_word_analogies(path)
-        *sections, _ = theirs.evaluate_word_analogies(path)[1]  # the last has them all
+        *sections, _ = theirs.evaluate_word_analogies(path)[
+            1
+        ]  # the last section repeats all answers
         found = {
             section["section"]: (section["correct"], section["incorrect"])
             for section in sections

@@ -1,15 +1,15 @@
-"""Word vectors from a text file to a matrix, against gensim.
+"""Load vectors: read word vectors from a text file, against gensim.
 
 Run:     python -m benchmarks.load_vectors
          python -m benchmarks.load_vectors --vectors glove.6B.100d.txt
-         python -m benchmarks.load_vectors --workload large --peers
-Prints:  JSON lines: of all vectors of the file, by jaxembed, from its cache, and by
-         gensim; and, for each batch size, of a vocabulary of this size.
+         python -m benchmarks.load_vectors --large --peers
+Prints:  JSON lines of two measurements. All vectors of the file: by jaxembed, by
+         jaxembed from its cache, and by gensim. The vectors of a vocabulary, for each
+         batch size.
 
-A workload is a table of made-up vectors, which is written to a temporary file first;
-the large one takes 1 GB there. A batch is a vocabulary, the words that are kept. gensim
-has no vocabulary: it reads all vectors, and each of its loads is in both lines. It
-takes minutes for the large one.
+A workload is a table of random vectors, first written to a temporary file (large: 1
+GB). A batch is a vocabulary: the words to keep. gensim always reads all vectors, so
+that its times are in both measurements; for the large table they are minutes.
 """
 
 import argparse
@@ -26,6 +26,7 @@ import numpy as np
 from benchmarks.harness import options
 from benchmarks.harness.lines import AGAIN, Lines
 from benchmarks.harness.machine import find_lack
+from benchmarks.harness.plan import announce
 from benchmarks.harness.turns import Call, Seconds, measure, require_right
 from benchmarks.harness.workloads import Workload, make_table
 from benchmarks.peers import gensim
@@ -33,22 +34,42 @@ from benchmarks.peers.available import find_peers
 from jaxembed import vectors
 
 BATCH_SIZES = (1_000, 10_000)
-N_DIFFERENT = 5_000  # made-up vectors; then they come again, with other words
-CHECKED_BYTES = 2**26  # of the file, about, are read by plain Python
+N_DIFFERENT = 5_000  # random vectors; further words repeat them
+CHECKED_BYTES = 2**26  # bytes of the file whose vectors plain Python checks, about
+GENSIM_S, OURS_S = 2e-5, 5e-6  # seconds per number of a file in all turns, about
 WHAT = "load vectors"
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Time files of the workloads' sizes, or a given file."""
+    """Time a given file, or files of the workloads' sizes."""
     parser = options.make_parser(
-        __doc__, peers=("gensim",), workloads=("second",), batch_sizes=BATCH_SIZES
+        "load_vectors",
+        __doc__,
+        peers=("gensim",),
+        workloads=("second",),
+        large=("large",),
+        batch_sizes=BATCH_SIZES,
     )
-    parser.add_argument(
-        "--vectors", type=Path, help="text without a header, plain or .gz"
-    )
+    words = "Text file without a header line, plain or .gz, to read instead of the "
+    words += "workloads."
+    parser.add_argument("--vectors", type=Path, metavar="FILE", help=words)
     arguments = parser.parse_args(argv)
-    lines = options.open_lines(arguments)
-    with_gensim = "gensim" in find_peers(arguments.peers, WHAT, lines)
+    with options.open_lines(arguments) as lines:
+        peers = find_peers(arguments.peers, WHAT, lines)
+        if arguments.vectors is not None:
+            n_files, n_numbers = 1, arguments.vectors.stat().st_size // 8
+        else:
+            n_files = len(arguments.workload)
+            n_numbers = sum(one.rows * one.dim for one in arguments.workload)
+        seconds = n_numbers * (OURS_S + GENSIM_S * len(peers))
+        seconds += 1.5 * n_files * arguments.seconds
+        n = n_files * (1 + len(arguments.batch_sizes))
+        announce(lines, arguments, peers, n_measurements=n, seconds=seconds)
+        time_files(bool(peers), arguments, lines)
+
+
+def time_files(with_gensim: bool, arguments: argparse.Namespace, lines: Lines) -> None:
+    """Time the given file, or write and time a file for each workload."""
     if arguments.vectors is not None:
         path = arguments.vectors
         time_file(path, path.name, with_gensim, arguments, lines)
@@ -64,16 +85,18 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def find_reason(workload: Workload, folder: Path) -> str | None:
-    """Return why vectors of this size have no room on disk or in memory, or None."""
+    """Return the reason why disk or memory does not suffice, or None."""
     n_bytes, free = 4 * workload.table_bytes, shutil.disk_usage(folder).free
     if n_bytes > free:
-        return f"needs {n_bytes / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free"
+        return f"needs {n_bytes / 1e9:.1f} GB of disk: {free / 1e9:.1f} GB are free"
     return find_lack(5 * workload.table_bytes)
 
 
 def write(folder: Path, workload: Workload) -> Path:
-    """Write made-up vectors with five digits, as GloVe's have."""
-    n_different = min(N_DIFFERENT, workload.rows)  # to write all would take minutes
+    """Write random vectors with five digits, as in GloVe's files."""
+    n_different = min(
+        N_DIFFERENT, workload.rows
+    )  # to format all vectors would take minutes
     matrix = 0.4 * make_table(workload._replace(rows=n_different))
     numbers = [" ".join([f"{x:.5g}" for x in row]) + "\n" for row in matrix.tolist()]
     path = folder / "made.txt"
@@ -90,7 +113,7 @@ def time_file(
     arguments: argparse.Namespace,
     lines: Lines,
 ) -> None:
-    """Check that all ways give the same vectors, then time them in turns."""
+    """Check the vectors of all implementations, then time them in turns."""
     words, rows = read_plainly(path)
     order = np.random.default_rng(0).permutation(len(words)).tolist()
     sizes = dict.fromkeys(min(size, len(words)) for size in arguments.batch_sizes)
@@ -107,7 +130,7 @@ def time_file(
         for size in sizes:
             kept = [words[row] for row in order[:size]]
             load = functools.partial(vectors.load, path, vocabulary=kept)
-            check(f"jaxembed, of {size} words,", load(), kept, rows)
+            check(f"jaxembed with a vocabulary of {size} words", load(), kept, rows)
             ways |= {f"{size} words": load, f"{size} words, again": load}
         seconds = measure(ways, arguments.seconds)
     report(name, path, seconds, len(words), list(sizes), lines)
@@ -121,7 +144,7 @@ def report(
     sizes: Sequence[int],
     lines: Lines,
 ) -> None:
-    """Print the lines of the whole file, and of each vocabulary."""
+    """Write the lines of the whole file and of each vocabulary."""
     facts: Any = {"words": n_words, "bytes": path.stat().st_size}
     of_all = ("jaxembed", "jaxembed, cached", "gensim", AGAIN)
     found = {way: seconds[way] for way in of_all if way in seconds}
@@ -136,7 +159,7 @@ def report(
 
 
 def read_plainly(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Read all words, and all vectors or some, in plain Python."""
+    """Read all words, and a sample of the vectors of a large file, in plain Python."""
     step = 1 + path.stat().st_size // CHECKED_BYTES
     opened: Any = gzip.open if path.suffix == ".gz" else open
     words: dict[str, int] = {}
@@ -148,18 +171,18 @@ def read_plainly(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
             word, *numbers = line.rstrip("\n").rsplit(" ", dim)
             if word not in words and len(words) % step == 0:
                 rows[word] = np.array(numbers, np.float32)
-            words.setdefault(word, len(words))  # the first of two counts
+            words.setdefault(word, len(words))  # of equal words the first is kept
     return list(words), rows
 
 
 def check(name: str, found: Any, words: Sequence[str], rows: Any) -> Any:
-    """Stop at other words, or at vectors that differ from known rows by a bit.
+    """Stop at wrong words, or at vectors that differ from known rows in any bit.
 
     Args:
-      name: Name of the way that has loaded them.
-      found: Vectors by word.
-      words: Words that there should be.
-      rows: Vectors by word, of all words or of some.
+      name: Name of the implementation.
+      found: Loaded vectors, by word.
+      words: Expected words.
+      rows: Expected vectors of some or all words, by word.
 
     Returns:
       ``found``.

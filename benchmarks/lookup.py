@@ -1,13 +1,15 @@
-"""Rows of a table, and their gradient, against Flax, Keras, torch and NumPy.
+"""Lookup: rows of a table and their gradient, against Flax, Keras, torch and NumPy.
 
 Run:     python -m benchmarks.lookup
-         python -m benchmarks.lookup --workload second --batch-sizes 64 --ids zipf
-Prints:  JSON lines for each workload, batch size and kind of ids: the rows; the
-         gradient of half their squares by the whole table; and the gradient of the rows
-         alone, as row-sparse training takes it.
+         python -m benchmarks.lookup --large
+         python -m benchmarks.lookup --workload second --batch-sizes 64 --ids uniform
+Prints:  JSON lines for each workload, batch size and kind of ids. Three measurements:
+         the rows; the gradient of half their squares with respect to the table; and
+         the gradient with respect to the rows, which row-sparse training uses.
 
-``jaxembed, ids checked`` has the promise that ids are in bounds, as in training, where
-the ids were checked before. See benchmarks/README.md for the fields of a line.
+"jaxembed" checks in each call that the ids are in bounds. "jaxembed, ids checked" uses
+mode="promise_in_bounds": the ids were checked before, as in training.
+benchmarks/README.md describes the fields of a line.
 """
 
 from collections.abc import Sequence
@@ -35,9 +37,11 @@ checked = partial(nn.lookup, mode="promise_in_bounds")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Time rows, their dense gradient, and the gradient of the rows."""
-    arguments = options.make_parser(__doc__, peers=PEERS, ids=True).parse_args(argv)
-    time_operations(OPERATIONS, arguments, options.open_lines(arguments))
+    """Time rows, their dense gradient and the gradient of the rows."""
+    parser = options.make_parser("lookup", __doc__, peers=PEERS, ids=True)
+    arguments = parser.parse_args(argv)
+    with options.open_lines(arguments) as lines:
+        time_operations(OPERATIONS, arguments, lines)
 
 
 def forward(workload: Workload, peers: Sequence[str]) -> dict[str, Way]:
@@ -57,7 +61,7 @@ def backward(workload: Workload, peers: Sequence[str]) -> dict[str, Way]:
 
 
 def sparse_backward(workload: Workload, peers: Sequence[str]) -> dict[str, Way]:
-    """Return the gradient of the rows, by taps."""
+    """Return the gradient with respect to the rows, by ``nn.tap_rows``."""
 
     def tap(table: Any, ids: Any) -> Any:
         def half_squares(tap: Any) -> Any:
@@ -77,23 +81,23 @@ def torch_forward(table: Any, ids: Any) -> Any:
 
 
 def torch_backward(table: Any, ids: Any, sparse: bool = False) -> Any:
-    """Return the gradient by ``nn.Embedding``: dense, or of the rows alone."""
+    """Return the gradient of ``nn.Embedding``: dense, or for the rows only."""
     import torch
 
     rows = torch.nn.functional.embedding(ids, table, sparse=sparse)
-    # The gradient of half the squares is the rows; XLA makes no squares either.
+    # The gradient of half the squares equals the rows; XLA omits the squares too.
     (gradient,) = torch.autograd.grad(rows, table, rows.detach())
     return gradient._values().reshape(rows.shape) if sparse else gradient
 
 
 def count_rows(workload: Workload, batch_size: int, n_distinct: int) -> int:
-    """Count the bytes of ids, each row once, and the result."""
+    """Count the bytes of ids, each distinct row once, and the result."""
     n_ids = batch_size * workload.length
     return 4 * n_ids + (n_distinct + n_ids) * workload.row_bytes
 
 
 def count_gradient(workload: Workload, batch_size: int, n_distinct: int) -> int:
-    """Count the bytes of ids, each row once, and a gradient of the whole table."""
+    """Count the bytes of ids, each distinct row once, and a dense gradient."""
     n_ids = batch_size * workload.length
     return 4 * n_ids + n_distinct * workload.row_bytes + workload.table_bytes
 

@@ -1,14 +1,15 @@
-"""The notebook's first half against Keras 3 on JAX: a steady epoch, a whole process.
+"""Notebook: epochs and whole processes of its first half, against Keras 3 on JAX.
 
 Run:     python -m benchmarks.notebook --data aclImdb_v1.tar.gz
          python -m benchmarks.notebook --processes 0 --batch-sizes 32 256
-Prints:  JSON lines: the epochs of one process, in turns, for each workload and batch
-         size; whole processes of the notebook's own sizes, in turns, from raw reviews
-         with nothing cached, and from ids made before.
+Prints:  JSON lines of three measurements. Epochs in one process, in turns, for each
+         workload and batch size. Whole processes with the notebook's own sizes, in
+         turns: from raw reviews without a cache, and from ids made before.
 
-A workload is the table and the length of a text, and a batch is of reviews in a step.
+A workload is the table and the length of a text. A batch is the reviews of a step.
 """
 
+import argparse
 import json
 import shutil
 import sys
@@ -22,29 +23,33 @@ import numpy as np
 
 from benchmarks.harness import options
 from benchmarks.harness.lines import AGAIN, Lines
+from benchmarks.harness.plan import announce
 from benchmarks.harness.turns import Turn, run_process, shuffle_turns, take_turns
 from benchmarks.harness.workloads import WORKLOADS, Workload
 from benchmarks.peers import keras_notebook
 from benchmarks.peers.available import find_peers
 from jaxembed import nn, optim, text, train
 
-ACCURACY = (0.72, 0.86)  # of all; outside of it nothing is reported
-FIRST = WORKLOADS["first"]  # the notebook's
+ACCURACY = (0.72, 0.86)  # allowed validation accuracies; others stop the benchmark
+FIRST = WORKLOADS["first"]  # the notebook's first model
+EPOCH_S, PROCESS_S = 0.15, 14  # seconds of an epoch and a process, about
 Arrays = dict[str, np.ndarray]
 
 
 def main(argv: list[str] | None = None) -> None:
     """Time epochs, then processes."""
-    parser = options.make_parser(
-        __doc__, peers=("keras",), workloads=("first",), batch_sizes=(32,)
-    )
-    parser.add_argument("--data", default="synthetic")
-    parser.add_argument("--epochs", type=int, default=31)
-    parser.add_argument("--processes", type=int, default=5)
-    arguments = parser.parse_args(argv)
-    lines = options.open_lines(arguments)
-    with_keras = "keras" in find_peers(arguments.peers, "notebook", lines)
-    with tempfile.TemporaryDirectory() as folder:
+    arguments = make_parser().parse_args(argv)
+    with (
+        options.open_lines(arguments) as lines,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        peers = find_peers(arguments.peers, "notebook", lines)
+        with_keras, n_names = bool(peers), 2 + len(peers)
+        n = len(arguments.workload) * len(arguments.batch_sizes)
+        seconds = n_names * n * arguments.epochs * EPOCH_S
+        seconds += 2 * n_names * arguments.processes * PROCESS_S
+        n += 2 * (arguments.processes > 0)
+        announce(lines, arguments, peers, n_measurements=n, seconds=seconds)
         cache = Path(folder) / "cache"
         tokens = text.load_imdb_tokens(arguments.data, cache_dir=cache)
         for workload in arguments.workload:
@@ -59,8 +64,31 @@ def main(argv: list[str] | None = None) -> None:
             time_processes(arguments.data, Path(folder), *how)
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the arguments."""
+    parser = options.make_parser(
+        "notebook",
+        __doc__,
+        peers=("keras",),
+        workloads=("first",),
+        large=(),
+        seconds=False,
+        batch_sizes=(32,),
+    )
+    add = parser.add_argument
+    words = "Reviews: a folder or an archive; or synthetic."
+    add("--data", default="synthetic", help=words)
+    words = "Epochs to time; the first compiles and is not counted."
+    add("--epochs", type=int, default=31, help=words)
+    words = (
+        "Processes to time for each implementation and each kind of data; 0 for none."
+    )
+    add("--processes", type=int, default=5, help=words)
+    return parser
+
+
 def make_ids(tokens: text.TokenizedCorpus, workload: Workload) -> Arrays:
-    """Return the padded ids that all train on."""
+    """Return the padded ids and the labels of both splits."""
     arrays = {"train_labels": tokens.train_labels, "test_labels": tokens.test_labels}
     for part, ranks in (("train", tokens.train), ("test", tokens.test)):
         ids = text.encode_imdb(ranks, workload.rows)
@@ -69,25 +97,25 @@ def make_ids(tokens: text.TokenizedCorpus, workload: Workload) -> Arrays:
 
 
 class Task(NamedTuple):
-    """A training with validation."""
+    """Training with validation."""
 
     workload: Workload  # sizes of the table and of the texts
     batch_size: int  # number of reviews in a step
     epochs: int  # number of epochs
     ids: np.ndarray  # int32[N, L]
     labels: np.ndarray  # int[N]
-    n_train: int  # number of examples to train on; the rest is to validate on
+    n_train: int  # number of training examples; the rest is for validation
 
 
 def split(arrays: Arrays, workload: Workload, batch_size: int, epochs: int) -> Task:
-    """Take four fifths of the training reviews to train on."""
+    """Shuffle the training reviews, and keep four fifths of them for training."""
     order = np.random.default_rng(0).permutation(len(arrays["train"]))
     ids, labels = arrays["train"][order], arrays["train_labels"][order]
     return Task(workload, batch_size, epochs, ids, labels, int(0.8 * len(ids)))
 
 
 def fit_ours(task: Task, turn: Turn) -> float:
-    """Train as experiments.imdb_learned does; return the best validation accuracy."""
+    """Train as in experiments.imdb_learned; return the best validation accuracy."""
     embed = nn.Embed(task.workload.rows, task.workload.dim)
     n = task.n_train
     _, history = train.fit(
@@ -101,6 +129,7 @@ def fit_ours(task: Task, turn: Turn) -> float:
         batch_size=task.batch_size,
         key=jax.random.key(0),
         on_epoch=lambda _: turn(),
+        progress=False,
     )
     return max(history.val_accuracy)
 
@@ -126,7 +155,7 @@ def fit_keras(task: Task, turn: Turn) -> float:
 
 
 def time_epochs(task: Task, with_keras: bool, lines: Lines) -> None:
-    """Time epochs with validation in one process, in turns, but for the first."""
+    """Time epochs with validation in one process, in turns, except the first epoch."""
     best: dict[str, float] = {}
 
     def loop(name: str, fit: Callable[[Task, Turn], float]) -> Callable[[Turn], object]:
@@ -150,7 +179,7 @@ def time_epochs(task: Task, with_keras: bool, lines: Lines) -> None:
 def time_processes(
     data: str, folder: Path, repeats: int, with_keras: bool, lines: Lines
 ) -> None:
-    """Time processes of 10 epochs, imports and compilation included, in turns."""
+    """Time processes of 10 epochs, with imports and compilation, in turns."""
     python = [sys.executable, "-m"]
     ours = [*python, "experiments.imdb_learned", "--data", data]
     ours += ["--out", str(folder / "ours"), "--cache"]
@@ -183,10 +212,13 @@ def time_processes(
 
 
 def check(best: dict[str, float]) -> None:
-    """Stop if one of them has not learned what it should."""
+    """Stop unless each validation accuracy is in the allowed range."""
     low, high = ACCURACY
     if not all(low < accuracy < high for accuracy in best.values()):
-        raise SystemExit(f"validation accuracies outside of {ACCURACY}: {best}")
+        raise SystemExit(
+            f"Validation accuracies must be between {low} and {high}, got {best}: "
+            "nothing is reported."
+        )
 
 
 if __name__ == "__main__":

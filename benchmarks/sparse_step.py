@@ -1,15 +1,17 @@
-"""A row-sparse training step against the size of the vocabulary.
+"""Row-sparse step: its time against the size of the vocabulary.
 
 Run:     python -m benchmarks.sparse_step
+         python -m benchmarks.sparse_step --large
          python -m benchmarks.sparse_step --workload 50000x64x100 10000000x64x100
-Prints:  JSON lines of seconds a step of RMSprop, of tables of different numbers of
-         rows, in turns, for each batch size: with the same ids in all, which are those
-         of the smallest by Zipf's law (``zipf``), and with ids from all of each
-         (``uniform``).
+Prints:  JSON lines of seconds per step of RMSprop, for each batch size. Tables with
+         different numbers of rows take turns, once with the same ids for all tables
+         (zipf: ids of the smallest table by Zipf's law), once with ids from the whole
+         of each table (uniform).
 
-The workloads are the tables, and differ in their rows only; a step moves the rows of
-B x L ids. The lines are of the smallest workload, to which the others are compared, and
-``rows`` says what each has. There are no peers here: benchmarks.train_step has theirs.
+Each workload is a table; workloads differ in their number of rows only. A step updates
+the rows of B x L ids. Ratios are relative to the smallest table. In the lines, workload
+is the smallest table, and rows is the number of rows of the measured table. Peers are
+in benchmarks.train_step.
 """
 
 import functools
@@ -24,16 +26,18 @@ import optax
 from benchmarks.harness import options
 from benchmarks.harness.compiled import compile_program
 from benchmarks.harness.lines import Lines
+from benchmarks.harness.plan import announce
 from benchmarks.harness.turns import measure, require_right
 from benchmarks.harness.workloads import Workload, make_ids
 from jaxembed import optim
 
 WHAT = "sparse step by table"
-WORKLOADS = ("50000x64x100", "4000000x64x100")
+WORKLOADS, LARGE = ("50000x64x100", "500000x64x100"), ("4000000x64x100",)
 KINDS = ("zipf", "uniform")
-STEPS = 20  # in a scan, which is what is timed
-START = 0.01  # all numbers of the table
+STEPS = 20  # steps in a timed scan
+START = 0.01  # initial value of the table
 TOLERANCE = 1e-6
+OVERHEAD_S = 3  # seconds to make and check the tables on two cores, about
 RMSPROP = optim.sparse_rmsprop()
 Carry = Any  # table and state
 
@@ -41,45 +45,60 @@ Carry = Any  # table and state
 def main(argv: list[str] | None = None) -> None:
     """Check the tables, then time them, for all batch sizes."""
     parser = options.make_parser(
-        __doc__, peers=(), workloads=WORKLOADS, batch_sizes=(32,)
+        "sparse_step",
+        __doc__,
+        peers=(),
+        workloads=WORKLOADS,
+        large=LARGE,
+        batch_sizes=(32,),
     )
     arguments = parser.parse_args(argv)
     workloads = sorted(arguments.workload, key=lambda workload: workload.rows)
     if len({workload.rows for workload in workloads}) < max(len(workloads), 2):
-        parser.error("--workload must be two or more tables, of different rows.")
+        parser.error("--workload must name two or more tables of different sizes.")
     if len({(workload.dim, workload.length) for workload in workloads}) > 1:
-        parser.error("the tables of --workload must differ in nothing but their rows.")
-    lines = options.open_lines(arguments)
-    workloads = leave_out(workloads, lines)
-    for batch_size in arguments.batch_sizes if workloads else ():
-        loops = {name(one): Loop(one, batch_size) for one in workloads}
-        details = {
-            name(one): {"rows": one.rows} | loops[name(one)].program.details
-            for one in workloads
-        }
-        for kind in KINDS:
-            for one in workloads:
-                words_of = workloads[0] if kind == "zipf" else one
-                ids = make_ids(kind, words_of, STEPS * batch_size)
-                loops[name(one)].restart(ids.reshape(len(ids), STEPS, -1))
-            check(list(loops.values()), kind)
-            seconds = measure(dict(loops), arguments.seconds)
-            lines.report(
-                WHAT,
-                {name: [s / STEPS for s in found] for name, found in seconds.items()},
-                details=details,
-                workload=workloads[0].name,
-                batch_size=batch_size,
-                ids=kind,
-                ids_in_step=batch_size * workloads[0].length,
-            )
+        parser.error("--workload must name tables that differ in their rows only.")
+    with options.open_lines(arguments) as lines:
+        n = len(KINDS) * len(arguments.batch_sizes)
+        seconds = n * (1.5 * arguments.seconds + OVERHEAD_S * len(workloads))
+        announce(lines, arguments, (), n_measurements=n, seconds=seconds)
+        workloads = leave_out(workloads, lines)
+        for batch_size in arguments.batch_sizes if workloads else ():
+            time_tables(workloads, batch_size, arguments.seconds, lines)
+
+
+def time_tables(
+    workloads: Sequence[Workload], batch_size: int, budget_s: float, lines: Lines
+) -> None:
+    """Time the steps of all tables in turns, for each kind of ids."""
+    loops = {name(one): Loop(one, batch_size) for one in workloads}
+    details = {
+        name(one): {"rows": one.rows} | loops[name(one)].program.details
+        for one in workloads
+    }
+    for kind in KINDS:
+        for one in workloads:
+            words_of = workloads[0] if kind == "zipf" else one
+            ids = make_ids(kind, words_of, STEPS * batch_size)
+            loops[name(one)].restart(ids.reshape(len(ids), STEPS, -1))
+        check(list(loops.values()), kind)
+        seconds = measure(dict(loops), budget_s)
+        lines.report(
+            WHAT,
+            {name: [s / STEPS for s in found] for name, found in seconds.items()},
+            details=details,
+            workload=workloads[0].name,
+            batch_size=batch_size,
+            ids=kind,
+            ids_in_step=batch_size * workloads[0].length,
+        )
 
 
 def leave_out(workloads: Sequence[Workload], lines: Lines) -> list[Workload]:
-    """Return the tables that fit into memory together; the others get a line."""
+    """Return the tables that fit into memory; write a line for each larger table."""
     kept: list[Workload] = []
     for workload in workloads:
-        # Each with its moments; and a dense step of the smallest, with its gradient.
+        # Tables and moments; and a dense step of the smallest table with its gradient.
         n_bytes = sum(2 * one.table_bytes for one in [*kept, workload])
         n_bytes += 4 * workloads[0].table_bytes
         where = {"workload": workloads[0].name}
@@ -99,14 +118,14 @@ def gradients(rows: jax.Array) -> jax.Array:
 
 
 def sparse_step(carry: Carry, ids: jax.Array) -> tuple[Carry, None]:
-    """Look rows up and move them, row by row."""
+    """Look up rows and update only these rows."""
     table, state = carry
     rows = table.at[ids].get(mode="promise_in_bounds")
     return RMSPROP.update(gradients(rows), ids, state, table), None
 
 
 def dense_step(carry: Carry, ids: jax.Array) -> tuple[Carry, None]:
-    """Make the same step by a gradient of the whole table, and Optax."""
+    """Run the same step with a dense gradient and Optax."""
     table, state = carry
     rows = table.at[ids].get(mode="promise_in_bounds")
     grads = jnp.zeros_like(table).at[ids].add(gradients(rows))
@@ -121,11 +140,11 @@ def start(n_rows: int, dim: int, tx: Any) -> Carry:
 
 
 class Loop:
-    """A donated program of STEPS steps that continues with each call.
+    """Program of ``STEPS`` steps that continues with each call; buffers are donated.
 
     Attributes:
       carry: Table and state after the last call.
-      ids: Ids of n calls, ``int32[n, STEPS, B * L]``; then they come again.
+      ids: Ids of n calls, ``int32[n, STEPS, B * L]``, repeated in a cycle.
       program: Program to call.
     """
 
@@ -141,8 +160,8 @@ class Loop:
         self.program = compile_program(steps, carry, ids, donate=(0,))
 
     def restart(self, ids: np.ndarray) -> None:
-        """Begin with a new table and other ids."""
-        self.carry = None  # frees the memory of the last table
+        """Start again with a new table and other ids."""
+        self.carry = None  # frees the memory of the old table
         self.carry = start(*self.sizes)
         self.ids, self._calls = list(jax.device_put(ids)), 0
 
@@ -156,8 +175,8 @@ class Loop:
 def check(loops: Sequence[Loop], kind: str) -> None:
     """Call each loop once, and stop at a wrong table.
 
-    The first table must be what Optax makes of it. Where the ids are the same, the
-    others must have the same bits in these rows, and be unchanged below.
+    The first table must be equal to Optax's. With the same ids (zipf), each larger
+    table must have the same bits in these rows and be unchanged in all further rows.
     """
     first, *others = loops
     n_rows, dim, _ = first.sizes
@@ -179,9 +198,11 @@ def check(loops: Sequence[Loop], kind: str) -> None:
     require_right(is_right, f"{WHAT}: a table")
 
 
-@functools.partial(jax.jit, static_argnums=1)  # else the rows would be copied
+@functools.partial(
+    jax.jit, static_argnums=1
+)  # compiled, so that the rows are not copied
 def is_unchanged(table: jax.Array, n_rows: int) -> jax.Array:
-    """Return whether the rows from ``n_rows`` on are those of the beginning."""
+    """Return whether the rows from ``n_rows`` on have their initial values."""
     return jnp.all(table[n_rows:] == START)
 
 

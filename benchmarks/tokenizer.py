@@ -1,11 +1,11 @@
-"""Numbering the words of reviews, against Keras.
+"""Tokenizer: number the words of reviews, against Keras.
 
 Run:     python -m benchmarks.tokenizer --data aclImdb_v1.tar.gz
          python -m benchmarks.tokenizer --batch-sizes 1000
-Prints:  JSON lines for each batch size: of fit, of encode, and of both.
+Prints:  JSON lines of three measurements for each batch size: fit, encode, and both.
 
-A batch is of training reviews drawn at random, at most as many as there are. The rows
-of a workload are ``num_words``; its other sizes are not used.
+A batch is a random sample of the training reviews. The number of rows of a workload is
+num_words; its other sizes have no effect.
 """
 
 import collections
@@ -17,44 +17,63 @@ import numpy as np
 
 from benchmarks.harness import options
 from benchmarks.harness.lines import Lines
-from benchmarks.harness.turns import Call, measure
+from benchmarks.harness.plan import announce
+from benchmarks.harness.turns import LEAST, Call, measure, require_right
 from benchmarks.peers.available import find_peers
 from benchmarks.peers.keras_notebook import fit_tokenizer
 from jaxembed import text
 
 BATCH_SIZES = (1_000, 5_000, 25_000)
 FILTERS = text.Tokenizer().filters
+REVIEW_S = 7e-4  # seconds of a review in all measurements, with Keras, about
 Texts = Sequence[str]
 Way = tuple[Callable[[Texts, int], Any], Callable[[Any, Texts], Any]]  # fit, encode
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Check all ways, then time them in turns, for all sizes."""
+    """Check all implementations, then time them in turns, for all sizes."""
     parser = options.make_parser(
-        __doc__, peers=("keras",), workloads=("first",), batch_sizes=BATCH_SIZES
+        "tokenizer",
+        __doc__,
+        peers=("keras",),
+        workloads=("first",),
+        large=(),
+        batch_sizes=BATCH_SIZES,
     )
-    parser.add_argument("--data", default="synthetic", help="a folder or an archive")
+    words = "Reviews: a folder or an archive; or synthetic."
+    parser.add_argument("--data", default="synthetic", help=words)
     arguments = parser.parse_args(argv)
-    lines = options.open_lines(arguments)
+    with options.open_lines(arguments) as lines:
+        peers = find_peers(arguments.peers, "tokenizer", lines)
+        reviews = text.load_imdb(arguments.data).train_texts
+        order = np.random.default_rng(0).permutation(len(reviews)).tolist()
+        sizes = dict.fromkeys(min(size, len(reviews)) for size in arguments.batch_sizes)
+        n = 3 * len(arguments.workload) * len(sizes)
+        least_s = (LEAST + 1) * REVIEW_S * len(arguments.workload) * sum(sizes)
+        seconds = max(1.5 * n * arguments.seconds, least_s)
+        announce(lines, arguments, peers, n_measurements=n, seconds=seconds)
+        for workload in arguments.workload:
+            for batch_size in sizes:
+                texts = [reviews[number] for number in order[:batch_size]]
+                how = workload.rows, arguments.seconds, lines
+                facts = {"workload": workload.name, "batch_size": batch_size}
+                time_texts(make_ways(peers), texts, *how, **facts)
+
+
+def make_ways(peers: Sequence[str]) -> dict[str, Way]:
+    """Return the implementations to measure."""
     ways: dict[str, Way] = {
         "jaxembed": (
             lambda texts, num_words: text.Tokenizer(num_words).fit(texts),
             text.Tokenizer.encode,
         )
     }
-    if "keras" in find_peers(arguments.peers, "tokenizer", lines):
+    if "keras" in peers:
         ways["keras"] = (
             fit_tokenizer,
             lambda tokenizer, texts: tokenizer.texts_to_sequences(texts),
         )
-    reviews = text.load_imdb(arguments.data).train_texts
-    order = np.random.default_rng(0).permutation(len(reviews)).tolist()
-    sizes = [min(size, len(reviews)) for size in arguments.batch_sizes]
-    for workload in arguments.workload:
-        for batch_size in dict.fromkeys(sizes):
-            texts = [reviews[number] for number in order[:batch_size]]
-            facts = {"workload": workload.name, "batch_size": batch_size}
-            time_texts(ways, texts, workload.rows, arguments.seconds, lines, **facts)
+    return ways
 
 
 def time_texts(
@@ -65,7 +84,7 @@ def time_texts(
     lines: Lines,
     **facts: Any,
 ) -> None:
-    """Time fit, encode and both for texts."""
+    """Check and time fit, encode and both on texts."""
     words, ids = number_plainly(texts, num_words)
     calls: dict[str, dict[str, Call]] = {"fit": {}, "encode": {}, "fit and encode": {}}
     for name, (fit, encode) in ways.items():
@@ -89,12 +108,12 @@ def do_both(way: Way, texts: Texts, num_words: int) -> Any:
 def number_plainly(
     texts: Texts, num_words: int
 ) -> tuple[list[tuple[str, int]], list[list[int]]]:
-    """Number words, and return their numbers and the ids, in plain Python."""
+    """Return the number of each word and the ids of each text, in plain Python."""
     table = str.maketrans(dict.fromkeys(FILTERS, " "))
     split = [one.lower().translate(table).split(" ") for one in texts]
     split = [[word for word in words if word] for words in split]
     counts = collections.Counter(word for words in split for word in words)
-    # Sorting keeps the order of equal counts, in which the words first appeared.
+    # sorted is stable: words of equal count keep the order of first appearance.
     ordered = sorted(counts, key=counts.__getitem__, reverse=True)
     numbers = [(word, number) for number, word in enumerate(ordered, 1)]
     kept = dict(numbers[: max(num_words - 1, 0)])
@@ -103,8 +122,7 @@ def number_plainly(
 
 def check(name: str, found: list, expected: list) -> None:
     """Stop at any difference."""
-    if found != expected:
-        raise SystemExit(f"{name}: wrong, and there is nothing to time.")
+    require_right(found == expected, name)
 
 
 if __name__ == "__main__":

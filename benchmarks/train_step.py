@@ -1,15 +1,16 @@
-"""A training step, called from Python and in a scan, against Flax, Keras and torch.
+"""Training step: from Python and in a scan, against Flax, Keras and torch.
 
 Run:     python -m benchmarks.train_step
-         python -m benchmarks.train_step --workload first --batch-sizes 32 --ids zipf
-Prints:  JSON lines of seconds a step, for each workload, batch size and kind of ids, of
-         five trainings of a linear classifier of flattened rows: the table is learned
-         by a dense RMSprop, by a row-sparse one, by SGD, by lazy Adam; or is frozen.
+         python -m benchmarks.train_step --large
+         python -m benchmarks.train_step --workload first --trainings dense
+Prints:  JSON lines of seconds per step, for each workload, batch size, kind of ids and
+         training. The model is a linear classifier of flattened rows. Its table is
+         trained by dense RMSprop, row-sparse RMSprop, SGD or lazy Adam, or is frozen.
 
-``jaxembed`` is a jitted step that is called from Python, ``jaxembed, scan`` the same
-steps in one program, as in ``train.fit``. Flax and Optax have no row-sparse RMSprop:
-their step is the dense one, with the same numbers; torch's sparse steps are SGD and
-SparseAdam. A call makes ``steps`` steps, and the time is that of one step.
+"jaxembed" is a jitted step called from Python; "jaxembed, scan" runs the same steps in
+one program, as in train.fit. Flax and Optax lack a row-sparse RMSprop: "flax" is their
+dense step, with equal results. torch's sparse steps are SGD and SparseAdam. A call runs
+several steps; its time is divided by their number.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from benchmarks.harness import options
 from benchmarks.harness.compiled import Program, compile_program
 from benchmarks.harness.expected_weights import RATE, SGD_RATE, Weights, make_weights
 from benchmarks.harness.lines import Lines
+from benchmarks.harness.plan import announce
 from benchmarks.harness.trainings import (
     Maker,
     Setting,
@@ -35,29 +37,52 @@ from benchmarks.harness.trainings import (
     fit_into_memory,
     time_trainings,
 )
-from benchmarks.harness.workloads import Workload, find_texts, make_ids
+from benchmarks.harness.workloads import Workload, find_texts, has_reviews, make_ids
 from benchmarks.peers import flax, keras, torch
 from benchmarks.peers.available import find_peers
 from jaxembed import nn, optim, train
 
 PEERS = ("flax", "keras", "torch")
 KEY = jax.random.key(0)
+OVERHEAD_S = 3  # seconds to compile and check a training on two cores, about
 
 
 def main(argv: list[str] | None = None) -> None:
     """Check each training, then time it."""
-    parser = options.make_parser(__doc__, peers=PEERS, ids=True)
+    parser = options.make_parser("train_step", __doc__, peers=PEERS, ids=True)
     names = [what.removeprefix("train step, ") for what in TRAININGS]
-    parser.add_argument("--trainings", nargs="+", choices=names, default=names)
+    parser.add_argument(
+        "--trainings",
+        nargs="+",
+        choices=names,
+        default=names,
+        metavar="NAME",
+        help=f"Trainings to measure: {', '.join(names)}.",
+    )
     arguments = parser.parse_args(argv)
-    lines = options.open_lines(arguments)
-    peers = find_peers(arguments.peers, "train step", lines)
-    # Without it a GPU multiplies with 10 bits, which the check would refuse.
-    with jax.default_matmul_precision("highest"):
-        for workload in arguments.workload:
-            where = {"what": "train step", "workload": workload.name}
-            if lines.has_room(3 * workload.table_bytes, **where):
-                time_workload(workload, peers, arguments, lines)
+    with options.open_lines(arguments) as lines:
+        peers = find_peers(arguments.peers, "train step", lines)
+        kinds = [k for k in arguments.ids if k != "real" or has_reviews(arguments.data)]
+        groups = [torch.set_apart(pick(x, peers)) for x in arguments.trainings]
+        n = len(arguments.workload) * len(arguments.batch_sizes) * len(kinds)
+        n *= sum(map(len, groups))
+        seconds = n * (1.5 * arguments.seconds + OVERHEAD_S)
+        announce(lines, arguments, peers, n_measurements=n, seconds=seconds)
+        # By default a GPU multiplies with 10 bits, too few for the check.
+        with jax.default_matmul_precision("highest"):
+            for workload in arguments.workload:
+                where = {"what": "train step", "workload": workload.name}
+                if lines.has_room(3 * workload.table_bytes, **where):
+                    time_workload(workload, peers, arguments, lines)
+
+
+def pick(training: str, peers: list[str]) -> dict[str, Maker]:
+    """Return the implementations of a training by jaxembed and the peers."""
+    return {
+        name: maker
+        for name, maker in TRAININGS[f"train step, {training}"].items()
+        if name.split(",")[0] in ["jaxembed", *peers]
+    }
 
 
 def time_workload(
@@ -74,18 +99,13 @@ def time_workload(
         setting = Setting(workload, weights, ids, labels, where, {})
         for name in arguments.trainings:
             what = f"train step, {name}"
-            makers = {
-                implementation: maker
-                for implementation, maker in TRAININGS[what].items()
-                if implementation.split(",")[0] in ["jaxembed", *peers]
-            }
-            for some in torch.set_apart(makers):
+            for some in torch.set_apart(pick(name, peers)):
                 for group in fit_into_memory(some, setting, what, lines):
                     time_trainings(what, group, setting, arguments.seconds, lines)
 
 
 def make_loop(task: Task, n_steps: int, is_dense: bool = False) -> Trainer:
-    """Make a jitted, donated step that is called from Python."""
+    """Make a jitted step with donated buffers, called from Python."""
     plan, state, frozen = _start(task, is_dense)
     mask = jnp.ones(task.ids.shape[1], bool)
     arrays = zip(jnp.asarray(task.ids), jnp.asarray(task.labels), strict=True)
@@ -106,7 +126,7 @@ def make_loop(task: Task, n_steps: int, is_dense: bool = False) -> Trainer:
 
 
 def make_scan(task: Task, n_steps: int, is_dense: bool = False) -> Trainer:
-    """Make a program of the same steps in a scan."""
+    """Make a program that runs the same steps in a scan."""
     plan, state, frozen = _start(task, is_dense)
     _, batch_size, length = task.ids.shape
     data = jnp.asarray(task.ids.reshape(-1, length)), jnp.asarray(task.labels.ravel())
@@ -127,9 +147,9 @@ def make_scan(task: Task, n_steps: int, is_dense: bool = False) -> Trainer:
 
 
 def _start(task: Task, is_dense: bool) -> tuple[train.Plan, Any, Any]:
-    """Return the plan, the state before the first step, and the frozen parameters.
+    """Return the plan, the initial state and the frozen parameters.
 
-    The state is without them: it is donated, and they are an argument of each step.
+    The state is donated and excludes the frozen parameters, an argument of each step.
     """
     n_rows, dim = task.weights.table.shape
     embed = nn.Embed(n_rows, dim, frozen=task.rule == "frozen")
@@ -144,7 +164,7 @@ def _start(task: Task, is_dense: bool) -> tuple[train.Plan, Any, Any]:
     table, kernel, bias = task.weights
     head = {"kernel": kernel, "bias": bias}
     params = {"embed": {"embedding": table}, "head": {"logits": head}}
-    # By its own choice, create_state would train small tables densely.
+    # By default, create_state trains small tables densely.
     sparse = frozenset() if is_dense else plan.tables
     state = train.create_state(plan, task.ids[0], key=KEY, params=params, sparse=sparse)
     return plan, state.replace(frozen={}), state.frozen
@@ -168,7 +188,7 @@ def _make_trainer(
 
 
 def _ours(rule: str, is_dense: bool = False, tables: int = 2) -> dict[str, Maker]:
-    """Return jaxembed's two ways to train."""
+    """Return jaxembed's step from Python and its scan."""
     loop, scan = (partial(make, is_dense=is_dense) for make in (make_loop, make_scan))
     return {
         "jaxembed": Maker(loop, rule, is_dense, tables),
@@ -177,7 +197,7 @@ def _ours(rule: str, is_dense: bool = False, tables: int = 2) -> dict[str, Maker
 
 
 def _torch(rule: str, is_dense: bool = False, tables: int = 2) -> dict[str, Maker]:
-    """Return torch on all cores, and on one thread, which suits small batches."""
+    """Return torch on all cores and on one thread, faster for small batches."""
     maker = Maker(torch.make_trainer, rule, is_dense, tables)
     return {
         "torch": maker._replace(prepare=partial(torch.set_threads, None)),
@@ -189,7 +209,7 @@ TRAININGS: dict[str, dict[str, Maker]] = {
     "train step, dense": {
         **_ours("RMSprop", True, 4),
         "flax": Maker(flax.make_trainer, "RMSprop", True, 4),
-        # Each fit of Keras begins with some milliseconds, which an epoch shares.
+        # Each fit of Keras has a fixed cost of some milliseconds, shared by its steps.
         "keras": Maker(keras.make_trainer, "RMSprop", True, 5, times=4),
         **_torch("torch's RMSprop", True, 4),
     },

@@ -1,1 +1,1 @@
-"""Harness: workloads, options, turns, lines, and the answers to check against."""
+"""Harness: options, workloads, turns, lines, and the expected answers."""

@@ -1,4 +1,4 @@
-"""Programs that XLA has compiled for one shape, with the costs of compiling."""
+"""Compiled programs: a function compiled by XLA for one shape, and its costs."""
 
 import time
 from collections.abc import Callable
@@ -8,11 +8,11 @@ import jax
 
 
 class Program(NamedTuple):
-    """A function compiled for one shape."""
+    """Function compiled for one shape."""
 
     call: Callable[..., Any]  # compiled function
-    compile_s: float  # seconds to trace, lower and compile it
-    # Bytes of memory beside inputs and outputs; None if XLA does not say
+    compile_s: float  # seconds of tracing, lowering and compiling
+    # Bytes of memory besides inputs and outputs; None if XLA does not report them
     temp_bytes: int | None
 
     @property

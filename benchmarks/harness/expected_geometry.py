@@ -1,16 +1,16 @@
-"""Nearest words and analogies by NumPy in float64, to check answers against."""
+"""Expected geometry: nearest words and analogies by NumPy in float64."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-N_KNOWN = 300_000  # words from the first on; jaxembed's and gensim's default
-N_CANDIDATES = 5  # gensim's
-AT_ONCE = 256  # questions to NumPy
-BLOCK = 2**16  # rows in float64
+N_KNOWN = 300_000  # first words of the table; the default of jaxembed and gensim
+N_CANDIDATES = 5  # as in gensim
+AT_ONCE = 256  # questions in one matrix product
+BLOCK = 2**16  # rows converted to float64 at a time
 Question = tuple[str, ...]
-Sections = dict[str, tuple[list[Question], list[Question]]]  # right and wrong ones
+Sections = dict[str, tuple[list[Question], list[Question]]]  # right and wrong questions
 
 
 def to_unit(rows: np.ndarray) -> np.ndarray:
@@ -22,19 +22,20 @@ def to_unit(rows: np.ndarray) -> np.ndarray:
 def find_best(
     queries: np.ndarray, matrix: np.ndarray, batch: np.ndarray, *, topn: int
 ) -> np.ndarray:
-    """Find the highest cosines with words other than the query.
+    """Return the highest cosines of each query with other words.
 
     Args:
       queries: ``float64[B, D]`` of length 1.
       matrix: ``float32[V, D]``.
       batch: ``int32[B]``, the row of each query.
-      topn: Number of words.
+      topn: Number of words per query.
 
     Returns:
       ``float64[B, topn]``, in descending order.
     """
     best = np.full((len(queries), topn), -np.inf)
-    for start in range(0, len(matrix), BLOCK):  # in float64, all would be too large
+    # In blocks, since the whole table in float64 is too large.
+    for start in range(0, len(matrix), BLOCK):
         cosines = queries @ to_unit(matrix[start : start + BLOCK]).T
         is_here = (batch >= start) & (batch < start + BLOCK)
         cosines[is_here, batch[is_here] - start] = -np.inf
@@ -44,7 +45,7 @@ def find_best(
 
 
 def find_highest(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the n highest scores of each row, and their columns, both ``[B, n]``."""
+    """Return the n highest scores of each row and their columns, both ``[B, n]``."""
     columns = np.argpartition(scores, -n, axis=1)[:, -n:]
     best = np.take_along_axis(scores, columns, axis=1)
     order = np.argsort(-best, axis=1)
@@ -57,7 +58,7 @@ def find_highest(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 def answer_analogies(
     words: Sequence[str], matrix: np.ndarray, path: str | Path
 ) -> Sections:
-    """Answer the questions of a file of analogies, and sort them by right and wrong."""
+    """Answer the questions of a file of analogies; return the right and wrong ones."""
     forms = [word.upper() for word in words[:N_KNOWN]]
     row_of: dict[str, int] = {}
     first = np.array([row_of.setdefault(form, row) for row, form in enumerate(forms)])
@@ -81,12 +82,12 @@ def answer_analogies(
 
 
 def find_fourth(rows: np.ndarray, first: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Find the row nearest to b - a + c that is no form of a, b or c.
+    """Return the row nearest to b - a + c, except the words a, b and c.
 
     Args:
       rows: ``float64[V, D]`` of length 1.
-      first: ``int[V]``, the first row of each word's form.
-      asked: ``int[n, 3]``, the rows of a, b and c.
+      first: ``int[V]``, the first row with the same upper-case word.
+      asked: ``int[n, 3]``, rows of a, b and c.
 
     Returns:
       ``int[n]``.

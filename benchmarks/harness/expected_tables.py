@@ -1,4 +1,4 @@
-"""Rows, bags and logits by NumPy in float64, and how far float32 may be off."""
+"""Expected tables: rows, bags and logits by NumPy in float64, with error bounds."""
 
 from typing import NamedTuple
 
@@ -9,16 +9,16 @@ EPS = np.finfo(np.float32).eps
 
 
 class Answer(NamedTuple):
-    """A right answer, and how far from it a result may be."""
+    """Expected values, and the largest error of a result."""
 
     values: np.ndarray  # of any shape
-    allowed: np.ndarray | float  # largest error, of the same shape or a number
-    # Rows of the values in a result whose other rows are zeros; None for all rows
+    allowed: np.ndarray | float  # largest error: an array of this shape, or a number
+    # Rows that the values belong to; other rows must be zeros. None for all rows
     rows: np.ndarray | None = None
-    n_rows: int = 0  # number of rows of such a result
+    n_rows: int = 0  # number of rows of a result, if ``rows`` is given
 
     def accepts(self, found: np.ndarray) -> bool:
-        """Return whether a result has the right shape and near enough values."""
+        """Return whether the shape and the values of a result are right."""
         if self.rows is not None:
             if found.shape != (self.n_rows, *self.values.shape[1:]):
                 return False
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
 
 def answer_rows(table: np.ndarray, ids: np.ndarray) -> Answer:
-    """Return rows, of which every bit counts."""
+    """Return the rows; a result must be equal bit by bit."""
     return Answer(table[ids], 0.0)
 
 
@@ -44,9 +44,9 @@ def answer_rows_gradient(table: np.ndarray, ids: np.ndarray) -> Answer:
 
 
 def answer_bags(table: np.ndarray, ids: np.ndarray) -> Answer:
-    """Return means of rows, with the error of a naive sum of as many terms."""
+    """Return means of rows; the error bound is that of a naive sum."""
     length = ids.shape[1]
-    # Of the rows that are read: a float64 of all would not fit beside a large table.
+    # Only rows that are read: all rows in float64 do not fit beside a large table.
     rows, places = np.unique(ids, return_inverse=True)
     counts = count(places.reshape(ids.shape), len(rows))
     sums, sizes = counts @ table[rows], counts @ abs(table[rows])
@@ -69,7 +69,7 @@ def answer_bags_gradient(table: np.ndarray, ids: np.ndarray) -> Answer:
 def answer_logits(
     table: np.ndarray, ids: np.ndarray, kernel: np.ndarray, bias: np.ndarray
 ) -> Answer:
-    """Return logits ``[B]`` of bags by a kernel ``[D, 1]`` and a bias ``[1]``."""
+    """Return the logits ``[B]`` of bags, a kernel ``[D, 1]`` and a bias ``[1]``."""
     kernel64 = kernel[:, 0].astype(np.float64)
     rows, places = np.unique(ids, return_inverse=True)
     logits, sizes = table[rows] @ kernel64, abs(table[rows]) @ abs(kernel64)
@@ -80,11 +80,11 @@ def answer_logits(
 
 
 def count(ids: np.ndarray, n_rows: int) -> csr_array:
-    """Count how often each bag has each id: ``float64[B, V]``."""
+    """Count each id in each bag: ``float64[B, V]``."""
     ends = np.arange(0, ids.size + 1, ids.shape[1])
     return csr_array((np.ones(ids.size), ids.ravel(), ends), (len(ids), n_rows))
 
 
 def count_distinct(ids: np.ndarray) -> int:
-    """Count the distinct ids of a batch, on average over batches ``[n, B, L]``."""
+    """Return the mean number of distinct ids in a batch, for batches ``[n, B, L]``."""
     return round(np.mean([len(np.unique(batch)) for batch in ids]))

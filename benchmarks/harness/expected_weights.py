@@ -1,4 +1,4 @@
-"""Weights of a linear model after some steps of training, in float64."""
+"""Expected weights: a linear model trained by NumPy in float64."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,16 +13,16 @@ SGD_RATE = 0.1
 DECAY = 0.9  # of RMSprop
 RMSPROP_EPS = 1e-7
 BETAS, ADAM_EPS = (0.9, 0.999), 1e-8
-CLOSE = 2e-3  # of the largest change of a number of a row
-# Torch adds the gradients of equal ids to a weight one by one: each sum is rounded, and
-# with 25,600 equal ids a weight is off by some hundredths of its way.
+CLOSE = 2e-3  # relative to the largest change in a row
+# Torch adds the gradients of equal ids to a weight one by one and rounds each sum: with
+# 25,600 equal ids a weight is off by some hundredths of its change.
 CLOSE_ONE_BY_ONE = 0.1
-RARE = 1e-3  # share of numbers that may be further off by the rules in UNSTEADY
+RARE = 1e-3  # share of numbers that may have larger errors under the rules in UNSTEADY
 Update = Callable[[Any, Any, int], tuple[Any, Any]]
 
 
 class Weights(NamedTuple):
-    """Weights of a text classifier that flattens its rows."""
+    """Weights of a text classifier that flattens the rows of a text."""
 
     table: np.ndarray  # float[V, D], or some of its rows
     kernel: np.ndarray  # float[L * D, 1]
@@ -30,7 +30,7 @@ class Weights(NamedTuple):
 
 
 def make_weights(n_rows: int, dim: int, length: int) -> Weights:
-    """Make random weights to begin with."""
+    """Make random initial weights."""
     rng = np.random.default_rng(0)
     table = rng.random((n_rows, dim), np.float32) * np.float32(0.1) - np.float32(0.05)
     kernel = rng.standard_normal((length * dim, 1), np.float32)
@@ -45,14 +45,14 @@ def train(
     """Train in float64.
 
     Args:
-      weights: Weights to begin with.
-      ids: ``int32[n, B, L]``, the batches, which come again after the last.
+      weights: Initial weights.
+      ids: ``int32[n, B, L]``, batches, which repeat after the last.
       labels: ``int32[n, B]``.
       rule: Key of ``RULES``.
       n_steps: Number of steps.
 
     Returns:
-      ``int[U]``, the distinct ids; and the weights, whose table has only their rows.
+      ``int[U]``, the distinct ids; and the weights, with the table rows of these ids.
     """
     batches = [number % len(ids) for number in range(n_steps)]
     rows = np.unique(ids[sorted(set(batches))])
@@ -80,16 +80,19 @@ def train(
 def find_gradients(
     weights: Weights, ids: np.ndarray, labels: np.ndarray
 ) -> tuple[Weights, np.ndarray]:
-    """Return the gradient of a batch's mean loss, and the rows read, ``bool[U, 1]``."""
+    """Return the gradient of a batch's mean loss, and a mask of the rows read.
+
+    The mask is ``bool[U, 1]``.
+    """
     table, kernel, bias = weights
     (batch_size, length), dim = ids.shape, table.shape[1]
     by_place = kernel.reshape(length, dim)
-    products = table @ by_place.T  # [U, L]: what each word adds at each place
+    products = table @ by_place.T  # [U, L]: logit of each word at each place
     logits = products[ids, np.arange(length)].sum(1) + bias
     errors = (1 / (1 + np.exp(-logits)) - labels) / batch_size
     places = np.broadcast_to(np.arange(length), ids.shape)
     entries = np.repeat(errors, length), (ids.ravel(), places.ravel())
-    sums = csr_array(entries, (len(table), length))  # [U, L]: equal ones are added
+    sums = csr_array(entries, (len(table), length))  # [U, L]: equal entries are added
     grad_kernel = (sums.T @ table).reshape(kernel.shape)
     is_read = np.zeros((len(table), 1), bool)
     is_read[ids.ravel()] = True
@@ -97,11 +100,11 @@ def find_gradients(
 
 
 def are_right(found: Weights, expected: Weights, before: Weights, rule: str) -> bool:
-    """Return whether weights are near enough, by how far each row has moved."""
+    """Return whether the errors are small relative to the change of each row."""
     for part, (new, right, old) in enumerate(zip(found, expected, before, strict=True)):
         if new.shape != right.shape:
             return False
-        axis = 1 if part == 0 else None  # of the table, each row by its own
+        axis = 1 if part == 0 else None  # table: each row has its own scale
         way = np.max(abs(right - old), axis=axis, keepdims=True, initial=0)
         rounding = 8 * EPS * np.max(abs(right), initial=0)
         close = CLOSE_ONE_BY_ONE if rule == "SGD, torch's" else CLOSE
@@ -146,16 +149,16 @@ def _nothing(grad: Any, state: Any, step: int) -> tuple[Any, Any]:
     return 0.0, None
 
 
-# Updates of the table, and of the head.
+# Update of the table and update of the head, by rule
 RULES: dict[str, tuple[Update, Update]] = {
     "RMSprop": (_rmsprop(True), _rmsprop(True)),
-    "torch's RMSprop": (_rmsprop(False), _rmsprop(False)),  # eps outside of the root
+    "torch's RMSprop": (_rmsprop(False), _rmsprop(False)),  # eps outside the root
     "SGD": (_sgd, _sgd),
     "SGD, torch's": (_sgd, _sgd),
     "lazy Adam": (_adam(True), _adam(True)),
-    "lazy Adam, torch's": (_adam(False), _adam(True)),  # eps as if it were biased too
+    "lazy Adam, torch's": (_adam(False), _adam(True)),  # eps is bias-corrected too
     "frozen": (_nothing, _rmsprop(True)),
     "frozen, torch's": (_nothing, _rmsprop(False)),
 }
-# They go a whole step by the sign of the smallest gradient, which rounding may turn.
+# The sign of the smallest gradient decides a whole step, and rounding may flip it.
 UNSTEADY = {"lazy Adam", "lazy Adam, torch's", "torch's RMSprop", "frozen, torch's"}

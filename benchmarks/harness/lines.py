@@ -1,34 +1,51 @@
-"""Lines: a JSON object for each measurement, printed and kept in a file."""
+"""Lines: a JSON object for each measurement, printed and appended to a file."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from benchmarks.harness.machine import describe_machine, find_lack, measure_copy
 
-AGAIN = "again"  # the first implementation, timed as if it were another
-NOISE = 0.05
+AGAIN = "again"  # the first implementation, timed once more as a control
+NOISE = 0.05  # relative difference of two equal calls above which a line is noisy
 
 
 class Lines:
-    """Prints lines, and appends them to a file.
+    """Write lines to standard output and to a file, and show progress.
 
     Attributes:
-      out: File of the lines, or None.
+      out: File to which the lines are appended, or None.
+      prints: Whether the lines are printed to standard output.
+      written: Lines written so far.
     """
 
-    def __init__(self, out: Path | None = None):
-        self.out = out
+    def __init__(self, out: Path | None = None, *, prints: bool = True):
+        self.out, self.prints = out, prints
+        self.written: list[dict[str, Any]] = []
+        self._bar: Any = None
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
-            out.open("a").close()  # a file that cannot be written fails now, not later
+            out.open("a").close()  # fail now if the file cannot be written
+
+    def start(self, n_measurements: int) -> None:
+        """Show a progress bar on standard error, if that is a terminal."""
+        # tqdm: disable=None shows the bar in a terminal only.
+        self._bar = tqdm(total=n_measurements, disable=None, unit="measurement")
+
+    def close(self) -> None:
+        """Close the progress bar."""
+        if self._bar is not None:
+            self._bar.close()
 
     def write(self, line: dict[str, Any]) -> None:
-        """Write a line at once, so that none is lost when a later one fails."""
+        """Write a line at once, so that a later failure does not lose it."""
+        self.written.append(line)
         words = json.dumps(line)
-        print(words, flush=True)
+        if self.prints:
+            print(words, flush=True)
         if self.out is not None:
             with self.out.open("a") as file:
                 file.write(words + "\n")
@@ -36,14 +53,14 @@ class Lines:
     def leave_out(
         self, what: str, implementation: str, reason: str, **where: Any
     ) -> None:
-        """Write that a measurement is missing, and why."""
+        """Write a line for a missing measurement, with the reason."""
         line = {"what": what, "implementation": implementation, **where}
         self.write(line | {"left_out": reason})
 
     def has_room(
         self, n_bytes: int, what: str, implementation: str = "all", **where: Any
     ) -> bool:
-        """Return whether memory suffices; if it does not, write a line."""
+        """Return whether memory suffices; if not, write a line with the reason."""
         lack = find_lack(n_bytes)
         if lack is not None:
             self.leave_out(what, implementation, lack, **where)
@@ -57,15 +74,15 @@ class Lines:
         details: dict[str, dict[str, Any]] | None = None,
         **facts: Any,
     ) -> None:
-        """Write a line for each implementation; the first is jaxembed's.
+        """Write a line for each implementation.
 
         Args:
           what: Name of the measurement.
-          seconds: Seconds of each call of each implementation. ``AGAIN`` has no line:
-            it tells how far two measurements of one implementation differ.
+          seconds: Seconds of each call, by implementation; jaxembed comes first.
+            ``AGAIN`` gets no line: its ratio to the first is the noise, ``a_a``.
           details: Facts of single implementations, such as ``compile_s`` and
-            ``temp_bytes``. From ``fewest_bytes`` follow GB/s and the share of the
-            machine's copy bandwidth.
+            ``temp_bytes``. ``fewest_bytes`` adds GB/s and the share of the machine's
+            copy bandwidth.
           **facts: Facts of all implementations: workload, batch_size, ids.
         """
         samples = dict(seconds)
@@ -83,6 +100,10 @@ class Lines:
                 detail |= find_rate(detail["fewest_bytes"], median)
             line |= {"ratio": shorten(median / ours)} | facts
             self.write(line | detail | machine)
+        if self._bar is not None:
+            place = (what, facts.get("workload"), facts.get("batch_size"))
+            self._bar.set_postfix_str(", ".join(str(part) for part in place if part))
+            self._bar.update()
 
 
 def quantiles(seconds: list[float]) -> dict[str, float]:

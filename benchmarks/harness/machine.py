@@ -1,4 +1,4 @@
-"""Machine: its device, versions, memory and copy bandwidth."""
+"""Machine: the device, package versions, memory and copy bandwidth."""
 
 import functools
 import os
@@ -16,11 +16,11 @@ import jaxembed
 
 COPY_FLOATS = 2**26  # 256 MB
 PACKAGES = "jax flax optax keras gensim numpy pyarrow torch fasttext".split()
-SHARE = 0.9  # of the free memory; the rest is for arrays that nobody has counted
+SHARE = 0.9  # of the free memory; the rest is for arrays that are not counted
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return the machine and versions behind a figure, and the peak of memory."""
+    """Return the machine, the package versions and the peak memory."""
     return {
         "peak_bytes": find_peak(),
         "device": name_device(),
@@ -32,7 +32,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def find_peak() -> int:
-    """Return the most bytes that this process had, on the accelerator if it has one."""
+    """Return the peak memory of this process in bytes, on the accelerator if any."""
     import jax
 
     stats = jax.devices()[0].memory_stats() or {}
@@ -44,7 +44,7 @@ def find_peak() -> int:
 
 @functools.cache
 def name_device() -> str:
-    """Name the accelerator, or the processor, which JAX calls just "cpu"."""
+    """Return the name of the accelerator or, where JAX says "cpu", the processor."""
     import jax
 
     kind = jax.devices()[0].device_kind
@@ -56,7 +56,7 @@ def name_device() -> str:
 
 @functools.cache
 def find_versions() -> dict[str, str]:
-    """Return the versions of the packages that are measured."""
+    """Return the versions of the measured packages."""
     versions = {"jaxembed": jaxembed.__version__}
     for name in PACKAGES:
         try:
@@ -68,11 +68,11 @@ def find_versions() -> dict[str, str]:
 
 @functools.cache
 def measure_copy(repeats: int = 9) -> float:
-    """Measure bytes a second, read and written, of adding 1 to a large array."""
+    """Measure the bytes per second, read and written, of adding 1 to a large array."""
     import jax
     import jax.numpy as jnp
 
-    # Donated: a new array each time would mostly time the kernel's page faults.
+    # Donated, since a new array each time would mostly time page faults.
     add = jax.jit(lambda values: values + 1, donate_argnums=0)
     values = add(jnp.zeros(COPY_FLOATS, jnp.float32)).block_until_ready()
     seconds = []
@@ -95,19 +95,19 @@ def find_free() -> int | None:
 
 
 def find_lack(n_bytes: int) -> str | None:
-    """Return why memory does not suffice for so many bytes; None if it does."""
+    """Return the reason why memory does not suffice for ``n_bytes``, or None."""
     free = find_free()
     if free is None or n_bytes <= SHARE * free:
         return None
     usable = SHARE * free
     return (
-        f"needs {n_bytes / 2**30:.1f} GiB, and {usable / 2**30:.1f} of the "
-        f"{free / 2**30:.1f} GiB that are free may be taken"
+        f"needs {n_bytes / 2**30:.1f} GiB: {usable / 2**30:.1f} of the "
+        f"{free / 2**30:.1f} GiB of free memory may be used"
     )
 
 
 def _read_proc(file: str, name: str) -> list[str]:
-    """Read the values of a name in a file of /proc, which only Linux has."""
+    """Read the values of a name in a file of /proc, which exists on Linux only."""
     try:
         lines = Path("/proc", file).read_text().splitlines()
     except OSError:

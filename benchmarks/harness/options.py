@@ -1,56 +1,159 @@
-"""Arguments that all benchmarks take."""
+"""Options: command-line arguments and output that all benchmarks share."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.harness.lines import Lines
 from benchmarks.harness.workloads import BATCH_SIZES, KINDS, WORKLOADS, parse_workload
+from benchmarks.report.summary import print_summary
 
-PEERS = ("flax", "keras", "torch", "numpy", "gensim", "fasttext")
+SMALL, LARGE = ("first", "second"), ("large", "huge")
+FOLDER = Path("runs/benchmarks")
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keep the lines of the description, and show each default."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        default: Any = action.default
+        words = action.help
+        if words is None or default in (None, False, argparse.SUPPRESS):
+            return words
+        if isinstance(default, list | tuple):
+            default = " ".join(map(str, default))
+        return f"{words} (default: {str(default).replace('%', '%%')})"
 
 
 def make_parser(
+    name: str,
     doc: str,
     *,
     peers: Sequence[str],
-    workloads: Iterable[str] = tuple(WORKLOADS),
+    workloads: Iterable[str] = SMALL,
+    large: Iterable[str] = LARGE,
     batch_sizes: Iterable[int] = BATCH_SIZES,
     ids: bool = False,
+    seconds: bool = True,
 ) -> argparse.ArgumentParser:
     """Make a parser, to which a benchmark adds its own arguments.
 
     Args:
-      doc: Docstring of the benchmark; its first line is the description.
-      peers: Names of the peers.
+      name: Name of the benchmark, as in ``python -m benchmarks.NAME``.
+      doc: Docstring of the benchmark, which is the description.
+      peers: Names of the peers; without peers the option is missing.
       workloads: Default workloads, by name or sizes.
+      large: Workloads that ``--large`` adds; without them the option is missing.
       batch_sizes: Default batch sizes.
       ids: Whether the benchmark takes kinds of ids.
+      seconds: Whether the benchmark takes the seconds of a measurement.
     """
-    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
-    add = parser.add_argument
-    sizes = list(batch_sizes)
-    add("--batch-sizes", type=_positive, nargs="+", default=sizes, metavar="B")
-    add(
-        "--workload",
-        type=parse_workload,
-        nargs="+",
-        default=[parse_workload(name) for name in workloads],
-        help=f"{', '.join(WORKLOADS)}, or rows x numbers x ids: VxDxL",
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{name}",
+        description=doc.strip(),
+        formatter_class=HelpFormatter,
     )
-    add("--peers", choices=peers, nargs="*", default=list(peers))
-    add("--seconds", type=float, default=2.0, help="time to spend on a measurement")
-    add("--out", type=Path, help="a file to which the lines are appended")
+    parser.set_defaults(name=name, title=doc.splitlines()[0])
+    _add_workloads(parser, list(workloads), list(large))
+    add = parser.add_argument
+    add(
+        "--batch-sizes",
+        type=_positive,
+        nargs="+",
+        default=list(batch_sizes),
+        metavar="B",
+        help="Batch sizes to measure.",
+    )
+    if peers:
+        _add_peers(parser, list(peers))
     if ids:
-        add("--ids", choices=KINDS, nargs="+", default=KINDS)
-        add("--data", help="reviews for real ids: a folder or an archive")
-        add("--cache", type=Path, help="a folder for tokens of the reviews")
+        _add_ids(parser)
+    if seconds:
+        words = "Seconds to time each measurement."
+        add("--seconds", type=float, default=0.5, help=words)
+    words = "File to which the JSON lines are appended. Without it they go to standard "
+    words += f"output or, in a terminal, to {FOLDER / name}.jsonl."
+    add("--out", type=Path, metavar="FILE", help=words)
+    words = "Do not print the table at the end."
+    add("--no-table", action="store_true", help=words)
     return parser
 
 
-def open_lines(arguments: argparse.Namespace) -> Lines:
-    """Open the file of the lines."""
-    return Lines(arguments.out)
+def _add_workloads(
+    parser: argparse.ArgumentParser, small: list[str], large: list[str]
+) -> None:
+    """Add ``--workload``, and ``--large`` if there are large workloads."""
+    group = parser.add_mutually_exclusive_group()
+    words = f"Workloads to measure: {', '.join(WORKLOADS)}, or the sizes VxDxL of a "
+    words += "table of V rows of D numbers and of texts of L ids."
+    small_workloads = [parse_workload(name) for name in small]
+    group.add_argument(
+        "--workload",
+        type=parse_workload,
+        nargs="+",
+        default=small_workloads,
+        metavar="W",
+        help=words,
+    )
+    if large:
+        group.add_argument(
+            "--large",
+            dest="workload",
+            action="store_const",
+            const=[*small_workloads, *map(parse_workload, large)],
+            default=argparse.SUPPRESS,
+            help=f"Also measure the large workloads: {', '.join(large)}. They need "
+            "more time and memory.",
+        )
+
+
+def _add_peers(parser: argparse.ArgumentParser, peers: list[str]) -> None:
+    parser.add_argument(
+        "--peers",
+        choices=peers,
+        nargs="*",
+        default=peers,
+        metavar="NAME",
+        help=f"Libraries to compare with: {', '.join(peers)}; no name for none.",
+    )
+
+
+def _add_ids(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    words = "Kinds of ids: word frequencies by Zipf's law (zipf), equal frequencies "
+    words += "(uniform), a single id (equal), or the words of reviews (real)."
+    add(
+        "--ids",
+        choices=KINDS,
+        nargs="+",
+        default=["zipf"],
+        metavar="KIND",
+        help=words,
+    )
+    add("--data", help="Reviews for real ids: a folder or an archive.")
+    add("--cache", type=Path, metavar="FOLDER", help="Folder for the reviews' tokens.")
+
+
+@contextlib.contextmanager
+def open_lines(arguments: argparse.Namespace) -> Iterator[Lines]:
+    """Open the lines of a benchmark; when they are complete, print them as a table.
+
+    A terminal shows the table only: the JSON lines go to a file.
+    """
+    is_terminal, out = sys.stdout.isatty(), arguments.out
+    if is_terminal and out is None:
+        out = FOLDER / f"{arguments.name}.jsonl"
+    print(arguments.title, file=sys.stderr, flush=True)
+    lines = Lines(out, prints=not is_terminal)
+    try:
+        yield lines
+    finally:
+        lines.close()
+        if not arguments.no_table:
+            print_summary(lines.written, out)
 
 
 def _positive(word: str) -> int:

@@ -1,4 +1,4 @@
-"""Operations on a table and a batch of ids: checked, then timed in turns."""
+"""Table operations: check implementations of an operation, then time them in turns."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -12,46 +12,54 @@ import numpy as np
 from benchmarks.harness.compiled import compile_program
 from benchmarks.harness.expected_tables import Answer, count_distinct
 from benchmarks.harness.lines import Lines
+from benchmarks.harness.plan import announce
 from benchmarks.harness.turns import Call, measure, require_right, rotate
-from benchmarks.harness.workloads import Workload, find_texts, make_ids, make_table
+from benchmarks.harness.workloads import (
+    Workload,
+    find_texts,
+    has_reviews,
+    make_ids,
+    make_table,
+)
 from benchmarks.peers.available import find_peers
 from benchmarks.peers.torch import prepare_torch, set_apart, set_threads, to_torch
 
-FEW = 2**26  # bytes of rows; above it one batch is checked in place of all
-Function = Callable[[Any, Any], Any]  # of a table and the ids of a batch
-# The bytes to move for a workload, a batch size and a number of distinct ids.
+FEW = 2**26  # bytes of rows; above this, only one batch is checked
+OVERHEAD_S = 0.7  # seconds to compile and check a measurement on two cores, about
+Function = Callable[[Any, Any], Any]  # function of a table and the ids of a batch
+# Returns the bytes to move for a workload, a batch size and a number of distinct ids
 Count = Callable[[Workload, int, int], int]
 
 
 class Way(NamedTuple):
-    """An implementation of an operation."""
+    """Implementation of an operation."""
 
     function: Function  # function of the weights and the ids of a batch
-    weights: Any = None  # weights to read in place of the table, if there are any
-    # Call to make, untimed, before each turn; None for none
+    weights: Any = None  # weights to read instead of the table; None for the table
+    # Untimed call before each turn, or None
     prepare: Call | None = None
     # Fewest bytes to move, if they differ from the operation's
     count_bytes: Count | None = None
 
 
 class Operation(NamedTuple):
-    """An operation, and who implements it."""
+    """Operation and its implementations."""
 
     what: str  # name of the measurement
-    # Returns the ways that JAX compiles, for a workload and the peers that there
-    # are; the first is jaxembed's
+    # Returns the implementations that JAX compiles, for a workload and the available
+    # peers; the first is jaxembed's
     make_compiled: Callable[[Workload, Sequence[str]], Mapping[str, Way]]
-    of_torch: dict[str, Way]  # ways of torch
-    # Returns the right answer for a table and the ids of a batch
+    of_torch: dict[str, Way]  # implementations by torch
+    # Returns the expected answer for a table and the ids of a batch
     expect: Callable[[np.ndarray, np.ndarray], Answer]
     count_bytes: Count  # fewest bytes to move
-    of_numpy: Function | None = None  # function of NumPy arrays, or None
+    of_numpy: Function | None = None  # implementation by NumPy, or None
     rows_held: int = 2  # number of rows in memory for each id
     tables_held: int = 2  # number of tables in memory
 
 
 def on_cores(function: Function) -> dict[str, Way]:
-    """Return torch on all cores, and on one thread, which suits small batches."""
+    """Return torch on all cores and on one thread, faster for small batches."""
     all_cores, one = partial(set_threads, None), partial(set_threads, 1)
     return {
         "torch": Way(function, prepare=all_cores),
@@ -60,7 +68,7 @@ def on_cores(function: Function) -> dict[str, Way]:
 
 
 def half_squares(function: Function) -> Function:
-    """Return the gradient by the table of half the squares of a function's result."""
+    """Return the gradient of half the squares of a result with respect to the table."""
     return jax.grad(lambda table, ids: (function(table, ids) ** 2).sum() / 2)
 
 
@@ -70,7 +78,13 @@ def time_operations(
     """Time operations for all workloads, batch sizes and kinds of ids."""
     what = operations[0].what
     peers = find_peers(arguments.peers, what, lines)
-    # Without it a GPU multiplies with 10 bits, which the check would refuse.
+    kinds = [k for k in arguments.ids if k != "real" or has_reviews(arguments.data)]
+    n_places = len(arguments.workload) * len(arguments.batch_sizes) * len(kinds)
+    # Torch is timed apart from the other peers: see set_apart.
+    n = n_places * len(operations) * (2 if "torch" in peers else 1)
+    seconds = n * (1.5 * arguments.seconds + OVERHEAD_S)
+    announce(lines, arguments, peers, n_measurements=n, seconds=seconds)
+    # By default a GPU multiplies with 10 bits, too few for the check.
     with jax.default_matmul_precision("highest"):
         for workload in arguments.workload:
             if lines.has_room(3 * workload.table_bytes, what, workload=workload.name):
@@ -105,7 +119,7 @@ def _time_workload(
 
 
 class _Timed:
-    """The ways of an operation, compiled for one batch size."""
+    """Implementations of an operation, compiled for one batch size."""
 
     def __init__(
         self,
@@ -135,7 +149,7 @@ class _Timed:
     def measure(
         self, batches: np.ndarray, budget_s: float, lines: Lines, **where: Any
     ) -> None:
-        """Check all ways for batches of ids, then time them in turns."""
+        """Check all implementations on batches of ids, then time them in turns."""
         operation, n_distinct = self.operation, count_distinct(batches)
         runs = self._make_runs(batches)
         self._check(runs, batches)
@@ -154,7 +168,7 @@ class _Timed:
             lines.report(operation.what, seconds, details=details, **where)
 
     def _make_runs(self, batches: np.ndarray) -> dict[str, Callable[[int], Any]]:
-        """Return functions of the number of a batch."""
+        """Return functions of the number of a batch, by implementation."""
         on_device = list(jnp.asarray(batches))
         runs: dict[str, Callable[[int], Any]] = {}
         for name, program in self.programs.items():

@@ -1,4 +1,4 @@
-"""Trainings of a linear classifier: checked against float64, then timed in turns."""
+"""Trainings: check steps of a linear classifier, then time them in turns."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -12,12 +12,12 @@ from benchmarks.harness.machine import find_lack
 from benchmarks.harness.turns import Call, measure, require_right
 from benchmarks.harness.workloads import Workload
 
-NUMBERS = 2**21  # numbers that a call reads, about; it makes as many steps
+NUMBERS = 2**21  # numbers that a call reads, about: sets its number of steps
 MOST_STEPS = 64
 
 
 class Task(NamedTuple):
-    """Data and weights to train."""
+    """Initial weights, data and update rule of a training."""
 
     weights: Weights  # initial weights
     ids: np.ndarray  # int32[n, B, L], n batches
@@ -25,31 +25,31 @@ class Task(NamedTuple):
     rule: str  # update rule, a key of expected_weights.RULES
 
     def batch_numbers(self, n_steps: int) -> list[int]:
-        """Return the batch of each step: after the last batch comes the first."""
+        """Return the number of the batch of each step; batches repeat in a cycle."""
         return [step % len(self.ids) for step in range(n_steps)]
 
 
 class Trainer(NamedTuple):
-    """A training that continues with each call."""
+    """Training that continues with each call."""
 
-    # Makes n_steps steps, and returns when they are done
+    # Runs n_steps steps, and returns when they are complete
     call: Callable[[], object]
     n_steps: int  # number of steps per call
-    # Returns rows of the table by number, kernel and bias as they are now
+    # Returns the given rows of the table, the kernel and the bias
     read: Callable[[np.ndarray], Weights]
     details: dict[str, Any]  # facts for the training's line
 
 
 class Maker(NamedTuple):
-    """A way to train."""
+    """Implementation of a training."""
 
-    # Makes a trainer of a task and a number of steps
+    # Makes a trainer for a task and a number of steps
     make: Callable[[Task, int], Trainer]
     rule: str  # update rule, a key of expected_weights.RULES
     is_dense: bool = False  # whether a step reads the whole table
     tables: int = 2  # number of tables in memory: weights, optimizer state and gradient
     times: int = 1  # factor for the number of steps per call
-    # Call to make, untimed, before each turn; None for none
+    # Untimed call before each turn, or None
     prepare: Call | None = None
 
 
@@ -61,14 +61,18 @@ class Setting(NamedTuple):
     ids: np.ndarray  # int32[n, B, L]
     labels: np.ndarray  # int32[n, B]
     where: dict[str, Any]  # facts for the measurement's line
-    # Expected rows and weights by rule and number of steps, to be filled
+    # Expected rows and weights by rule and number of steps, added by ``check``
     answers: dict[tuple[str, int], Any]
 
 
 def fit_into_memory(
     makers: dict[str, Maker], setting: Setting, what: str, lines: Lines
 ) -> Iterator[dict[str, Maker]]:
-    """Yield all makers if memory allows; else each beside the first, or that alone."""
+    """Yield groups of makers that fit into memory together.
+
+    If all makers do not fit, each is paired with the first; if no pair fits, the first
+    is alone.
+    """
     row_bytes = 4 * setting.workload.rows_bytes(setting.ids.shape[1])
 
     def count(names: list[str]) -> int:
@@ -123,7 +127,7 @@ def time_trainings(
 
 
 def count_steps(setting: Setting, is_dense: bool) -> int:
-    """Return a number of steps per call that is long enough to be timed."""
+    """Return the number of steps per call, enough for a call to be timed."""
     workload = setting.workload
     numbers = setting.ids[0].size * workload.dim
     numbers += workload.rows * workload.dim * is_dense
@@ -133,7 +137,10 @@ def count_steps(setting: Setting, is_dense: bool) -> int:
 def count_bytes(
     maker: Maker, workload: Workload, ids: np.ndarray, n_distinct: int
 ) -> int:
-    """Return the fewest bytes of a step: ids, and weights and moments in and out."""
+    """Return the fewest bytes that a step must move.
+
+    These are the ids, and the weights and moments read and written.
+    """
     rule = maker.rule.removesuffix(", torch's").removeprefix("torch's ")
     times = {"SGD": 2, "lazy Adam": 6}.get(rule, 4)
     n_bytes = 4 * ids[0].size + times * workload.length * workload.row_bytes  # the head
@@ -147,9 +154,9 @@ def count_bytes(
 
 
 def check(what: str, trainer: Trainer, setting: Setting, rule: str) -> None:
-    """Stop unless the first call gives the weights of float64.
+    """Stop unless the first call gives the expected weights.
 
-    A thousand rows that are not read, the last row among them, must be unchanged.
+    Up to a thousand rows that are not read, including the last row, must be unchanged.
     """
     key = rule, trainer.n_steps
     if key not in setting.answers:

@@ -1,48 +1,60 @@
-"""Workloads: tables of four sizes, and ids of four kinds."""
+"""Workloads: sizes of tables and texts, and four kinds of ids."""
 
 import argparse
 from typing import Any, NamedTuple
 
 import numpy as np
 
-N_BATCHES = 8  # of different ids, so that none is timed from a cache it has filled
+N_BATCHES = 8  # with different ids, so that a call does not find its rows in cache
 KINDS = ("real", "zipf", "uniform", "equal")
-BATCH_SIZES = (1, 4, 16, 64, 256, 1024, 4096, 16384)
+BATCH_SIZES = (1, 16, 256, 4096)
 
 
 class Workload(NamedTuple):
     """Sizes of a table and of a text."""
 
-    name: str  # one of the four names, or the sizes, "VxDxL"
+    name: str  # a key of WORKLOADS, or the sizes "VxDxL"
     rows: int  # number of rows of the table, V
     dim: int  # length of a row, D
     length: int  # number of ids of a text, L
 
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+    @property
+    def description(self) -> str:
+        """Name and sizes of the table and the texts."""
+        sizes = f"{self.rows:,} rows of {self.dim} numbers"
+        if self.length > 1:
+            sizes += f", texts of {self.length} ids"
+        return f"{self.name}: {sizes}"
+
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row in float32."""
+        """Number of bytes of a row in float32."""
         return 4 * self.dim
 
     @property
     def table_bytes(self) -> int:
-        """Bytes of all rows."""
+        """Number of bytes of the table."""
         return self.rows * self.row_bytes
 
     def rows_bytes(self, batch_size: int) -> int:
-        """Return the bytes of a row for each id of a batch."""
+        """Return the number of bytes of one row for each id of a batch."""
         return batch_size * self.length * self.row_bytes
 
 
 WORKLOADS = {
     "first": Workload("first", 10_000, 8, 20),  # the notebook's first model
-    "second": Workload("second", 10_000, 100, 100),  # its second
+    "second": Workload("second", 10_000, 100, 100),  # the notebook's second model
     "large": Workload("large", 400_000, 300, 100),
     "huge": Workload("huge", 10_000_000, 64, 100),
 }
 
 
 def parse_workload(name: str) -> Workload:
-    """Return one of the four by its name, or another by its sizes, "VxDxL"."""
+    """Return a workload by its name or by its sizes, "VxDxL"."""
     if name in WORKLOADS:
         return WORKLOADS[name]
     try:
@@ -51,14 +63,14 @@ def parse_workload(name: str) -> Workload:
         rows = dim = length = 0
     if min(rows, dim, length) < 1:
         raise argparse.ArgumentTypeError(
-            f"must be one of {', '.join(WORKLOADS)} or VxDxL, rows, numbers of a row "
-            f"and ids of a text, such as 10000x100x20; got {name!r}."
+            f"must be one of {', '.join(WORKLOADS)}, or VxDxL for a table of V rows of "
+            f"D numbers and texts of L ids, such as 10000x100x20; got {name!r}."
         )
     return Workload(name, rows, dim, length)
 
 
 def make_table(workload: Workload) -> np.ndarray:
-    """Make ``float32[V, D]`` of random numbers."""
+    """Make a random table, ``float32[V, D]``."""
     rng = np.random.default_rng(0)
     return rng.standard_normal((workload.rows, workload.dim), np.float32)
 
@@ -66,14 +78,14 @@ def make_table(workload: Workload) -> np.ndarray:
 def make_ids(
     kind: str, workload: Workload, batch_size: int, texts: Any = None
 ) -> np.ndarray:
-    """Make the ids of some batches, ``int32[N_BATCHES, B, L]``.
+    """Make the ids of all batches, ``int32[N_BATCHES, B, L]``.
 
     Args:
-      kind: "zipf" ids are about as frequent as words are; "equal" is one id in a batch;
-        "real" ids are drawn from ``texts``.
+      kind: "zipf" has about the frequencies of words; "uniform" equal frequencies;
+        "equal" a single id in each batch; "real" draws from ``texts``.
       workload: Sizes of the table and of a text.
       batch_size: Number of texts, B.
-      texts: ``int32[N, L]``.
+      texts: ``int32[N, L]``, needed for real ids.
     """
     rng = np.random.default_rng(1)
     shape = (N_BATCHES, batch_size, workload.length)
@@ -90,7 +102,7 @@ def make_ids(
 
 
 def load_texts(data: str, workload: Workload, cache_dir: Any = None) -> np.ndarray:
-    """Load the training reviews, of the words that the table has: ``int32[N, L]``."""
+    """Load the training reviews as ids of the table's rows: ``int32[N, L]``."""
     from jaxembed import text
 
     tokens = text.load_imdb_tokens(data, cache_dir=cache_dir)
@@ -98,21 +110,25 @@ def load_texts(data: str, workload: Workload, cache_dir: Any = None) -> np.ndarr
     return text.pad_sequences(ids, maxlen=workload.length)
 
 
+def has_reviews(data: str | None) -> bool:
+    """Return whether ``data`` names real reviews."""
+    return data not in (None, "synthetic")
+
+
 def find_texts(
     arguments: argparse.Namespace, workload: Workload, what: str, lines: Any
 ) -> tuple[list[str], np.ndarray | None]:
-    """Return the kinds of ids that there are, and the texts of the real ids.
+    """Return the kinds of ids to measure, and the texts for real ids.
 
-    Without reviews there are no real ids, and a line says so. The synthetic reviews are
-    synthetic: their ids are not real.
+    Without real reviews, real ids are left out with a line that gives the reason.
     """
     kinds = list(arguments.ids)
     if "real" not in kinds:
         return kinds, None
-    if arguments.data not in (None, "synthetic"):
+    if has_reviews(arguments.data):
         return kinds, load_texts(arguments.data, workload, arguments.cache)
-    reason = "there are no real ids without --data"
+    reason = "real ids need --data, a folder or an archive of real reviews"
     if arguments.data is not None:
-        reason += " of real reviews: those in the package are synthetic"
+        reason += "; the synthetic reviews are not real"
     lines.leave_out(what, "all", reason, workload=workload.name, ids="real")
     return [kind for kind in kinds if kind != "real"], None

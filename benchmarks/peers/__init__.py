@@ -1,1 +1,1 @@
-"""Peers: other libraries, and whether each can be measured here."""
+"""Peers: other libraries as the benchmarks call them."""

@@ -1,4 +1,4 @@
-"""fastText: its supervised classifier of words and word pairs."""
+"""fastText: train its supervised classifier of words and word pairs."""
 
 import os
 import time

@@ -1,7 +1,7 @@
-"""One step of the notebook's first model, by jaxembed or by Keras.
+"""First step: one training step of the notebook's first model, by jaxembed or Keras.
 
-Run by benchmarks.first_step as a process of its own; prints a JSON line with the
-seconds of its parts. The imports are inside, since they are one of the parts.
+benchmarks.first_step runs this module as a process. It prints a JSON line with the
+seconds of its parts. Imports are inside functions, since they are a timed part.
 """
 
 import json
@@ -12,7 +12,7 @@ NUM_WORDS, LENGTH, DIM, BATCH_SIZE = 10_000, 20, 8, 32
 
 
 def run_jaxembed() -> dict[str, float]:
-    """Call ``train.fit`` on one batch."""
+    """Run ``train.fit`` on one batch."""
     start = time.perf_counter()
     import jax
     import numpy as np
@@ -39,7 +39,7 @@ def run_jaxembed() -> dict[str, float]:
 
 
 def run_keras() -> dict[str, float]:
-    """Call ``fit`` of Keras on JAX on one batch."""
+    """Run ``fit`` of Keras on JAX on one batch."""
     start = time.perf_counter()
     import keras
     import numpy as np
@@ -61,7 +61,7 @@ def run_keras() -> dict[str, float]:
 def _describe(
     start: float, middle: float, end: float, *, loss: float, after: float
 ) -> dict[str, float]:
-    """Return the seconds of the parts and the check, and the losses around the step."""
+    """Return the seconds of each part, and the losses before and after the step."""
     seconds = {"import_s": middle - start, "step_s": end - middle}
     seconds["check_s"] = time.perf_counter() - end
     return seconds | {"loss": float(loss), "loss_after": float(after)}

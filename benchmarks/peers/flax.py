@@ -1,4 +1,4 @@
-"""Flax and Optax: lookup, and a training step."""
+"""Flax and Optax: lookup and a training step."""
 
 from collections.abc import Callable
 from typing import Any

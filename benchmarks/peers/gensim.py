@@ -1,4 +1,4 @@
-"""gensim: vectors, and answers to analogies."""
+"""gensim: load vectors, and make its ``KeyedVectors``."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from jaxembed import vectors
 
 
 def load_file(path: Path) -> Any:
-    """Load all vectors of a text file without a header."""
+    """Load all vectors of a text file without a header line."""
     from gensim.models import KeyedVectors
 
     return KeyedVectors.load_word2vec_format(str(path), no_header=True)

@@ -1,4 +1,4 @@
-"""Keras 3 on JAX: lookup, bags, and training steps."""
+"""Keras 3 on JAX: lookup, bags and training steps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ def make_lookup(workload: Workload) -> Callable[[Any, Any], Any]:
     import keras
 
     layer = keras.layers.Embedding(workload.rows, workload.dim, name="embedding")
-    with keras.StatelessScope():  # the table is an argument: none is made here
+    with keras.StatelessScope():  # makes no table, since the table is an argument
         layer.build()
     return lambda table, ids: layer.stateless_call([table], [], ids)[0]
 
@@ -30,7 +30,7 @@ def make_bag(workload: Workload) -> Callable[[Any, Any], Any]:
 
 
 def make_trainer(task: Task, n_steps: int) -> Trainer:
-    """Train by ``fit``, with as many examples as ``n_steps`` steps read."""
+    """Train with ``fit`` on the examples of ``n_steps`` steps."""
     import keras
 
     table, kernel, bias = task.weights

@@ -1,7 +1,7 @@
-"""The notebook in Keras 3 on JAX: its tokenizer, its models, and its first half.
+"""Keras notebook: tokenizer, models and first half of the notebook in Keras 3 on JAX.
 
-Run by benchmarks.notebook as a process of its own; prints a JSON line. The imports are
-few, since they are in the time of a process.
+benchmarks.notebook runs this module as a process. It prints a JSON line. Imports are
+few, since the time of the process includes them.
 """
 
 import json
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 NUM_WORDS, LENGTH, DIM, EPOCHS, BATCH_SIZE = 10_000, 20, 8, 10, 32
-VALIDATION_BATCH = 1024  # as jaxembed's; with Keras's own 32 an epoch takes longer
+VALIDATION_BATCH = 1024  # as in jaxembed; Keras's default, 32, makes an epoch longer
 
 
 def fit_tokenizer(texts: Sequence[str], num_words: int | None = None) -> Any:
-    """Fit Keras's tokenizer, which is no longer public."""
+    """Fit Keras's tokenizer, which Keras 3 keeps as a private module."""
     from keras.src.legacy.preprocessing.text import Tokenizer
 
     tokenizer = Tokenizer(num_words)
@@ -33,13 +33,13 @@ def make_model(
     length: int | None = None,
     table: np.ndarray | None = None,
 ) -> Any:
-    """Make the notebook's classifier, compiled by Keras but not yet by XLA.
+    """Make the notebook's classifier; XLA compiles it at the first call.
 
     Args:
       n_rows: Number of rows of the table.
       dim: Length of a row.
-      hidden: Units of a hidden layer, or None for no hidden layer.
-      length: Ids of a text. The model and its optimizer are built if it is given.
+      hidden: Number of units of a hidden layer, or None to omit the layer.
+      length: Number of ids of a text. If given, the model and its optimizer are built.
       table: ``float32[V, D]`` to freeze, or None to learn a table.
 
     Returns:
@@ -63,7 +63,7 @@ def make_model(
 
 
 def restart(model: Any, new: Any) -> None:
-    """Give a model the weights and the optimizer's state of a new one."""
+    """Copy the weights and the optimizer state of a new model into a model."""
     states = [
         [*one.trainable_variables, *one.optimizer.variables] for one in (model, new)
     ]
@@ -72,7 +72,7 @@ def restart(model: Any, new: Any) -> None:
 
 
 def tokenize(data: str) -> dict[str, Any]:
-    """Turn raw reviews into padded ids, with Keras's tokenizer and padding."""
+    """Turn raw reviews into padded ids with Keras's tokenizer and padding."""
     import keras
 
     from jaxembed import text
@@ -89,7 +89,7 @@ def tokenize(data: str) -> dict[str, Any]:
 
 
 def main(data: str, out: str, seed: int) -> None:
-    """Train as the notebook does; ``data`` are raw reviews or an .npz of ids."""
+    """Train as in the notebook; ``data`` is raw reviews or an .npz file of ids."""
     import keras
 
     arrays = dict(np.load(data)) if data.endswith(".npz") else tokenize(data)

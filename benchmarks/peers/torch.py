@@ -1,4 +1,4 @@
-"""Torch: device, threads, and a training step."""
+"""Torch: device, threads and a training step."""
 
 import os
 from collections.abc import Callable
@@ -13,20 +13,21 @@ from benchmarks.harness.trainings import Task, Trainer
 
 
 def set_apart(candidates: dict[str, Any]) -> list[dict[str, Any]]:
-    """Let torch take turns with jaxembed's first alone, and the others without torch.
+    """Split implementations into a group with torch and a group without torch.
 
-    Torch's threads are still on the cores when the next turn begins: beside torch two
-    measurements of one call differ by up to 60 %, without it mostly by less than 5 %.
+    jaxembed's first implementation is in both groups. Torch's threads are still on the
+    cores when the next turn begins: with torch in the turns two measurements of one
+    call differ by up to 60 %, without torch mostly by less than 5 %.
     """
     first, *_ = candidates
     torch = {name: one for name, one in candidates.items() if name.startswith("torch")}
     others = {name: one for name, one in candidates.items() if name not in torch}
-    # The others come last: of two lines of jaxembed's the last one counts.
+    # Without torch last, since the report takes jaxembed's last line.
     return [{first: candidates[first]} | torch, others] if torch else [others]
 
 
 def prepare_torch() -> tuple[str, Callable[[], None]]:
-    """Return torch's device, and a function that waits until the device is done."""
+    """Return torch's device, and a function that waits for the device."""
     import torch
 
     if jax.default_backend() == "cpu":
@@ -36,7 +37,7 @@ def prepare_torch() -> tuple[str, Callable[[], None]]:
 
 
 def set_threads(n_threads: int | None) -> None:
-    """Set the number of torch's threads; it takes too long to be timed with a call."""
+    """Set the number of torch's threads, outside timed calls, since it is slow."""
     import torch
 
     torch.set_num_threads(n_threads or os.cpu_count() or 1)
@@ -51,7 +52,7 @@ def to_torch(table: np.ndarray) -> Any:
 
 
 def make_trainer(task: Task, n_steps: int) -> Trainer:
-    """Train ``nn.Embedding`` by torch's optimizers, sparse ones if there are any."""
+    """Train ``nn.Embedding`` by torch's optimizers, sparse where torch has them."""
     device, wait = prepare_torch()
     import torch
 

@@ -1,1 +1,1 @@
-"""Report of stored lines: tables, plots, and a comparison with earlier lines."""
+"""Report: tables, plots, and a comparison with earlier lines."""

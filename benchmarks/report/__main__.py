@@ -1,12 +1,12 @@
-"""Report of stored lines: tables, plots, and ratios to earlier lines.
+"""Report: tables and plots of stored lines, and ratios to earlier lines.
 
 Run:     python -m benchmarks.report benchmarks/results/cpu-amd-epyc-2-cores.jsonl
          python -m benchmarks.report new.jsonl --earlier old.jsonl
-Prints:  The summary, the number of changes, and the path of the report.
-Writes:  To --out, report.md and a PNG for each workload with two batch sizes or more.
+Prints:  the summary, the number of changes, and the path of the report.
+Writes:  report.md, and a PNG for each workload with two or more batch sizes.
 
-Where two lines are of the same measurement on the same machine, the last counts. Files
-to which lines were appended, and files of several benchmarks, are reported together.
+If a file has two lines of the same measurement on the same machine, the last line is
+used. A file may hold the lines of several runs and of several benchmarks.
 """
 
 import argparse
@@ -18,12 +18,18 @@ from benchmarks.report.write import write
 def main(argv: list[str] | None = None) -> None:
     """Read the arguments, and write the report."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.report", description=__doc__.splitlines()[0]
+        prog="python -m benchmarks.report",
+        description=__doc__.strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("files", type=Path, nargs="+", help="files that benchmarks wrote by --out")
-    add("--out", type=Path, metavar="FOLDER", help="folder of the report and the plots")
-    add("--earlier", type=Path, nargs="+", metavar="FILE", help="files to compare with")
+    words = "Files of JSON lines, written by benchmarks with --out."
+    add("files", type=Path, nargs="+", metavar="FILE", help=words)
+    words = "Folder of the report and the plots (default: the path of the first file "
+    words += "without its suffix)."
+    add("--out", type=Path, metavar="FOLDER", help=words)
+    words = "Files of earlier lines to compare with."
+    add("--earlier", type=Path, nargs="+", metavar="FILE", help=words)
     arguments = parser.parse_args(argv)
     try:
         write(arguments.files, arguments.out, arguments.earlier)

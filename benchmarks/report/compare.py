@@ -1,4 +1,4 @@
-"""Comparison of lines with earlier lines of the same machine and input."""
+"""Compare: ratios of lines to earlier lines with the same machine and input."""
 
 import json
 from collections.abc import Sequence
@@ -9,21 +9,21 @@ from benchmarks.report.tables import digits, format_seconds, make_table
 # Fields of the result and of the machine; every other field describes the input.
 OUTCOMES = {"repeats", "ratio", "a_a", "noisy", "steps", "n_parallel", "copy_share"}
 OUTCOMES |= {"load", "python", "versions", "val_accuracy_best"}
-OUTCOMES |= {"chunk"}  # the name of n_parallel in older lines
+OUTCOMES |= {"chunk"}  # name of n_parallel in older lines
 
 
 def compare(now: Sequence[Line], before: Sequence[Line]) -> str:
-    """Divide the times of lines by those of earlier lines.
+    """Divide the times of lines by the times of earlier lines.
 
     Args:
       now: Lines.
       before: Earlier lines. A line is compared with the earlier line that has the same
-        machine, implementation and input, if there is one.
+        machine, implementation and input.
 
     Returns:
       Markdown: a sentence, then a row for each pair, the largest ratio first. A ratio
-      is bold where it is beyond the noise: the differences between two measurements of
-      jaxembed's first implementation in both files, each at least 5 %, added up.
+      is bold if it exceeds the noise, the sum of the noise of both lines: see
+      ``Line.noise``.
     """
     earlier = {key: line for line in before if (key := identify(line)) is not None}
     pairs = [(earlier[key], one) for one in now if (key := identify(one)) in earlier]
@@ -42,13 +42,13 @@ def compare(now: Sequence[Line], before: Sequence[Line]) -> str:
         rows.append([*row, f"{100 * (old.noise + new.noise):.0f} %"])
     headers = ["measured", "where", "implementation", "before", "now", "ratio", "noise"]
     return (
-        f"{len(pairs)} measurements are compared with earlier ones: {n_slower} slower "
-        f"and {n_faster} faster beyond the noise.\n\n{make_table(headers, rows)}"
+        f"{len(pairs)} times are compared with earlier times: {n_slower} slower and "
+        f"{n_faster} faster beyond the noise.\n\n{make_table(headers, rows)}"
     )
 
 
 def identify(line: Line) -> str | None:
-    """Return machine, implementation and input as text; None if there are none."""
+    """Return machine, implementation and input as text; None if not measured."""
     if line.left_out is not None or line.place.machine is None:
         return None
     inputs = {

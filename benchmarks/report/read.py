@@ -1,4 +1,4 @@
-"""Stored lines: read from files, checked, and grouped into measurements."""
+"""Read: stored lines from files, checked and grouped into measurements."""
 
 import json
 import math
@@ -14,24 +14,24 @@ REQUIRED = ("what", "implementation")
 
 
 class Place(NamedTuple):
-    """What a measurement is of, without the implementation; unknown fields are None."""
+    """Measured operation, its input and the machine; unknown fields are None."""
 
-    what: str
-    workload: str | None
-    batch_size: int | None
-    ids: str | None
-    machine: str | None
+    what: str  # name of the measurement
+    workload: str | None  # name or sizes of the workload
+    batch_size: int | None  # number of texts, words or draws in a batch
+    ids: str | None  # kind of ids
+    machine: str | None  # device and number of cores
 
     def __str__(self) -> str:
-        """Name workload, batch size and kind of ids, as "first, 16, zipf"."""
+        """Return workload, batch size and kind of ids, as "first, 16, zipf"."""
         return ", ".join(str(part) for part in self[1:4] if part is not None)
 
 
 class Line(NamedTuple):
-    """A stored line."""
+    """Stored line."""
 
-    place: Place  # measurement that the line belongs to
-    implementation: str  # name of the implementation that was measured
+    place: Place  # place of the measurement
+    implementation: str  # name of the measured implementation
     facts: dict[str, Any]  # all fields of the line
 
     @property
@@ -46,16 +46,20 @@ class Line(NamedTuple):
 
     @property
     def is_ours(self) -> bool:
-        """Whether the implementation is a form of jaxembed."""
+        """True if the implementation belongs to jaxembed."""
         return self.implementation.startswith("jaxembed")
 
     @property
     def noise(self) -> float:
-        """Relative difference that two medians of the same turns may have."""
+        """Relative difference to expect between two equal medians of the same turns.
+
+        This is 5 %, or the difference of jaxembed's first implementation from its
+        control measurement (``a_a``) if that is larger.
+        """
         return max(NOISE, abs((self.number("a_a") or 1) - 1))
 
     def number(self, name: str) -> float | None:
-        """Return a field that is a finite number, else None."""
+        """Return the field if it is a finite number, else None."""
         value = self.facts.get(name)
         if not isinstance(value, int | float) or not math.isfinite(value):
             return None
@@ -63,19 +67,19 @@ class Line(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """All implementations in one place."""
+    """Lines of all implementations in one place."""
 
-    place: Place  # where they were measured
+    place: Place  # place of all lines
     ours: Line  # line of jaxembed's first implementation
     peers: list[Line]  # all other lines
 
     @property
     def is_noisy(self) -> bool:
-        """Whether jaxembed's first implementation differed from itself."""
+        """True if jaxembed's first implementation differed from its control."""
         return any(line.facts.get("noisy") is True for line in (self.ours, *self.peers))
 
     def ratio(self, peer: Line) -> float:
-        """Divide the time of a peer by ours; above 1, jaxembed is faster."""
+        """Divide the time of a peer by jaxembed's; above 1, jaxembed is faster."""
         return peer.number("ratio") or peer.median_s / self.ours.median_s
 
     def is_behind(self, peer: Line) -> bool:
@@ -85,17 +89,17 @@ class Measurement(NamedTuple):
 
 
 def read(paths: Sequence[Path]) -> list[Line]:
-    """Read the lines of files; of a place and implementation, the last line counts.
+    """Read the lines of files; the last line of a place and implementation is used.
 
     Args:
       paths: Files of JSON lines.
 
     Returns:
-      The lines, in the order in which each place and implementation first came.
+      Lines, in the order in which each place and implementation first appear.
 
     Raises:
-      ValueError: If a line is not one of a benchmark, with the file and the number of
-        the line; or if no file has a line.
+      ValueError: If a line is not a benchmark's line, with its file and number; or if
+        the files are empty.
     """
     lines = {}
     for path in paths:
@@ -105,23 +109,30 @@ def read(paths: Sequence[Path]) -> list[Line]:
         for line in found:
             place = line.place
             if line.left_out is not None and len(machines) == 1:
-                # A line without a measurement does not name the file's one machine.
+                # A left-out line does not name its machine, but the file has only one.
                 place = place._replace(machine=next(iter(machines)))
             lines[place, line.implementation] = line._replace(place=place)
     if not lines:
         names = ", ".join(map(str, paths))
-        raise ValueError(f"{names}: there are no lines: run a benchmark with --out.")
+        raise ValueError(
+            f"{names}: must have lines, got empty files: run a benchmark with --out."
+        )
     return list(lines.values())
 
 
 def parse(words: str, where: str) -> Line:
-    """Parse and check a line; errors begin with ``where``."""
+    """Parse and check a JSON line; errors begin with ``where``."""
     try:
         facts = json.loads(words)
     except ValueError as error:
         raise ValueError(f"{where}: must be JSON, got {words[:60]!r}.") from error
     if not isinstance(facts, dict):
         raise ValueError(f"{where}: must be a JSON object, got {words[:60]!r}.")
+    return make_line(facts, where)
+
+
+def make_line(facts: dict[str, Any], where: str) -> Line:
+    """Check the fields of a line; errors begin with ``where``."""
     for name, kind in TYPES.items():
         value = facts.get(name)
         if not isinstance(value, kind) and (name in REQUIRED or value is not None):
@@ -131,11 +142,11 @@ def parse(words: str, where: str) -> Line:
     if not isinstance(median, int | float) or not 0 < median < math.inf:
         raise ValueError(f"{where}: median_s must be above 0, got {median!r}.")
     if not {"median_s", "left_out"} & facts.keys():
-        raise ValueError(f"{where}: must have median_s or left_out, has neither.")
+        raise ValueError(f"{where}: must have median_s or left_out, got neither.")
     workload, batch_size = facts.get("workload"), facts.get("batch_size")
     ids, device = facts.get("ids"), facts.get("device")
-    ids = ids if isinstance(ids, str) else None  # once the number of ids
-    # Devices of one name are told apart by the cores beside them.
+    ids = ids if isinstance(ids, str) else None  # in old lines it is the number of ids
+    # The number of cores distinguishes machines with the same device.
     machine = device and f"{device}, {facts.get('cpus', '?')} cores"
     place = Place(facts["what"], workload, batch_size, ids, machine)
     return Line(place, facts["implementation"], facts)
@@ -145,11 +156,11 @@ def gather(lines: Iterable[Line]) -> list[Measurement]:
     """Group lines by place, in the order of a table.
 
     Args:
-      lines: Lines; those without a measurement are passed over.
+      lines: Lines; left-out lines are skipped.
 
     Returns:
-      Measurements: by what was measured and by machine, as they came; then by
-      workload, the named ones first, by batch size, and by kind of ids.
+      Measurements, sorted by name and by machine in their order of appearance; then by
+      workload, named workloads first; by batch size; and by kind of ids.
     """
     places: dict[Place, list[Line]] = {}
     for line in lines:
@@ -169,11 +180,11 @@ def gather(lines: Iterable[Line]) -> list[Measurement]:
 
 
 def _number(values: Iterable[Hashable]) -> dict[Hashable, int]:
-    """Number distinct values in the order in which they come."""
+    """Return the rank of each distinct value, by order of appearance."""
     return {value: number for number, value in enumerate(dict.fromkeys(values))}
 
 
 def _split(place: Place, lines: list[Line]) -> Measurement:
-    """Find the line by which all were divided; a peer may be as fast."""
+    """Split lines into jaxembed's first line, with ratio 1, and all other lines."""
     ours = min(lines, key=lambda line: (line.number("ratio") != 1, not line.is_ours))
     return Measurement(place, ours, [line for line in lines if line is not ours])

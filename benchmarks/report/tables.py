@@ -8,19 +8,26 @@ from benchmarks.report.read import Line, Measurement, gather
 
 NOISY = "†"
 NOISY_NOTE = (
-    f"{NOISY} noisy: in these turns the two measurements of jaxembed's first "
-    "implementation differ by 5 % or more. Smaller differences say nothing."
+    f"{NOISY} noisy: two measurements of jaxembed's first implementation differ by 5 % "
+    "or more. Smaller differences in this row are noise."
 )
-UNSTEADY = 0.25  # noise above which a ratio says nothing
-HOW_TO_READ = (
-    "A ratio is the time of an implementation over the time of jaxembed's first "
-    "implementation in the same turns: above 1, jaxembed is faster. **Bold** is where "
-    "jaxembed is behind by more than the noise of the turns: 5 %, or the difference "
-    "between two measurements of its first implementation if that is larger. Times are "
-    'medians. "Of a copy" is the share of the machine\'s copy bandwidth that '
-    "jaxembed's first implementation reaches, counted with the fewest bytes that must "
-    "be moved. It is above 100 % where the bytes are in a cache."
-)
+UNSTEADY = 0.25  # noise above which the summary ignores a ratio
+HOW_TO_READ = """\
+The first column of times is the median time of jaxembed's first implementation. Every
+other column is a ratio: the time of an implementation divided by that time, measured
+in the same turns. Above 1, jaxembed is faster. **Bold**: jaxembed is slower by more
+than the noise, which is 5 %, or the difference between two measurements of jaxembed's
+first implementation if that is larger.
+
+"jaxembed" checks in each call that the ids are in bounds. "jaxembed, ids checked" does
+not: it uses `mode="promise_in_bounds"`, for ids that were checked before, as in
+training. "torch" uses all cores.
+
+"Of a copy" is a share of the copy bandwidth, which is measured by adding 1 to an array
+of 256 MB. The share counts the fewest bytes that an implementation must read and write.
+It is above 100 % if these bytes are in a cache. In the plots each implementation has
+its own share, and higher is better; but a dense step must move more bytes than a
+row-sparse step, so that it may have a higher share and still be slower."""
 
 
 def render(
@@ -33,7 +40,7 @@ def render(
 
     Args:
       lines: Lines to report.
-      pictures: File names of the plots by title.
+      pictures: File names of the plots, by title.
       changes: Comparison with earlier lines, in Markdown.
 
     Returns:
@@ -42,7 +49,7 @@ def render(
     measurements = gather(lines)
     parts = [describe(lines), HOW_TO_READ, "## Summary", summarize(measurements)]
     if pictures:
-        parts.append("## Against batch size")
+        parts.append("## Time by batch size")
         parts += [f"![{name}]({file})" for name, file in pictures.items()]
     machines = name_machines(measurements)
     for what in dict.fromkeys(found.place.what for found in measurements):
@@ -52,16 +59,16 @@ def render(
     if left_out:
         parts += ["## Left out", left_out]
     if changes:
-        parts += ["## Against earlier lines", changes]
+        parts += ["## Compared with earlier lines", changes]
     return "\n\n".join(parts) + "\n"
 
 
 def describe(lines: Sequence[Line]) -> str:
     """Return the heading: machines, versions, load and copy bandwidth."""
     machines = list(dict.fromkeys(filter(None, (x.place.machine for x in lines))))
-    parts = ["# Benchmarks on " + (" and ".join(machines) or "a device not named")]
+    parts = ["# Benchmarks on " + (" and ".join(machines) or "an unnamed device")]
     if len(machines) > 1:
-        parts.append("**More than one machine: do not compare their rows.**")
+        parts.append("**Do not compare rows of different machines.**")
     facts = []
     versions: dict[str, dict[str, None]] = {}
     for line in lines:
@@ -78,20 +85,18 @@ def describe(lines: Sequence[Line]) -> str:
     rates = [rate for line in lines if (rate := line.number("copy_gb_per_s"))]
     if rates:
         copy = digits(statistics.median(rates))
-        facts.append(f"- A copy of a large array: {copy} GB/s.")
+        facts.append(f"- Copy bandwidth: {copy} GB/s read and written (256 MB array).")
     return "\n\n".join(filter(None, [*parts, "\n".join(facts)]))
 
 
 def name_machines(measurements: Sequence[Measurement]) -> dict[str | None, str]:
-    """Name each machine; a single machine has an empty name."""
+    """Return the name of each machine; a single machine has an empty name."""
     machines = dict.fromkeys(found.place.machine for found in measurements)
-    return {
-        name: "" if len(machines) == 1 else name or "not named" for name in machines
-    }
+    return {name: "" if len(machines) == 1 else name or "unnamed" for name in machines}
 
 
 def summarize(measurements: Sequence[Measurement]) -> str:
-    """Return a table with a row for each question and implementation."""
+    """Return a table with a row for each measurement and implementation."""
     found: dict[tuple[str, str, str], list[tuple[Measurement, Line]]] = {}
     machines = name_machines(measurements)
     for measurement in measurements:
@@ -100,23 +105,23 @@ def summarize(measurements: Sequence[Measurement]) -> str:
             key = machines[place.machine], place.what, peer.implementation
             found.setdefault(key, []).append((measurement, peer))
     if not found:
-        return "There is nothing to compare jaxembed with."
+        return "Only jaxembed's first implementations were measured."
     rows = [[*key, *_sum_up(pairs)] for key, pairs in found.items()]
     headers = ["machine", "measured", "implementation", "geometric mean", "least"]
-    headers += ["greatest", "jaxembed faster", "behind beyond noise", "left out"]
+    headers += ["greatest", "jaxembed faster", "slower beyond noise", "left out"]
     table = make_table(headers, rows)
     n_left_out = sum(int(row[-1] or 0) for row in rows)
     if not n_left_out:
         return table
     return (
-        f"{table}\n\n{n_left_out} ratios are left out of means, least and greatest: in "
-        "their turns the two measurements of jaxembed's first implementation differ by "
-        f"more than {100 * UNSTEADY:.0f} %. The tables below have these ratios."
+        f"{table}\n\nMean, least and greatest leave out {n_left_out} ratios, because "
+        "two measurements of jaxembed's first implementation differ by more than "
+        f"{100 * UNSTEADY:.0f} %. The tables below include these ratios."
     )
 
 
 def _sum_up(pairs: Sequence[tuple[Measurement, Line]]) -> list[str]:
-    """Return the cells of a summary row, from the ratios that are steady enough."""
+    """Return the cells of a summary row; mean and extremes ignore unsteady ratios."""
     steady = [
         (measurement.ratio(peer), str(measurement.place))
         for measurement, peer in pairs
@@ -124,7 +129,7 @@ def _sum_up(pairs: Sequence[tuple[Measurement, Line]]) -> list[str]:
     ]
     cells = ["", "", ""]
     if steady:
-        # Rounded, since the mean of one number must be written as the number is.
+        # Rounded, so that the mean of one number has the same digits as the number.
         mean = statistics.geometric_mean(ratio for ratio, _ in steady)
         cells = [digits(float(f"{mean:.6g}"))]
         for end in (min, max):
@@ -140,7 +145,7 @@ def _sum_up(pairs: Sequence[tuple[Measurement, Line]]) -> list[str]:
 def tabulate(
     measurements: Sequence[Measurement], machines: Mapping[str | None, str]
 ) -> str:
-    """Return the table of one question, with a row for each place."""
+    """Return the table of one measurement, with a row for each place."""
     ours = " or ".join(dict.fromkeys(m.ours.implementation for m in measurements))
     names = dict.fromkeys(p.implementation for m in measurements for p in m.peers)
     headers = ["machine", "workload", "batch size", "ids", ours, "of a copy", *names]
@@ -183,14 +188,14 @@ def list_left_out(lines: Iterable[Line]) -> str:
 
 
 def make_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table without its empty columns.
+    """Return a Markdown table without empty columns.
 
     Args:
       headers: Headers of the columns.
       rows: Cells of each row.
 
     Returns:
-      Lines that are padded to be read as they are, with numbers on the right.
+      Lines padded for reading as plain text; columns of numbers are right-aligned.
     """
     columns = [list(column) for column in zip(headers, *rows, strict=True)]
     aligned = [_align(column) for column in columns if any(column[1:])]

@@ -1,4 +1,4 @@
-"""Writing of a report: report.md and the plots."""
+"""Write: report.md and its plots."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ def write(
     out: Path | None = None,
     earlier: Sequence[Path] | None = None,
 ) -> None:
-    """Write the report of files of lines, and print its summary.
+    """Write the report of some files, and print its summary.
 
     Args:
       files: Files of lines.

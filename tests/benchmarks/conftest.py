@@ -1,4 +1,4 @@
-"""Fixtures of the benchmarks' tests: a small copy, and the lines that were printed."""
+"""Fixtures of the benchmarks' tests: a small copy, and the printed lines."""
 
 import json
 
@@ -17,5 +17,5 @@ def _small(monkeypatch):
 
 @pytest.fixture
 def read_lines(capsys):
-    """Reads the JSON lines that were printed since the last call."""
+    """Return a function that reads the JSON lines printed since its last call."""
     return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]

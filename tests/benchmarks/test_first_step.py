@@ -1,4 +1,4 @@
-"""The benchmark of the time to a first step, in real processes."""
+"""Benchmark of the time to a first step, in real processes."""
 
 from math import nan
 
@@ -21,13 +21,15 @@ def test_a_step_that_fails_is_not_reported():
         first_step.run("none")
 
 
-# It has learned before, has not moved, has gone up, is no number.
+# Trained before, not trained, risen, and not a number
 @pytest.mark.parametrize(
     ("loss", "after"), [(0.5, 0.47), (0.69, 0.69), (0.69, 0.72), (0.69, nan)]
 )
 def test_losses_of_another_step_are_refused(loss, after):
     first_step.check("jaxembed", 0.693, 0.66)
-    with pytest.raises(SystemExit, match=f"jaxembed is wrong: .* {loss}, after a step"):
+    with pytest.raises(
+        SystemExit, match=f"jaxembed is wrong: .* got {loss}, after a step"
+    ):
         first_step.check("jaxembed", loss, after)
 
 

@@ -1,4 +1,4 @@
-"""The benchmark of geometry: checked by NumPy, with and without gensim."""
+"""Benchmark of geometry: checked by NumPy, with and without gensim."""
 
 import sys
 
@@ -43,7 +43,7 @@ def test_each_question_has_its_lines(read_lines):
     ]
     assert {line["workload"] for line in lines} == {"70x5x1", "500x100x1"}
     assert all(line["a_a"] > 0 for line in lines)
-    assert 0.1 < lines[-1]["accuracy"] < 1  # some are right and some are not
+    assert 0.1 < lines[-1]["accuracy"] < 1  # some answers are right, some are wrong
 
 
 def test_files_are_read_without_gensim(tmp_path, monkeypatch, read_lines):

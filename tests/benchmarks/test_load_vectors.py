@@ -1,4 +1,4 @@
-"""The benchmark of loading vectors: checked bit by bit, with and without gensim."""
+"""Benchmark of loading vectors: checked bit by bit, with and without gensim."""
 
 import gzip
 import sys
@@ -12,7 +12,7 @@ from jaxembed import vectors
 
 V, D = 300, 5
 SMALL = ["--workload", f"{V}x{D}x1", "--batch-sizes", "7", "900", "--seconds", "0"]
-# gensim leaves a file without a header open for a while
+# gensim closes a file without a header late
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 OF_ALL, OF_SOME = "load vectors", "load vectors of a vocabulary"
 
@@ -33,7 +33,7 @@ def test_each_way_has_a_line(read_lines):
         (OF_ALL, V, "gensim"),
         (OF_SOME, 7, "jaxembed"),
         (OF_SOME, 7, "gensim"),
-        (OF_SOME, V, "jaxembed"),  # of 900 there are but 300
+        (OF_SOME, V, "jaxembed"),  # 900 words are limited to the 300 of the file
         (OF_SOME, V, "gensim"),
     ]
     assert all(line["workload"] == f"{V}x{D}x1" and line["a_a"] > 0 for line in lines)
@@ -69,13 +69,15 @@ def test_a_wrong_answer_is_refused(monkeypatch, capsys, wrong, peers):
         found = load(path, vocabulary=vocabulary, **options)
         if vocabulary is None:
             return found
-        if wrong == "word":  # a word less
+        if wrong == "word":  # one word is missing
             return vectors.WordVectors(found.words[1:], found.matrix[1:])
-        matrix = np.nextafter(found.matrix, 9)  # a bit more
+        matrix = np.nextafter(found.matrix, 9)  # differs in one bit
         return vectors.WordVectors(found.words, matrix)
 
     monkeypatch.setattr(load_vectors.vectors, "load", wrongly)
-    with pytest.raises(SystemExit, match="jaxembed, of 7 words, is wrong"):
+    with pytest.raises(
+        SystemExit, match="jaxembed with a vocabulary of 7 words is wrong"
+    ):
         load_vectors.main([*SMALL, *peers])
     assert capsys.readouterr().out == ""
 
@@ -84,4 +86,4 @@ def test_what_has_no_room_is_left_out(monkeypatch, read_lines):
     monkeypatch.setattr(machine, "find_free", lambda: 0)
     (line,) = run(read_lines, *SMALL)
     assert (line["what"], line["implementation"]) == (OF_ALL, "all")
-    assert "GiB that are free" in line["left_out"]
+    assert "GiB of free memory may be used" in line["left_out"]

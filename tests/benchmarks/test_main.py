@@ -1,4 +1,4 @@
-"""All benchmarks in one call, and what they are called with."""
+"""All benchmarks in one call: commands, report and failures."""
 
 import importlib
 import json
@@ -11,10 +11,10 @@ from benchmarks.harness import options
 
 
 class Parsed(Exception):
-    """Arguments were read, and nothing is run."""
+    """Raised when the arguments were parsed, so that nothing runs."""
 
 
-@pytest.mark.parametrize("form", [[], ["--long", "--data", "a", "--vectors", "b"]])
+@pytest.mark.parametrize("form", [[], ["--large", "--data", "a", "--vectors", "b"]])
 def test_each_call_is_one_that_its_benchmark_takes(monkeypatch, tmp_path, form):
     calls = []
     monkeypatch.setattr(everything, "run", lambda words: calls.append(words) or True)
@@ -31,21 +31,36 @@ def test_each_call_is_one_that_its_benchmark_takes(monkeypatch, tmp_path, form):
             module.main(flags)
     folder = Path(everything.__file__).parent
     modules = {path.stem for path in folder.glob("[a-z]*.py")}
-    # the short form does without those that take minutes for a measurement
+    # without --large, benchmarks with long measurements are left out
     too_long = set() if form else {"notebook", "bigrams"}
     assert {name for name, *_ in calls} == modules - too_long
 
 
-def test_the_short_form_says_what_it_leaves_to_the_long_one(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("form", "total"),
+    [
+        ([], "11 commands, about 5 min on two idle cores"),
+        (["--large"], "22 commands, about 60 min on two idle cores"),
+        (["--only", "lookup"], "1 commands, at most about 5 min on two idle cores"),
+    ],
+)
+def test_the_total_is_printed_first(monkeypatch, tmp_path, capsys, form, total):
     monkeypatch.setattr(everything, "run", lambda words: True)
     monkeypatch.setattr(everything, "write_report", lambda out: [])
-    for form, n_lines in ([], 8), (["--long"], 0), (["--only", "lookup"], 0):
+    everything.main([*form, "--out", str(tmp_path)])
+    assert capsys.readouterr().out.splitlines()[0] == total
+
+
+def test_measurements_that_need_large_have_lines(monkeypatch, tmp_path):
+    monkeypatch.setattr(everything, "run", lambda words: True)
+    monkeypatch.setattr(everything, "write_report", lambda out: [])
+    for form, n_lines in ([], 8), (["--large"], 0), (["--only", "lookup"], 0):
         out = tmp_path / str(form)
         everything.main([*form, "--out", str(out)])
         path = out / "lines.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         assert len(lines) == n_lines
-        assert all("python -m benchmarks --long" in line for line in lines)
+        assert all("python -m benchmarks --large" in line for line in lines)
     everything.main(["--out", str(tmp_path)])
     monkeypatch.undo()
     assert everything.write_report(tmp_path / "lines.jsonl") == []
@@ -77,7 +92,7 @@ def test_a_benchmark_that_fails_does_not_stop_the_others(monkeypatch, tmp_path, 
 
 
 def write_line(words):
-    """As a benchmark does."""
+    """Write a line as a benchmark does."""
     line = {"what": words[0], "implementation": "jaxembed", "median_s": 1.0}
     out = Path(words[words.index("--out") + 1])
     with out.open("a") as file:
@@ -86,7 +101,7 @@ def write_line(words):
 
 
 def call(tmp_path, monkeypatch, run=write_line, names=("geometry",)):
-    """What is said at the end of a run of some benchmarks, if there is something."""
+    """Run some benchmarks; return the final error, or None."""
     monkeypatch.setattr(everything, "run", run)
     try:
         everything.main(["--out", str(tmp_path), "--only", *names])
@@ -99,22 +114,25 @@ def call(tmp_path, monkeypatch, run=write_line, names=("geometry",)):
 def test_a_wrong_name_changes_nothing(tmp_path, monkeypatch, capsys, names):
     (tmp_path / "lines.jsonl").write_text("lines")
     assert call(tmp_path, monkeypatch, names=names) == "2"
-    assert "--only: there is no nothing." in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "--only: unknown benchmark nothing; choose from bag, " in error
     assert [file.name for file in tmp_path.iterdir()] == ["lines.jsonl"]
 
 
 def test_the_last_lines_that_are_not_empty_are_the_earlier(tmp_path, monkeypatch):
     def read_report():
-        return (tmp_path / "report.md").read_text().split("## Against earlier")[1:]
+        return (
+            (tmp_path / "report.md").read_text().split("## Compared with earlier")[1:]
+        )
 
     assert call(tmp_path, monkeypatch) is None and not read_report()
     (tmp_path / "lines.jsonl").rename(tmp_path / "lines-9.jsonl")
     (tmp_path / "lines-10.jsonl").touch()
     (tmp_path / "lines-1.jsonl").write_text("broken")
     (tmp_path / "lines-x.jsonl").write_text("of someone else")
-    (tmp_path / "lines.jsonl").touch()  # a run that was stopped at once
+    (tmp_path / "lines.jsonl").touch()  # of a run that stopped at once
     assert call(tmp_path, monkeypatch) is None
-    assert "1 measurements are compared" in read_report()[0]
+    assert "1 times are compared" in read_report()[0]
     assert not (tmp_path / "lines-11.jsonl").exists()
     assert call(tmp_path, monkeypatch) is None
     assert (tmp_path / "lines-11.jsonl").stat().st_size
@@ -123,7 +141,7 @@ def test_the_last_lines_that_are_not_empty_are_the_earlier(tmp_path, monkeypatch
 def test_earlier_lines_that_are_broken_cost_only_the_comparison(tmp_path, monkeypatch):
     (tmp_path / "lines.jsonl").write_text('{"what": "loo')
     said = call(tmp_path, monkeypatch, lambda words: write_line(words) and False)
-    assert said.startswith("failed: geometry\nthe report has no comparison with")
+    assert said.startswith("failed: geometry\nthe report lacks the comparison with")
     assert "lines-1.jsonl:1: must be JSON" in said
     assert "1.00 s" in (tmp_path / "report.md").read_text()
 
@@ -134,7 +152,7 @@ def test_where_all_fail_there_is_no_report(tmp_path, monkeypatch):
         return False
 
     said = call(tmp_path, monkeypatch, run)
-    assert said.startswith("failed: geometry\nthere is no report: ")
+    assert said.startswith("failed: geometry\nthe report is missing: ")
     assert not (tmp_path / "report.md").exists()
 
 
@@ -142,7 +160,7 @@ def test_reviews_are_real_only_if_they_are_given(monkeypatch, tmp_path):
     calls = []
     monkeypatch.setattr(everything, "run", lambda words: calls.append(words) or True)
     monkeypatch.setattr(everything, "write_report", lambda out: [])
-    everything.main(["--long", "--out", str(tmp_path)])
+    everything.main(["--large", "--out", str(tmp_path)])
     assert any("real" in words for words in calls)
     assert not any("--data" in words for words in calls)
 

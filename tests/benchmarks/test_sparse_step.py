@@ -1,4 +1,4 @@
-"""The benchmark of row-sparse steps: checked, then timed."""
+"""Benchmark of row-sparse steps: checked, then timed."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_each_kind_of_ids_has_its_lines(read_lines):
     assert [line["implementation"] for line in lines] == names * 4
     assert {line["workload"] for line in lines} == {"60x4x5"}
     assert {line["ids_in_step"] for line in lines} == {10, 20}
-    # No machine is taken that grows with the vocabulary.
+    # Temporary memory does not grow with the vocabulary.
     assert lines[0]["temp_bytes"] == lines[1]["temp_bytes"] > 0
 
 
@@ -40,7 +40,7 @@ def test_wrong_tables_are_not_timed(monkeypatch, capsys, wrong):
         is_large = len(table) == 300
         table = {
             "all": table + 1e-5,
-            "first": table.at[0].add(1e-6 * is_large),  # of the large one, as the next
+            "first": table.at[0].add(1e-6 * is_large),  # of the large table, as below
             "last": table.at[-1].add(1e-6 * is_large),
             "none moved": carry[0],
         }[wrong]
@@ -56,7 +56,7 @@ def test_a_table_without_room_is_left_out(monkeypatch, read_lines):
     monkeypatch.setattr(machine, "find_free", lambda: 15_000)
     missing, *lines = run(read_lines, "--batch-sizes", "2")
     assert missing["implementation"] == "jaxembed, 300 rows"
-    assert "GiB that are free" in missing["left_out"]
+    assert "GiB of free memory may be used" in missing["left_out"]
     assert [line["rows"] for line in lines] == [60, 60]
 
 

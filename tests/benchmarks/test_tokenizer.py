@@ -1,4 +1,4 @@
-"""The benchmark of the tokenizer: checked by plain Python, with and without Keras."""
+"""Benchmark of the tokenizer: checked by plain Python, with and without Keras."""
 
 import sys
 
@@ -23,7 +23,7 @@ def test_each_size_and_question_has_its_lines(_arguments, read_lines):
     ]
     assert found == [
         (size, what, name)
-        for size in (3, 5)  # there are but five reviews, and they are timed once
+        for size in (3, 5)  # 9 is limited to the five reviews, which are timed once
         for what in WHATS
         for name in ("jaxembed", "keras")
     ]
@@ -42,7 +42,11 @@ def test_without_keras_ours_is_timed_alone(_arguments, monkeypatch, read_lines):
 def test_plain_python_numbers_words_by_frequency():
     texts = ["B a,b A-b", "c a"]
     words, ids = tokenizer.number_plainly(texts, 3)
-    assert words == [("b", 1), ("a", 2), ("c", 3)]  # of equal counts, the first seen
+    assert words == [
+        ("b", 1),
+        ("a", 2),
+        ("c", 3),
+    ]  # the word that appears first precedes words of equal count
     assert ids == [[1, 2, 1, 2, 1], [2]]
 
 
@@ -56,6 +60,6 @@ def test_a_wrong_answer_is_refused(_arguments, monkeypatch, capsys, method, peer
 
     monkeypatch.setattr(tokenizer.text.Tokenizer, method, wrongly)
     kind = {"fit": "vocabulary", "encode": "ids"}[method]
-    with pytest.raises(SystemExit, match=f"the {kind} of jaxembed: wrong"):
+    with pytest.raises(SystemExit, match=f"the {kind} of jaxembed is wrong"):
         tokenizer.main([*_arguments, *peers])
     assert capsys.readouterr().out == ""

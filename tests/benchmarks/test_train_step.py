@@ -1,4 +1,4 @@
-"""The benchmark of training steps: weights checked against float64, then timed."""
+"""Benchmark of training steps: weights checked against float64, then timed."""
 
 import sys
 
@@ -161,7 +161,7 @@ def test_weights_that_are_no_numbers_are_wrong():
 def test_a_rare_row_is_held_to_its_own_way(rule):
     before = expected_weights.make_weights(400, 3, 5)
     ways = np.full((400, 1), 1e-4)
-    ways[0] = 1.0  # of a frequent word
+    ways[0] = 1.0  # row of a frequent word
     after = before._replace(table=before.table + ways)
     for share, is_right in ((1.1, False), (1.001, True)):
         shares = np.where(np.arange(400) == 399, share, 1)[:, None]
@@ -169,7 +169,7 @@ def test_a_rare_row_is_held_to_its_own_way(rule):
         assert expected_weights.are_right(found, after, before, rule) == is_right
 
 
-def test_those_that_do_not_fit_side_by_side_go_in_pairs(monkeypatch, read_lines):
+def test_trainings_that_do_not_fit_together_are_paired(monkeypatch, read_lines):
     # four tables of 480 bytes and four times the rows of a batch fit, eight do not
     free = (5 * 480 + 4 * 4 * 5 * 12) / 0.9
     monkeypatch.setattr("benchmarks.harness.machine.find_free", lambda: free)
@@ -202,7 +202,9 @@ def test_the_fewest_bytes_of_a_step():
 
 
 @pytest.mark.parametrize(("n_tables", "names"), [(4, ["jaxembed"]), (3.9, [])])
-def test_where_no_pair_fits_it_goes_alone(monkeypatch, read_lines, n_tables, names):
+def test_where_no_pair_fits_jaxembed_is_timed_alone(
+    monkeypatch, read_lines, n_tables, names
+):
     free = (n_tables * 480 + 4 * 4 * 5 * 12) / 0.9 + 1e-6
     monkeypatch.setattr("benchmarks.harness.machine.find_free", lambda: free)
     flags = ["--ids", "zipf", "--trainings", "dense", "--peers", "flax"]

@@ -1,4 +1,4 @@
-"""The benchmarks of a table and ids: each is checked, then timed in turns."""
+"""Table operations: lookup, bag and folded are checked, then timed in turns."""
 
 import json
 import sys
@@ -58,7 +58,7 @@ def test_each_implementation_has_a_line(no_torch, benchmark, read_lines):
 
 def test_the_fewest_bytes():
     workload = workloads.Workload("", rows=30, dim=5, length=6)
-    # 24 ids, 7 different rows of 20 bytes, and what comes out
+    # 24 ids, 7 distinct rows of 20 bytes, and the result
     assert lookup.count_rows(workload, 4, 7) == 24 * 4 + 7 * 20 + 24 * 20
     assert lookup.count_gradient(workload, 4, 7) == 24 * 4 + 7 * 20 + 30 * 20
     assert bag.count_bags(workload, 4, 7) == 24 * 4 + 7 * 20 + 4 * 20
@@ -83,7 +83,7 @@ def test_a_sparse_gradient_has_its_own_fewest_bytes(read_lines):
         for line in read_lines()
         if line["what"] == "bag with gradient"
     }
-    # 24 ids, of which one is distinct: rows of 20 bytes; or the table of 30 of them.
+    # 24 ids, one distinct: 25 rows of 20 bytes; or a dense gradient of 30 rows.
     assert fewest.pop("torch, sparse") == 24 * 4 + 25 * 20
     assert set(fewest.values()) == {24 * 4 + 5 * 20 + 30 * 20}
 
@@ -129,10 +129,12 @@ def test_a_wrong_fold_is_refused(no_torch, monkeypatch):
         folded.main([*SMALL, "--ids", "zipf"])
 
 
-def test_without_reviews_there_are_no_real_ids(no_torch, read_lines):
+def test_without_reviews_real_ids_are_left_out(no_torch, read_lines):
     lookup.main([*SMALL, "--ids", "real"])
     reasons = [line["left_out"] for line in read_lines()]
-    assert reasons[1:] == ["there are no real ids without --data"]
+    assert reasons[1:] == [
+        "real ids need --data, a folder or an archive of real reviews"
+    ]
 
 
 def test_real_ids_are_those_of_reviews(no_torch, make_archive, tmp_path, read_lines):
@@ -141,12 +143,14 @@ def test_real_ids_are_those_of_reviews(no_torch, make_archive, tmp_path, read_li
     assert {line["ids"] for line in read_lines()} == {"real"}
 
 
-def test_what_does_not_fit_into_memory_is_left_out(no_torch, monkeypatch, read_lines):
+def test_sizes_that_do_not_fit_into_memory_are_left_out(
+    no_torch, monkeypatch, read_lines
+):
     monkeypatch.setattr("benchmarks.harness.machine.find_free", lambda: 100_000)
     lookup.main([*SMALL, "--peers", "--batch-sizes", "4", "4000", "--ids", "zipf"])
     left_out = [line for line in read_lines() if "left_out" in line]
     assert {line["batch_size"] for line in left_out} == {4000}
-    assert "GiB that are free" in left_out[0]["left_out"]
+    assert "GiB of free memory may be used" in left_out[0]["left_out"]
 
 
 def test_lines_are_appended_to_a_file(no_torch, tmp_path, capsys):
@@ -204,7 +208,7 @@ def test_torch_takes_its_turns_with_jaxembed_alone():
 
 
 @pytest.mark.parametrize("bad", ["10x5", "0x5x5", "second-ish", "10x5x-1"])
-def test_a_workload_that_there_is_not(bad, capsys):
+def test_an_unknown_workload_is_refused(bad, capsys):
     with pytest.raises(SystemExit):
         lookup.main(["--workload", bad])
     assert f"got '{bad}'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""How benchmarks time: in turns, to the end, and as JSON lines."""
+"""Turns: shuffled order, number of turns, loops and JSON lines."""
 
 import functools
 import types
@@ -34,14 +34,14 @@ def test_there_are_enough_turns_where_there_is_time(turn_s, n_turns):
     assert turns.count_turns(turn_s, 0.5) == n_turns
 
 
-def test_a_disturbed_call_and_what_prepares_do_not_count(monkeypatch):
+def test_a_disturbed_call_and_preparation_do_not_count(monkeypatch):
     clock, n_calls = [0.0], [0]
     times = types.SimpleNamespace(perf_counter=lambda: clock[0])
     monkeypatch.setattr(turns, "time", times)
 
     def call():
         n_calls[0] += 1
-        # The second call, of which the estimate would be a hundred times as long.
+        # The second call is disturbed; its estimate would be a hundred times too long.
         clock[0] += 3e-5 if n_calls[0] != 2 else 2e-3
 
     def prepare():
@@ -52,7 +52,7 @@ def test_a_disturbed_call_and_what_prepares_do_not_count(monkeypatch):
         name: turns.LEAST for name in ("a", "b", AGAIN)
     }
     assert all(s == pytest.approx(3e-5) for x in found.values() for s in x)
-    # Four to know how long one takes; each turn one and a block of a millisecond.
+    # Four calls for the estimate; in each turn one call and a block of a millisecond.
     assert n_calls[0] == 3 * (4 + turns.LEAST * (1 + 33))
 
 
@@ -97,3 +97,25 @@ def test_lines_have_percentiles_ratio_and_machine(read_lines):
     assert theirs["n_parallel"] == 4 and "n_parallel" not in ours
     assert (ours["a_a"], ours["noisy"]) == (1.1, True)
     assert {"cpus", "load", "versions", "p10_s", "p90_s", "repeats"} <= set(ours)
+
+
+def test_only_the_call_of_a_prepared_turn_is_timed(monkeypatch):
+    clock = [0.0]
+    times = types.SimpleNamespace(perf_counter=lambda: clock[0])
+    monkeypatch.setattr(turns, "time", times)
+
+    def make(name, seconds):
+        def prepare(turn):
+            clock[0] += 9.0
+
+            def call():
+                clock[0] += seconds
+                return name, turn
+
+            return call
+
+        return prepare
+
+    seconds, results = turns.measure_results({"a": make("a", 1), "b": make("b", 2)}, 3)
+    assert seconds == {"a": [1.0] * 3, "b": [2.0] * 3}
+    assert results == {name: [(name, turn) for turn in range(3)] for name in "ab"}

@@ -1,4 +1,4 @@
-"""Workloads: which ids there are."""
+"""Workloads: the kinds of ids that can be measured."""
 
 import argparse
 
@@ -18,4 +18,5 @@ def test_ids_of_synthetic_reviews_are_not_real(monkeypatch, read_lines, data):
     assert found == (["zipf"], None)
     (line,) = read_lines()
     assert line["ids"] == "real" and line["workload"] == "9x2x3"
-    assert line["left_out"].startswith("there are no real ids without --data")
+    assert line["left_out"].startswith("real ids need --data, a folder or an archive")
+    assert ("synthetic reviews are not real" in line["left_out"]) == (data is not None)

@@ -1,4 +1,4 @@
-"""Peers that are missing, or that are there and cannot be imported."""
+"""Available peers: missing, broken and installed libraries."""
 
 import importlib
 import sys
@@ -11,11 +11,11 @@ from benchmarks.peers import available
 
 @pytest.fixture
 def make_module(tmp_path, monkeypatch):
-    """Writes a package to a folder where Python looks first."""
+    """Return a function that writes a module to the first folder of the path."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def make(name, code):
-        monkeypatch.setitem(sys.modules, name, None)  # so that it is put back
+        monkeypatch.setitem(sys.modules, name, None)  # so that monkeypatch restores it
         monkeypatch.delitem(sys.modules, name)
         (tmp_path / f"{name}.py").write_text(code)
         importlib.invalidate_caches()
@@ -36,7 +36,9 @@ def make_module(tmp_path, monkeypatch):
         ("fake_peer = (", "SyntaxError: '(' was never closed"),
     ],
 )
-def test_what_cannot_be_imported_has_a_line(make_module, read_lines, code, words):
+def test_a_peer_that_cannot_be_imported_has_a_line(
+    make_module, read_lines, code, words
+):
     make_module("fake_peer", code)
     assert available.find_peers(["fake_peer", "numpy"], "lookup", Lines()) == ["numpy"]
     (line,) = read_lines()
@@ -51,17 +53,17 @@ def test_long_errors_are_cut(make_module):
     assert len(reason) < 350 and reason.endswith("word [...]")
 
 
-def test_what_is_missing_is_named_with_a_remedy():
+def test_a_missing_peer_is_named_with_a_remedy():
     reason = available.find_reason("no_such_peer")
     assert reason == "no_such_peer is missing: pip install jaxembed[bench]"
 
 
 @pytest.mark.parametrize("name", ["flax", "numpy"])
-def test_what_is_there_is_taken(name):
+def test_an_installed_peer_is_available(name):
     assert available.find_reason(name) is None
 
 
 def test_torch_without_the_gpu_is_left_out(make_module, monkeypatch):
     monkeypatch.setattr(available.jax, "default_backend", lambda: "gpu")
     make_module("torch", "class cuda:\n    is_available = staticmethod(bool)\n")
-    assert "without a GPU" in (available.find_reason("torch") or "")
+    assert "torch has no GPU here" in (available.find_reason("torch") or "")

@@ -1,4 +1,4 @@
-"""Stored lines, lines that are made up, and the tables of a report."""
+"""Fixtures of the report's tests: stored lines, made lines, and rows of tables."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def read(tmp_path, *lines, name="lines.jsonl"):
 
 
 def find_row(markdown, heading, *starts):
-    """The cells, by header, of a row of the table below a heading."""
+    """Return the cells, by header, of a row of the table below a heading."""
     table = markdown.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     rows = [row.strip("|").split("|") for row in table.splitlines() if row[:1] == "|"]
     headers, _, *cells = [[cell.strip() for cell in row] for row in rows]

@@ -1,4 +1,4 @@
-"""Ratios to the lines of an earlier file."""
+"""Compare: ratios to the lines of an earlier file."""
 
 import json
 
@@ -10,21 +10,21 @@ from tests.benchmarks.report.conftest import RESULTS, a_line, read
 
 
 def find_rows(tmp_path, before, now):
-    """The sentence, and the cells of each row."""
+    """Return the sentence, and the cells of each row."""
     lines = read(tmp_path, *now, name="now"), read(tmp_path, *before, name="before")
     sentence, *table = compare(*lines).split("\n\n")
     rows = "".join(table).splitlines()[2:]
     return sentence, [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
 
 
-def test_ratios_and_marks_of_what_is_beyond_the_noise(tmp_path):
+def test_ratios_beyond_the_noise_are_marked(tmp_path):
     sizes = {1: 1.09, 4: 1.12, 16: 1.4, 64: 0.93, 256: 0.8}
     before = [a_line(batch_size=size) for size in sizes]
     now = [a_line(batch_size=s, median_s=1e-3 * ratio) for s, ratio in sizes.items()]
     sentence, rows = find_rows(
         tmp_path, [*before, a_line("flax")], [*now, a_line("torch"), a_line("keras")]
     )
-    assert sentence.startswith("5 measurements are compared with earlier ones: ")
+    assert sentence.startswith("5 times are compared with earlier times: ")
     assert sentence.endswith("2 slower and 1 faster beyond the noise.")
     first = ["lookup", "first, 16", "jaxembed", "1.00 ms", "1.40 ms", "**1.40**"]
     assert rows[0] == [*first, "10 %"]
@@ -70,15 +70,15 @@ def test_other_machines_are_not_compared(tmp_path, before, now):
 )
 def test_other_inputs_are_not_compared(tmp_path, facts):
     now = [a_line(median_s=1.0, **facts), a_line("flax", median_s=1.0, n_parallel=6)]
-    other = {"temp_bytes": 3, "steps": 4, "chunk": 5}  # of the result, not of the input
+    other = {"temp_bytes": 3, "steps": 4, "chunk": 5}  # fields of the result
     before = [a_line(data="synthetic", epochs=2), a_line("flax", **other)]
     sentence, rows = find_rows(tmp_path, before, now)
     assert [row[2] for row in rows] == ["flax"] and ": 1 slower" in sentence
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
-def test_each_fact_of_stored_lines_is_known_to_be_of_input_or_not(path):
-    """A new fact of a result belongs to ``OUTCOMES``, or nothing is compared."""
+def test_each_fact_of_stored_lines_describes_the_input_or_is_an_outcome(path):
+    """Require that new facts of results are in ``OUTCOMES``: else nothing matches."""
     inputs = {
         name
         for line in read_stored([path])

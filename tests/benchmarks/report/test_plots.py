@@ -1,4 +1,4 @@
-"""The plots of stored lines."""
+"""Plots of stored lines: panels, labels and looks."""
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,16 +12,16 @@ def test_plots_of_stored_lines(stored):
     figures = plots.draw_all(gather(stored))
     assert list(figures) == ["500x8x5", "60x4x3"]
     figure = figures["500x8x5"]
-    assert figure.get_suptitle() == "500x8x5: 500 rows of 8, 5 ids a text"
+    assert figure.get_suptitle() == "500x8x5: 500 rows of 8 numbers, texts of 5 ids"
     whats = ["lookup", "lookup with gradient", "lookup with gradient of rows"]
     titles = [f"{what}, {kind} ids" for what in whats for kind in ("zipf", "equal")]
     assert [axes.get_title() for axes in figure.axes[::2]] == titles
     for axes in figure.axes:
         assert axes.get_xscale() == axes.get_yscale() == "log"
     upper, lower = figure.axes[:2]
-    assert upper.get_ylabel() == "time of a call"
-    assert lower.get_ylabel() == "share of a copy"
-    assert lower.get_xlabel() == "batch size"
+    assert upper.get_ylabel() == "median time\n(lower is better)"
+    assert lower.get_ylabel() == "share of a copy\n(higher is better)"
+    assert lower.get_xlabel() == "texts in a batch"
     assert [text.get_text() for text in lower.get_xticklabels()] == ["1", "4", "16"]
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     peers = ["flax", "keras", "numpy", "torch"]
@@ -54,10 +54,10 @@ def test_kinds_of_ids_and_panels(tmp_path):
     figures = plots.draw_all(gather(found))
     assert list(figures) == ["first"]
     figure = figures["first"]
-    # a has a share of the copy bandwidth below; the shares of b and c are unknown
+    # a has a second panel for its share of a copy; the shares of b and c are unknown
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["b, equal ids", "a, zipf ids", "", "a, uniform ids", "", "c"]
-    assert figure.axes[-1].get_xlabel() == "batch size"
+    assert figure.axes[-1].get_xlabel() == "texts in a batch"
 
 
 def test_many_panels_wrap_and_overlap_nowhere(tmp_path):
@@ -73,7 +73,7 @@ def test_many_panels_wrap_and_overlap_nowhere(tmp_path):
     )
     figure = plots.draw_all(gather(found))["first"]
     renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)  # the layout is made here
+    figure.draw(renderer)  # computes the layout
     boxes = [axes.get_tightbbox(renderer) for axes in figure.axes]
     assert len({round(cell.bbox.x0) for cell in figure.subfigs}) == 3
     boxes += [text.get_window_extent(renderer) for text in figure.texts]
@@ -95,7 +95,6 @@ def test_an_implementation_looks_the_same_in_all_plots():
 
 
 def test_machines_have_plots_of_their_own(tmp_path):
-    """In which the second line of the title is above those of the panels."""
     lines = [
         a_line(device=device, batch_size=size, median_s=seconds * size)
         for device, seconds in (("EPYC", 1e-3), ("H100", 1e-5))
@@ -104,9 +103,48 @@ def test_machines_have_plots_of_their_own(tmp_path):
     figures = plots.draw_all(gather(read(tmp_path, *lines)))
     assert list(figures) == ["first, EPYC, 2 cores", "first, H100, 2 cores"]
     figure = figures["first, H100, 2 cores"]
-    assert figure.get_suptitle().endswith("ids a text\nH100, 2 cores")
+    assert figure.get_suptitle().endswith("texts of 20 ids\nH100, 2 cores")
     assert list(figure.axes[0].lines[0].get_ydata()) == [1e-5, 4e-5]
     renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)  # the layout is made here
+    figure.draw(renderer)  # computes the layout
     (title,) = [text.get_window_extent(renderer) for text in figure.texts]
     assert not title.overlaps(figure.axes[0].get_tightbbox(renderer))
+
+
+def test_equal_curves_and_single_points_stay_visible(tmp_path):
+    lines = [
+        a_line(name, what="geometry: most similar", batch_size=size)
+        for name in ("jaxembed", "flax", "keras")
+        for size in (1, 4)
+    ]
+    single = a_line("jaxembed, most_similar", what="geometry: most similar")
+    figure = plots.draw_all(gather(read(tmp_path, *lines, single)))["first"]
+    (axes,) = figure.axes
+    ours, flax, keras, point = axes.lines
+    assert ours.get_linewidth() > 2 * flax.get_linewidth()
+    assert flax.get_zorder() > ours.get_zorder()
+    assert flax.get_markerfacecolor() == keras.get_markerfacecolor() == "none"
+    assert flax.get_marker() != keras.get_marker()
+    assert flax.is_dashed() != keras.is_dashed()
+    assert point.get_markersize() > 2 * ours.get_markersize()
+    assert axes.get_xlabel() == "words in a batch"
+
+
+@pytest.mark.parametrize(
+    ("workload", "title"),
+    [
+        ("9000x8x1", "9000x8x1: 9,000 rows of 8 numbers"),
+        ("9000x8x2", "9000x8x2: 9,000 rows of 8 numbers, texts of 2 ids"),
+        ("glove.txt", "glove.txt"),
+    ],
+)
+def test_titles_name_sizes_and_files(workload, title):
+    assert plots.describe(workload) == title
+
+
+def test_a_legend_explains_the_share_of_a_copy(tmp_path):
+    for share in (None, 0.5):
+        lines = [a_line(batch_size=size, copy_share=share) for size in (1, 4)]
+        figure = plots.draw_all(gather(read(tmp_path, *lines)))["first"]
+        title = figure.legends[0].get_title().get_text().replace("\n", " ")
+        assert title == ("" if share is None else plots.SHARE_NOTE)

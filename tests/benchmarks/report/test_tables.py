@@ -1,4 +1,4 @@
-"""The report of stored lines: ratios, marks, and what is written."""
+"""Tables and files of the report: ratios, marks and errors."""
 
 import json
 
@@ -22,7 +22,7 @@ def test_ratios_of_stored_lines(stored):
     row = find_row(markdown, "lookup", "500x8x5", "16", "zipf")
     assert row["numpy"] == "**0.236**"  # 2.642 / 11.212
     assert row["torch"] == "**0.915**"  # 10.263 / 11.212
-    # 12.462 / 11.212: the first is the column of times, and has no ratio
+    # 12.462 / 11.212; jaxembed's own column has a time instead of a ratio
     assert row["jaxembed, ids checked"] == "1.11"
     rows = find_row(markdown, "lookup with gradient of rows", "500x8x5", "16", "equal")
     assert rows["jaxembed, ids checked"] == "15.3 us"
@@ -77,7 +77,7 @@ def test_summary(tmp_path):
     assert row["least"] == "0.250 (first, 16)"
     assert row["greatest"] == "4.00 (first, 1)"
     assert row["jaxembed faster"] == "1 of 4"
-    assert row["behind beyond noise"] == "2"
+    assert row["slower beyond noise"] == "2"
 
 
 def test_what_is_far_from_itself_is_left_out_of_the_summary(tmp_path):
@@ -90,7 +90,7 @@ def test_what_is_far_from_itself_is_left_out_of_the_summary(tmp_path):
     assert row["geometric mean"] == "2.00"
     assert row["least"] == row["greatest"] == "2.00 (first, 4)"
     assert row["jaxembed faster"] == "2 of 3" and row["left out"] == "2"
-    assert "\n2 ratios are left out of means, least and greatest: " in markdown
+    assert "\nMean, least and greatest leave out 2 ratios, because " in markdown
     assert find_row(markdown, "lookup", "first", "1")["torch"] == "9.00"
     none_left = tables.render(read(tmp_path, *lines[:2]))
     row = find_row(none_left, "Summary", "lookup", "torch")
@@ -102,7 +102,7 @@ def test_another_form_of_ours_is_no_peer(tmp_path):
     lines = read(tmp_path, a_line(ratio=1.0), a_line("jaxembed, scan", ratio=0.5))
     markdown = tables.render(lines)
     row = find_row(markdown, "Summary", "lookup", "jaxembed, scan")
-    assert "behind beyond noise" not in row and "jaxembed faster" not in row
+    assert "slower beyond noise" not in row and "jaxembed faster" not in row
     assert find_row(markdown, "lookup", "first", "4")["jaxembed, scan"] == "0.500"
 
 
@@ -124,7 +124,7 @@ def test_the_last_of_two_lines_counts(tmp_path):
     markdown = tables.render(read(tmp_path, *lines))
     assert find_row(markdown, "lookup", "first", "4")["torch"] == "3.00"
     assert "Left out" not in markdown
-    # though torch came before, as left out
+    # torch is first in the file, but only as left out
     assert list(find_row(markdown, "lookup", "first", "4"))[2] == "jaxembed"
 
 
@@ -166,7 +166,10 @@ def test_a_broken_line_is_named(tmp_path, capsys, words, message):
 def test_no_lines_at_all(tmp_path, capsys):
     path = tmp_path / "lines.jsonl"
     path.write_text("\n")
-    for file, message in ((path, "there are no lines"), (tmp_path / "a", "No such")):
+    for file, message in (
+        (path, "must have lines, got empty files"),
+        (tmp_path / "a", "No such"),
+    ):
         with pytest.raises(SystemExit):
             report.main([str(file)])
         error = capsys.readouterr().err
@@ -197,14 +200,14 @@ def test_out_is_where_it_is_written(tmp_path, capsys):
 
 
 def test_lines_as_they_once_were(tmp_path):
-    """They name no device and no workload, and ``ids`` is a number."""
+    """Read old lines without device and workload, whose ``ids`` is a number."""
     facts = {"device": None, "workload": None, "compile_s": {"jaxembed": [1.0, 2.0]}}
     lines = [
         a_line(name, what="step", batch_size=None, ids=3200, **facts)
         for name in ("jaxembed", "take")
     ]
     markdown = tables.render(read(tmp_path, *lines))
-    assert markdown.startswith("# Benchmarks on a device not named\n")
+    assert markdown.startswith("# Benchmarks on an unnamed device\n")
     assert find_row(markdown, "step") == {"jaxembed": "1.00 ms", "take": "1.00"}
 
 
@@ -222,8 +225,8 @@ def test_two_machines_are_told_apart(tmp_path):
     lines = read(tmp_path, a_line("a|b"), a_line(device="H100", batch_size=16))
     markdown = tables.render(lines)
     assert markdown.startswith("# Benchmarks on EPYC, 2 cores and H100, 2 cores\n")
-    assert "**More than one machine" in markdown
-    assert "a\\|b" in markdown  # or it would be two cells
+    assert "**Do not compare rows of different machines.**" in markdown
+    assert "a\\|b" in markdown  # escaped, since a bar separates cells
 
 
 def test_what_is_the_same_on_two_machines_is_kept_of_both(tmp_path):
