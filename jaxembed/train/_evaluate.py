@@ -1,4 +1,4 @@
-"""Evaluation and prediction, of any number of examples."""
+"""Evaluate: metrics and logits of a model for any number of texts."""
 
 import functools
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from jaxembed.train._setup import Interface, inspect_model
 from jaxembed.train._state import Params
 from jaxembed.train._step import Batch, Metrics, measure
 
-# Examples looked up at once: enough to fill a device, few enough for its memory.
+# Examples computed at once: enough to fill a device, few enough for its memory.
 BATCH_SIZE = 1024
 # Fewer texts are padded to one of a few smaller shapes, each FACTOR times the next.
 FACTOR, SMALLEST = 8, 16
@@ -65,12 +65,12 @@ def evaluate_batches(
     model: nn.Module, params: Params, batches: list[Batch]
 ) -> dict[str, float]:
     """Return mean loss and accuracy over batches on the device."""
-    # All are dispatched before the first is fetched.
+    # All batches are dispatched before the first result is fetched.
     return mean_metrics([_measure(model, params, batch) for batch in batches])
 
 
 def mean_metrics(metrics: list[Metrics]) -> dict[str, float]:
-    """Return the mean loss and the accuracy of sums over examples.
+    """Return the mean loss and the accuracy from sums over examples.
 
     Example:
       >>> sums = Metrics(jnp.array(3.0), jnp.array(1), jnp.array(2))
@@ -88,11 +88,11 @@ def check_validation(
 
     Args:
       model: a Linen module, called as ``model(ids)``.
-      interface: its interface for training texts.
+      interface: its interface for texts of the length in training.
       validation: ids and labels.
 
     Raises:
-      TypeError: if it is not a pair of ids and labels.
+      TypeError: if ``validation`` is not a pair of ids and labels.
       ValueError: if an id or a label is out of range.
     """
     texts, labels = check_form(validation, "validation")
@@ -117,14 +117,14 @@ def evaluate(
       variables: its parameters, such as ``state.variables`` of :func:`fit`.
       ids: ``int[N, L]``; each is checked to be a row of the model's table.
       labels: ``int[N]``.
-      batch_size: number of examples looked up at once.
+      batch_size: number of examples computed at once.
 
     Returns:
       ``{"loss": ..., "accuracy": ...}``; the loss in nats.
 
     Raises:
       TypeError: if ``ids`` are not integers, or ``variables`` are not a dict.
-      ValueError: if there is no example, or an id or a label is out of range.
+      ValueError: if ``ids`` are empty, or if an id or a label is out of range.
 
     Example:
       >>> from jaxembed import nn
@@ -151,22 +151,22 @@ def predict(
 ) -> np.ndarray:
     """Return the logits of a model for texts.
 
-    Texts are padded to ``batch_size`` or, if there are few, to a fraction of it, so
-    that a stream of requests of any sizes compiles at most a few programs.
+    The number of texts is padded to ``batch_size``, or to a fraction of it for few
+    texts, so that requests of any size compile only a few programs.
 
     Args:
       model: a Linen module, called as ``model(ids)``.
       variables: its parameters, such as ``state.variables`` of :func:`fit`.
       ids: ``int[N, L]``; each is checked to be a row of the model's table.
-      batch_size: number of texts looked up at once.
+      batch_size: number of texts computed at once.
 
     Returns:
-      ``float[N]`` of NumPy, whose sigmoid is the probability of label 1, or
-      ``float[N, C]``, whose softmax has the probabilities of the classes.
+      A NumPy array: ``float[N]``, whose sigmoid is the probability of label 1, or
+      ``float[N, C]``, whose softmax is the probability of each class.
 
     Raises:
       TypeError: if ``ids`` are not integers, or ``variables`` are not a dict.
-      ValueError: if there is no text, or an id is out of range.
+      ValueError: if ``ids`` are empty, or if an id is out of range.
 
     Example:
       >>> from jaxembed import nn
@@ -183,7 +183,7 @@ def predict(
         part = texts[start : start + size]
         batch = np.zeros((size, texts.shape[1]), np.int32)
         batch[: len(part)] = part
-        batch[len(part) :] = part[-1]  # an id that is checked anyway
+        batch[len(part) :] = part[-1]  # its ids are checked anyway
         logits, limits = _logits(model, params, batch)
         if not parts:
             check_range(texts, np.asarray(limits))
@@ -195,13 +195,13 @@ def predict(
 def _logits(
     model: nn.Module, params: Params, ids: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """The logits, and the limits of the ids, found once when this is compiled."""
+    """Return the logits, and the limits of the ids, which are found while tracing."""
     limits = inspect_model(model, {"params": params}, ids).limits
     return model.apply({"params": params}, ids), jnp.asarray(limits, jnp.uint32)
 
 
 def _choose_size(n: int, batch_size: int) -> int:
-    """The number of texts to pad to: one of a few, whatever their number."""
+    """Return the number of texts to pad to, one of a few sizes for any ``n``."""
     size = batch_size
     while size // FACTOR >= max(n, SMALLEST):
         size //= FACTOR

@@ -87,7 +87,7 @@ class Interface(NamedTuple):
 
 
 def inspect_model(model: nn.Module, variables: Variables, ids: Ids) -> Interface:
-    """Return the :class:`Interface` of a model, without computing anything.
+    """Return the :class:`Interface` of a model, from shapes alone.
 
     Args:
       model: a Linen module, called as ``model(ids)``.
