@@ -76,8 +76,8 @@ def run_epoch(
 
     Returns:
       The state after the epoch; the metrics, summed over all examples; and
-      ``int32[]``, number of steps after which the weights are first not finite, or -1
-      if they stay finite.
+      ``int32[]``, number of steps before the first loss that is not finite. It is the
+      number of all steps if only the last weights are not finite, else -1.
 
     Example:
       >>> from jaxembed import nn, optim

@@ -60,8 +60,8 @@ class History:
         """Raise if the loss or the weights of the last epoch are not finite.
 
         Args:
-          first_bad: number of steps in this epoch after which the weights are first not
-            finite, or -1 if they stay finite.
+          first_bad: number of steps in this epoch before the first loss or weight that
+            is not finite, or -1 if all are finite.
 
         Raises:
           FloatingPointError: names the epoch and the step.

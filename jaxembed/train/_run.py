@@ -154,7 +154,7 @@ class Run:
             run.best = best.replace(frozen={})
 
     def _compile(self, run: Progress, epoch: int) -> Callable:
-        """Return the compiled epoch, which JAX caches for later runs of equal shapes."""
+        """Return the compiled epoch, which JAX caches for runs of equal shapes."""
         is_late = epoch >= self.plan.unfreeze_after
         if is_late not in self._programs:
             start = time.perf_counter()

@@ -39,8 +39,9 @@ def example_losses(logits: jax.Array, labels: jax.Array) -> jax.Array:
         )
     if logits.shape[1:] == (1,):  # a softmax of one class has the loss 0
         raise ValueError(
-            f"logits must have the axes [B] or [B, C], C > 1, got {list(logits.shape)}: "
-            "squeeze the last axis, logits[:, 0], or give one logit for each class."
+            "logits must have the axes [B] or [B, C], C > 1, got "
+            f"{list(logits.shape)}: squeeze the last axis, logits[:, 0], or give one "
+            "logit for each class."
         )
     if logits.ndim == 1:
         return optax.sigmoid_binary_cross_entropy(logits, labels.astype(logits.dtype))
