@@ -77,7 +77,8 @@ def run_epoch(
     Returns:
       The state after the epoch; the metrics, summed over all examples; and
       ``int32[]``, number of steps before the first loss that is not finite. It is the
-      number of all steps if only the last weights are not finite, else -1.
+      number of all steps if only the last weights are not finite, and -1 if loss and
+      weights are finite.
 
     Example:
       >>> from jaxembed import nn, optim

@@ -219,8 +219,8 @@ def _find_shapes(model: nn.Module, ids: Ids) -> Variables:
     takes_any = any(a.kind is a.VAR_KEYWORD for a in arguments.values())
     if "train" not in arguments and not takes_any:
         raise TypeError(
-            f"{type(model).__name__} must take the argument train: bool, which turns on "
-            f"dropout, got the arguments {list(arguments)[1:]}."
+            f"{type(model).__name__} must take the argument train: bool, which turns "
+            f"on dropout, got the arguments {list(arguments)[1:]}."
         )
     shapes = jax.eval_shape(model.init, jax.random.key(0), ids)
     if set(shapes) != {"params"}:

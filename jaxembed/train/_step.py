@@ -70,7 +70,7 @@ def is_correct(logits: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 class Batch(NamedTuple):
-    """The examples of one step.
+    """Examples of one step.
 
     Attributes:
       ids: ``int32[B, L]``.
