@@ -13,7 +13,7 @@ from jaxembed.replicates._journal import Journal, Metrics
 from jaxembed.replicates._program import Recipe, Results, Shared, run_replicates
 from jaxembed.train._step import Metrics as Sums
 
-# Default number of replicates at a time. Four keep a CPU busy, a GPU needs more.
+# Default number of replicates at a time. More than four are not faster on a CPU.
 WIDTHS = {"cpu": 4}
 WIDTH = 64
 MIB = 2**20

@@ -1,4 +1,4 @@
-"""evaluate and predict: any number of examples, one program."""
+"""evaluate and predict: one program for any number of examples."""
 
 import importlib
 
@@ -44,7 +44,7 @@ def test_a_stream_of_requests_compiles_once(model, variables, examples):
     for n in (1, 2, 3, 5, 7, 11, 13):
         found = train.predict(model, variables, examples[0][:n])
         np.testing.assert_allclose(found, whole[:n], atol=1e-7)
-    assert module._logits._cache_size() == 2  # one for few texts
+    assert module._logits._cache_size() == 2  # one more program, for few texts
     many = np.resize(examples[0], (2500, examples[0].shape[1]))
     found = train.predict(model, variables, many)
     np.testing.assert_allclose(found, np.resize(whole, 2500), atol=1e-7)
@@ -74,7 +74,7 @@ def test_bad_input_is_refused(model, variables, examples, call):
     ids, labels = examples
     rest = (labels,) if call is train.evaluate else ()
     empty = (labels[:0],) if rest else ()
-    with pytest.raises(ValueError, match="there is no text"):
+    with pytest.raises(ValueError, match="ids must have at least one text"):
         call(model, variables, ids[:0], *empty)
     with pytest.raises(ValueError, match=r"ids\[0, 0\] is -1"):
         call(model, variables, np.full_like(ids, -1), *rest)
