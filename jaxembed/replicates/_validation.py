@@ -54,7 +54,7 @@ Validation = ByPosition | Batch
 
 
 def make_validation(model: nn.Module, examples: Checked, memory: int) -> Validation:
-    """Return examples in the form in which ``model`` is measured fastest.
+    """Return examples in the form that is fastest for measuring ``model``.
 
     Args:
       model: the model to measure.

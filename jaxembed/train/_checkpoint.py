@@ -87,9 +87,8 @@ def restore(path: str | Path, like: object = None) -> tuple[Any, Extra]:
 
     Args:
       path: the folder of the checkpoint.
-      like: a tree of the expected structure, whose arrays give shapes and dtypes;
-        needed to continue with :func:`step`. None to restore each TrainState with its
-        Optax states as dicts, and all other trees as dicts.
+      like: a tree of the expected structure, shapes and dtypes; needed to continue with
+        :func:`step`. None to restore TrainStates, with all other nodes as dicts.
 
     Returns:
       The state and ``extra``. The arrays of the state are on the default device if

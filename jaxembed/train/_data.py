@@ -23,8 +23,7 @@ def check_form(data: Sequence[ArrayLike], name: str = "data") -> Checked:
       name: name of the argument, for the error.
 
     Raises:
-      TypeError: if ``data`` is not a pair, if ids or labels are an iterator, or if the
-        ids are not integers.
+      TypeError: if ``data`` is not a pair of arrays, or the ids are not integers.
       ValueError: if the ids have other axes, or are empty.
 
     Example:
@@ -34,16 +33,13 @@ def check_form(data: Sequence[ArrayLike], name: str = "data") -> Checked:
       axes [N, L] and [N]; got a list of 3.
     """
     is_pair = isinstance(data, tuple | list) and len(data) == 2
-    has_iterator = isinstance(data, Iterator) or (
-        is_pair and any(isinstance(part, Iterator) for part in data)
-    )
+    parts = (data, *data) if is_pair else (data,)
+    has_iterator = any(isinstance(part, Iterator) for part in parts)
     if not is_pair or has_iterator or isinstance(data[0], int | float):
         size = f" of {len(data)}" if hasattr(data, "__len__") else ""
-        hint = ""
-        if has_iterator:
-            hint = " Read an iterator into arrays first."
-        elif isinstance(data, tuple) and len(data) == 3:
-            hint = " Weights of examples are not supported."
+        is_triple = isinstance(data, tuple) and len(data) == 3
+        hint = " Weights of examples are not supported." if is_triple else ""
+        hint = " Read an iterator into arrays first." if has_iterator else hint
         raise TypeError(
             f"{name} must be the pair (ids, labels), arrays of NumPy or JAX with the "
             f"axes [N, L] and [N]; got a {type(data).__name__}{size}.{hint}"
@@ -59,8 +55,7 @@ def check_ids(
 
     Args:
       ids: ``int[N, L]``, a NumPy or JAX array.
-      limits: number of rows of the table, V; ``int[L]`` if V depends on the column;
-        None if the table is unknown.
+      limits: number of rows, V; ``int[L]`` if V depends on the column; None if unknown.
       name: name of the ids, for the error.
 
     Raises:
@@ -120,8 +115,8 @@ def check_labels(
     labels = np.asarray(labels)
     if labels.shape != (n_examples,):
         raise ValueError(
-            f"{name} must have the shape [{n_examples}], one label for each row of "
-            f"ids, got {list(labels.shape)}."
+            f"{name} must have the shape [{n_examples}], one for each row of ids, got "
+            f"{list(labels.shape)}."
         )
     known = np.isin(labels, np.arange(classes))
     if not known.all():
@@ -134,12 +129,7 @@ def check_labels(
 
 
 def _suggest_classes(labels: np.ndarray) -> str:
-    """Return the remedy for ``[N]`` labels that are out of range.
-
-    Example:
-      >>> _suggest_classes(np.array([0, 4, 2]))
-      'give the head classes=5'
-    """
+    """Return the remedy for ``[N]`` labels that are out of range."""
     is_number = labels.dtype.kind in "iuf" and np.isfinite(labels).all()
     if is_number and ((labels >= 0) & (labels % 1 == 0)).all():
         return f"give the head classes={int(labels.max()) + 1}"
@@ -158,8 +148,7 @@ def check_examples(interface: Interface, examples: Checked, name: str = "") -> C
       ``int32[N, L]`` and ``int32[N]`` of NumPy.
 
     Raises:
-      ValueError: if an id or a label is out of range, or if the logits are
-        ``float[B, 1]``.
+      ValueError: if an id or a label is out of range, or if logits are ``[B, 1]``.
 
     Example:
       >>> check_examples(Interface(np.array([9, 9]), 2, {}), ([[1, 8]], [1]))
@@ -167,9 +156,8 @@ def check_examples(interface: Interface, examples: Checked, name: str = "") -> C
     """
     if interface.classes == 1:
         raise ValueError(
-            "the model must return logits with the axes [B] or [B, C], C > 1, got "
-            "[B, 1]: squeeze the last axis, logits[:, 0], or return one logit for each "
-            "class."
+            "the model must return logits [B] or [B, C], C > 1, got [B, 1]: squeeze "
+            "the last axis, logits[:, 0], or return one logit for each class."
         )
     ids = check_ids(examples[0], interface.limits, f"{name}ids")
     labels = check_labels(examples[1], len(ids), interface.classes, f"{name}labels")
@@ -223,8 +211,7 @@ def make_masks(interface: Interface, trainable_rows: ArrayLike | None) -> Params
 
     Args:
       interface: the interface of the model.
-      trainable_rows: ``bool[V]`` for the one trainable table that reads the ids of the
-        texts; None to train all rows.
+      trainable_rows: ``bool[V]`` of the one trainable table that reads ids, or None.
 
     Returns:
       ``bool[V]`` at the path of each table with untrained rows. The row of
@@ -232,8 +219,7 @@ def make_masks(interface: Interface, trainable_rows: ArrayLike | None) -> Params
 
     Raises:
       TypeError: if ``trainable_rows`` are not bools.
-      ValueError: if the shape is not ``[V]``, or unless the model has exactly one such
-        table.
+      ValueError: if the shape is not ``[V]``, or without exactly one such table.
 
     Example:
       >>> import jax.numpy as jnp
@@ -269,8 +255,7 @@ def _find_reader(interface: Interface) -> Path:
     if len(readers) != 1:
         names = [".".join(path) for path in readers]
         raise ValueError(
-            "trainable_rows needs a model with exactly one trainable table that reads "
-            f"the ids, got {len(names)}: {names}. Leave trainable_rows out, or change "
-            "which tables are frozen."
+            "trainable_rows needs exactly one trainable table that reads the ids, got "
+            f"{len(names)}: {names}. Leave it out, or change which tables are frozen."
         )
     return readers[0]

@@ -85,7 +85,7 @@ BAD[3, 2] = V
             TypeError,
             "WithoutTrain must take the arg",
         ),
-        ({"model": WithBatchNorm()}, ValueError, "BatchNorm is not supported"),
+        ({"model": WithBatchNorm()}, ValueError, "such as BatchNorm are not supported"),
         (
             {"model": WithoutLogits()},
             ValueError,

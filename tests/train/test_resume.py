@@ -112,7 +112,7 @@ def test_another_run_is_refused(fit, model, examples, tmp_path, changed, what):
     if "params" in changed:
         params = model.init(jax.random.key(8), examples[0])["params"]
         changed = {"params": params}
-    with pytest.raises(ValueError, match=f"belongs to a run that differs in {what}:"):
+    with pytest.raises(ValueError, match=f"belongs to a run that differs in {what}"):
         fit(epochs=1, checkpoint=tmp_path / "run", **changed)
 
 
