@@ -1,4 +1,4 @@
-"""Draws: which examples each replicate is trained on."""
+"""Draws: random training examples for each replicate."""
 
 import functools
 
@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxembed._checks import check_count
 from jaxembed.train._epoch import permute
 
-# Folded into the key of a replicate for its draw; no epoch has this number.
+# Folded into the key of a replicate for its draw; no epoch reaches this number.
 DRAW = 2**32 - 2
 
 
@@ -19,22 +19,23 @@ def draw_examples(
 ) -> np.ndarray:
     """Draw the examples of each of K replicates, without replacement.
 
-    A replicate's draw follows from the key and its number alone, and a smaller draw is
-    the beginning of a larger one: so arms, and sizes, share their examples.
+    The draw of a replicate depends only on the key and its number, and a smaller draw
+    is the beginning of a larger one. Runs with the same key thus share their examples,
+    whatever their settings and sizes are.
 
     Args:
-      key: that of :func:`run`.
-      n_replicates: K.
-      pool: how many examples there are, or the numbers of those to draw from.
-      n_train: n, how many examples each replicate has.
+      key: random key of :func:`run`.
+      n_replicates: number of replicates, K.
+      pool: number of examples, or ``int[N]`` numbers of the examples to draw from.
+      n_train: number of examples for each replicate, n.
 
     Returns:
-      ``int32[K, n]``.
+      ``int32[K, n]``, numbers of examples.
 
     Raises:
-      TypeError: if a number is no integer.
-      ValueError: if a number is negative or at least 2**31, if there are fewer than
-        ``n_train`` examples, or if nothing is drawn.
+      TypeError: if a number is not an integer.
+      ValueError: if a number is negative or at least 2**31, if ``pool`` has fewer than
+        ``n_train`` examples, or if ``n_replicates`` or ``n_train`` is below 1.
 
     Example:
       >>> small, large = (draw_examples(jax.random.key(0), 3, 10, n) for n in (2, 4))
@@ -47,20 +48,20 @@ def draw_examples(
     examples = np.arange(pool) if is_count else np.asarray(pool)  # type: ignore[arg-type]
     if examples.dtype.kind not in "iu" or examples.ndim != 1:
         raise TypeError(
-            "pool must be a number of examples or their numbers, int[N], got "
+            "pool must be the number of examples, or int[N] numbers of examples, got "
             f"{examples.dtype}{list(examples.shape)}."
         )
     if ((examples < 0) | (examples >= 2**31)).any():
         raise ValueError(
-            f"pool must be numbers of examples, from 0, got {np.min(examples)} to "
+            f"pool must have numbers of examples, from 0, got {np.min(examples)} to "
             f"{np.max(examples)}."
         )
     if len(np.unique(examples)) < len(examples):
-        raise ValueError("pool must name each example once: a draw has none twice.")
+        raise ValueError("pool must name each example once: give numpy.unique(pool).")
     if n_train > len(examples):
         raise ValueError(
-            f"n_train is {n_train}, and there are {len(examples)} examples to draw "
-            "from: draw fewer."
+            f"n_train must be at most {len(examples)}, the number of examples in pool, "
+            f"got {n_train}."
         )
     numbers = jnp.arange(n_replicates)
     return np.asarray(_draw(key, numbers, examples.astype(np.int32), n_train))
@@ -78,24 +79,26 @@ def _draw(
 
 
 def check_draws(examples: ArrayLike, n_examples: int, batch_size: int) -> np.ndarray:
-    """Refuses draws that are no examples, or too few for a batch.
+    """Return the numbers of the examples of each replicate, if they fill a batch.
 
     Args:
-      examples: ``int[K, n]``.
-      n_examples: N, how many there are.
-      batch_size: B.
+      examples: ``int[K, n]``, numbers of examples.
+      n_examples: number of examples in the data, N.
+      batch_size: number of examples in a batch, B.
 
     Returns:
-      ``int32[K, n]`` of NumPy.
+      ``int32[K, n]``, a NumPy array.
 
     Raises:
-      TypeError: if they are not integers.
-      ValueError: names the first one that is not in ``[0, N)``, or the sizes.
+      TypeError: if ``examples`` are not integers.
+      ValueError: if a number is not in ``[0, N)`` (the error names the first one), if
+        n < B, or if B < 1.
 
     Example:
       >>> check_draws([[0, 3]], n_examples=3, batch_size=1)
       Traceback (most recent call last):
-      ValueError: examples[0, 1] is 3, and the data have 3 examples.
+      ValueError: examples[0, 1] is 3, and the data have the examples 0 to 2: give
+      their numbers.
     """
     examples = np.asarray(examples)
     if examples.dtype.kind not in "iu":
@@ -104,19 +107,19 @@ def check_draws(examples: ArrayLike, n_examples: int, batch_size: int) -> np.nda
         )
     if examples.ndim != 2 or 0 in examples.shape:
         raise ValueError(
-            "examples must have the axes [K, n], n for each of K replicates, got "
-            f"{list(examples.shape)}: draw_examples makes them."
+            "examples must have the axes [K, n], n examples for each of K replicates, "
+            f"got {list(examples.shape)}: make them with draw_examples."
         )
     outside = (examples < 0) | (examples >= n_examples)
     if outside.any():
         replicate, place = np.argwhere(outside)[0].tolist()
         raise ValueError(
             f"examples[{replicate}, {place}] is {examples[replicate, place]}, and the "
-            f"data have {n_examples} examples."
+            f"data have the examples 0 to {n_examples - 1}: give their numbers."
         )
     if not 1 <= batch_size <= examples.shape[1]:
         raise ValueError(
-            f"batch_size must be from 1 to the examples of a replicate, "
+            "batch_size must be from 1 to the number of examples of a replicate, "
             f"{examples.shape[1]}, got {batch_size}."
         )
     return examples.astype(np.int32)

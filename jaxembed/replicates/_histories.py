@@ -10,16 +10,17 @@ from jaxembed.train._history import MONITORS
 
 @dataclasses.dataclass
 class Histories:
-    """The metrics of K runs, each ``float64[K, epochs]``.
+    """Metrics of K runs, each ``float64[K, epochs]``.
 
-    A run whose loss or weights were not finite has NaN from that epoch on.
+    A run with a loss or weights that are not finite has NaN from that epoch on.
 
     Attributes:
       loss: mean training loss, each batch measured before its update.
       accuracy: training accuracy, each batch measured before its update.
       val_loss: mean validation loss after the epoch; ``[K, 0]`` without validation.
       val_accuracy: validation accuracy after the epoch; ``[K, 0]`` without validation.
-      seconds: "compile", and "run" for all that were not finished before.
+      seconds: seconds of compilation, "compile", and of training, "run", without
+        replicates that a checkpoint has.
       n_parallel: number of replicates trained at a time.
 
     Example:
@@ -45,7 +46,7 @@ class Histories:
         seconds: dict[str, float],
         n_parallel: int,
     ) -> "Histories":
-        """Return the histories of metrics by name."""
+        """Create histories from metrics by name."""
         loss, accuracy, val_loss, val_accuracy = (metrics[name] for name in MONITORS)
         return cls(loss, accuracy, val_loss, val_accuracy, seconds, n_parallel)
 
@@ -53,6 +54,6 @@ class Histories:
         return len(self.loss)
 
     def metrics(self) -> dict[str, np.ndarray]:
-        """The arrays by their names, without those that are empty."""
+        """Return the arrays by name, without empty arrays."""
         arrays = {name: getattr(self, name) for name in MONITORS}
         return {name: array for name, array in arrays.items() if array.size}

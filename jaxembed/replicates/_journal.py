@@ -1,4 +1,4 @@
-"""Journal: metrics of finished replicates on disk, to resume a run."""
+"""Journal: save metrics of finished replicates to a file, and resume from it."""
 
 import dataclasses
 import json
@@ -16,11 +16,11 @@ Identity = dict[str, Any]  # JSON
 
 @dataclasses.dataclass(frozen=True)
 class Journal:
-    """Where finished replicates are kept, and of which run they are.
+    """File of the finished replicates, and identity of their run.
 
     Attributes:
-      path: a file of JSON, or None where nothing is kept.
-      examples: ``int32[K, n]``, the examples of each replicate.
+      path: a JSON file; None to save nothing.
+      examples: ``int32[K, n]``, numbers of the examples of each replicate.
       identity: settings that identify the run, as JSON.
     """
 
@@ -29,11 +29,11 @@ class Journal:
     identity: Identity
 
     def load(self) -> Metrics:
-        """The metrics ``float64[k, epochs]`` of the first k of K replicates, if any.
+        """Return the saved metrics, ``float64[k, epochs]`` of the first k replicates.
 
         Raises:
-          ValueError: if the file is damaged, or of another run: the error says in what
-            they differ.
+          ValueError: if the file is damaged or belongs to another run; the error names
+            the settings that differ.
         """
         if self.path is None or not self.path.exists():
             return {}
@@ -44,15 +44,15 @@ class Journal:
         names = ["draws"] * (not self._has_draws(saved["draws"])) + differing
         if names:
             raise ValueError(
-                f"{self.path} is of replicates with other {', '.join(names)}: give "
-                "another file, or the same arguments as before."
+                f"{self.path} belongs to replicates that differ in {', '.join(names)}: "
+                "give another file, or the same arguments as before."
             )
         return {
             name: rows[: len(self.examples)] for name, rows in saved["metrics"].items()
         }
 
     def save(self, metrics: Metrics) -> None:
-        """Replaces the file by one with all that is finished, whole or not at all."""
+        """Save the metrics of all finished replicates; replace the file atomically."""
         if self.path is None:
             return
         n_done = len(metrics["loss"])
@@ -70,16 +70,16 @@ class Journal:
 
 
 def _to_json(array: np.ndarray) -> list[list[float | None]]:
-    """A list for each row, with None for NaN, of which JSON has none."""
+    """Return a list for each row, with None for NaN, which JSON cannot store."""
     return [[x if math.isfinite(x) else None for x in row] for row in array.tolist()]
 
 
 def open_journal(checkpoint: str | Path | None) -> tuple[Path | None, Identity]:
-    """The path of a journal, which can be written, and what it says of its run.
+    """Return the path of a writable journal, and the identity of the run in it.
 
     Raises:
-      OSError: if it cannot be written: now, rather than after hours.
-      ValueError: if it is damaged.
+      OSError: if the file cannot be written, before hours of training.
+      ValueError: if the file is damaged.
     """
     if checkpoint is None:
         return None, {}
@@ -89,10 +89,10 @@ def open_journal(checkpoint: str | Path | None) -> tuple[Path | None, Identity]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What :meth:`Journal.save` wrote: "run", "draws" and "metrics".
+    """Return the "run", "draws" and "metrics" that :meth:`Journal.save` wrote.
 
     Raises:
-      ValueError: if it is anything else.
+      ValueError: if the file has other contents.
     """
     try:
         if (size := path.stat().st_size) > LARGEST:
@@ -112,7 +112,7 @@ def read(path: Path) -> dict[str, Any]:
     except ERRORS as error:
         raise ValueError(f"{path} cannot be read ({error}): {REMEDY}") from error
     if not is_ours:
-        raise ValueError(f"{path} has no metrics of replicates: {REMEDY}")
+        raise ValueError(f"{path} must have metrics of replicates: {REMEDY}")
     return {"run": run, "draws": draws, "metrics": arrays}
 
 
@@ -120,7 +120,7 @@ def _from_json(rows: list[list[float | None]]) -> np.ndarray:
     for row in rows:
         for value in row:
             if value is not None and type(value) is not float:
-                raise ValueError(f"{value!r:.40} is no metric")
+                raise ValueError(f"a metric must be a float or null, got {value!r:.40}")
     return np.array(rows, np.float64)
 
 
@@ -129,4 +129,4 @@ ERRORS = (
     *(OSError, ValueError, TypeError, KeyError),
     *(AttributeError, RecursionError, OverflowError),
 )
-REMEDY = "give another file; if it is to be made anew, remove it."
+REMEDY = "give another file, or remove it to train again."

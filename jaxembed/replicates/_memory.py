@@ -1,4 +1,4 @@
-"""Runs all replicates in batches that fit into memory."""
+"""Memory: run all replicates in batches that fit into memory."""
 
 import time
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from jaxembed.replicates._journal import Journal, Metrics
 from jaxembed.replicates._program import Recipe, Results, Shared, run_replicates
 from jaxembed.train._step import Metrics as Sums
 
-# More at a time are not faster on a CPU, which a few keep busy; elsewhere they are.
+# Default number of replicates at a time. More than four are not faster on a CPU.
 WIDTHS = {"cpu": 4}
 WIDTH = 64
 MIB = 2**20
-NOTE = " The checkpoint resumes with its own n_parallel only: or name another file."
+NOTE = " The checkpoint fixes n_parallel: to change it, give another file."
 
 
 class Compiled(NamedTuple):
-    """A compiled program that trains a batch of replicates.
+    """Compiled program that trains a batch of replicates.
 
     Attributes:
-      run: called with the key, the numbers and the examples of C replicates, and
-        their shared data.
+      run: function of the key, the numbers and the examples of C replicates, and their
+        shared data.
       n_parallel: number of replicates in the batch, C.
       traced: the program before it was compiled.
       seconds: seconds of the compilation.
@@ -47,14 +47,14 @@ def compile_replicates(
     memory: int,
     is_begun: bool = False,
 ) -> Compiled:
-    """Compile the program for as many replicates at a time as fit into memory.
+    """Compile the program for a batch of replicates that fits into memory.
 
     Args:
       recipe: settings of all replicates.
       key: random key of all replicates.
       examples: ``int32[K, n]``, the examples of each replicate.
       shared: arrays that all replicates read.
-      n_parallel: number of replicates at a time; None for any number.
+      n_parallel: number of replicates at a time; None to choose it.
       memory: memory in bytes.
       is_begun: whether a checkpoint is resumed, which fixes ``n_parallel``.
 
@@ -62,8 +62,8 @@ def compile_replicates(
       :class:`Compiled`.
 
     Raises:
-      ValueError: if ``n_parallel`` replicates, or a single one, do not fit; it says how
-        many do.
+      ValueError: if ``n_parallel`` replicates, or a single one, do not fit; the error
+        says how many fit.
     """
     start = time.perf_counter()
     wanted = n_parallel or min(len(examples), WIDTHS.get(jax.default_backend(), WIDTH))
@@ -78,7 +78,7 @@ def compile_replicates(
         if fitting >= width and n_parallel in (None, width):
             seconds = time.perf_counter() - start
             return Compiled(compiled, width, traced, seconds)
-        if fitting >= width or width == 1:  # only now is it known how many fit
+        if fitting >= width or width == 1:  # known only after compiling this width
             n_fit = width if fitting >= width else 0
             message = _refusal(wanted, refused, n_fit, memory)
             raise ValueError(message + NOTE * is_begun)
@@ -88,7 +88,7 @@ def compile_replicates(
 def _count_fitting(
     compiled: Any, width: int, shared: Shared, memory: int
 ) -> tuple[int, int]:
-    """How many replicates fit, at least, and the bytes that ``width`` of them need."""
+    """Return a lower bound of the replicates that fit, and the bytes of ``width``."""
     stats = compiled.memory_analysis()
     needed = (
         stats.argument_size_in_bytes
@@ -99,7 +99,7 @@ def _count_fitting(
     common = sum(leaf.nbytes for leaf in jax.tree.leaves(shared))
     if needed <= memory:
         return width, needed
-    # At most: some of it does not grow with them.
+    # An upper bound: some of the memory does not grow with the number of replicates.
     each = max(needed - common, 1) / width
     return max(int((memory - common) // each), 0), needed
 
@@ -108,8 +108,8 @@ def _refusal(width: int, needed: int, fitting: int, memory: int) -> str:
     remedy = f"n_parallel={fitting} fits" if fitting else "not even one fits"
     return (
         f"{width} replicates at a time need {needed / MIB:,.2f} MiB, and memory is "
-        f"{memory / MIB:,.2f} MiB: {remedy}. Give more memory, or fewer examples held "
-        "out."
+        f"{memory / MIB:,.2f} MiB: {remedy}. Give more memory, or fewer validation "
+        "examples."
     )
 
 
@@ -121,14 +121,14 @@ def run_all(
     journal: Journal,
     progress: bool | None,
 ) -> Metrics:
-    """The metrics ``float64[K, epochs]`` of all replicates; see :func:`run`."""
+    """Run all replicates, and return their metrics, each ``float64[K, epochs]``."""
     metrics = journal.load()
     done = len(metrics.get("loss", ()))
     with progress_bar(
         len(examples), progress=progress, initial=done, unit="run"
     ) as bar:
         for first in range(done, len(examples), compiled.n_parallel):
-            # Pad the last batch with its last replicate, so that one shape fits all.
+            # Pad the last batch with its last replicate, so all batches have one shape.
             numbers = np.arange(first, first + compiled.n_parallel)
             numbers = np.minimum(numbers, len(examples) - 1).astype(np.int32)
             results = compiled.run(key, numbers, examples[numbers], shared)
@@ -143,7 +143,7 @@ def run_all(
 
 
 def _to_metrics(results: Results) -> Metrics:
-    """Means of sums, NaN where weights were not finite."""
+    """Return means from sums, with NaN where loss or weights were not finite."""
     metrics = _means(results.training, "")
     if results.validation is not None:
         metrics |= _means(results.validation, "val_")

@@ -1,4 +1,4 @@
-"""Program: a batch of replicates, from initial weights to the last epoch, compiled."""
+"""Program: train a batch of replicates, all their epochs, in one compiled program."""
 
 import dataclasses
 import functools
@@ -50,9 +50,9 @@ class Shared(NamedTuple):
     Attributes:
       ids: ``int32[N, L]``.
       labels: ``int32[N]``.
-      params: initial values of the parameters that are equal in all replicates.
+      params: initial values of the parameters that all replicates share.
       trainable_rows: row masks, see :func:`jaxembed.train.step`.
-      validation: examples to measure after each epoch, or None.
+      validation: examples on which to measure each epoch, or None.
     """
 
     ids: jax.Array
@@ -63,12 +63,13 @@ class Shared(NamedTuple):
 
 
 class Results(NamedTuple):
-    """Metrics of C replicates.
+    """Metrics of a batch of C replicates.
 
     Attributes:
       training: sums over the examples of each epoch, each ``[C, epochs]``.
       validation: sums over the validation examples, or None.
-      is_bad: ``bool[C, epochs]``, whether loss or weights were not finite by then.
+      is_bad: ``bool[C, epochs]``, True from the first epoch in which loss or weights
+        were not finite.
     """
 
     training: Metrics
@@ -90,15 +91,15 @@ def run_replicates(
       recipe: settings of all replicates.
       key: random key; the number of each replicate is folded in.
       numbers: ``int32[C]``, numbers of the replicates.
-      examples: ``int32[C, n]``, the examples of each among the N.
-      shared: arrays that all read.
+      examples: ``int32[C, n]``, numbers of the examples of each replicate.
+      shared: arrays that all replicates read.
 
     Returns:
       :class:`Results`.
     """
     plan, length = recipe.plan, shared.ids.shape[1]
     keys = jax.vmap(functools.partial(jax.random.fold_in, key))(numbers)
-    # Frozen parameters that are equal in all replicates are not copied for each.
+    # Frozen parameters that all replicates share stay in memory once.
     _, common = split(shared.params, plan.at(0).frozen)
 
     def start(key: jax.Array) -> TrainState:
@@ -154,7 +155,7 @@ def _run_epochs(
         found = None
         if validation is not None:
             parts = plan.model, common, validation, known
-            # One after the other: each is enough to fill a device.
+            # One replicate after another: each fills a device.
             found = jax.lax.map(functools.partial(_measure, *parts), (states, own))
         return states, Results(metrics, found, first_bad >= 0)
 
@@ -169,7 +170,7 @@ def _measure(
     known: jax.Array | None,
     state_and_own: tuple[TrainState, Params],
 ) -> Metrics:
-    """Measure one replicate, whose frozen parameters are its own and the common."""
+    """Measure one replicate, with its own and the common frozen parameters."""
     state, own = state_and_own
     variables = state.replace(frozen=merge(own, common)).variables
     return measure_validation(model, variables, validation, known)
@@ -178,7 +179,7 @@ def _measure(
 def _unfreeze(
     recipe: Recipe, states: TrainState, common: Params
 ) -> tuple[TrainState, Params]:
-    """The states with trained tables, and the parameters that stay common."""
+    """Unfreeze the late tables; return the states and the common frozen parameters."""
     rest, _ = split(common, recipe.plan.late)
 
     def move(state: TrainState) -> TrainState:
@@ -190,5 +191,5 @@ def _unfreeze(
 
 
 def _without(tree: Params, other: Params) -> Params:
-    """The leaves of a tree at paths where another has none."""
+    """Return the leaves of ``tree`` at paths that ``other`` does not have."""
     return split(tree, frozenset(flatten_dict(other)))[0]

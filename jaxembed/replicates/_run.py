@@ -1,4 +1,4 @@
-"""Run: the same training many times, from other examples and initial weights."""
+"""Run: repeat a training K times, with different examples and initial weights."""
 
 import hashlib
 import time
@@ -34,7 +34,7 @@ from jaxembed.train._resume import fingerprint
 from jaxembed.train._setup import Interface, Paths, Plan, make_plan, warn_unchecked
 from jaxembed.train._state import Params
 
-MEMORY = 4 * 2**30  # bytes
+MEMORY = 4 * 2**30  # in bytes
 
 
 def run(
@@ -57,19 +57,20 @@ def run(
     checkpoint: str | Path | None = None,
     progress: bool | None = None,
 ) -> Histories:
-    """Train a classifier K times, from other examples, weights and orders each time.
+    """Train a classifier K times, each time with other examples, weights and orders.
 
     One compiled program trains and measures ``n_parallel`` replicates at a time, all
-    their epochs. The data and the frozen parameters lie in memory once. Replicate k is
-    ``fit(..., key=jax.random.fold_in(key, k), examples=examples[k], params=params)``:
-    each can be trained again alone, with its weights, and neither ``n_parallel`` nor
-    the number of replicates changes it. The losses agree to 1e-6, and less closely only
-    where training itself amplifies rounding: at high rates, over many epochs.
+    their epochs. The data and the frozen parameters are in memory once. Replicate k
+    equals ``fit(..., key=jax.random.fold_in(key, k), examples=examples[k],
+    params=params)``, so each replicate can be trained again alone to get its weights.
+    Neither ``n_parallel`` nor the number of replicates changes it. The losses agree to
+    1e-6, and less closely only where training itself amplifies rounding: at high rates,
+    over many epochs.
 
     Args:
-      model: see :func:`jaxembed.train.fit`, also for the arguments not described here.
+      model: see :func:`jaxembed.train.fit`.
       data: ids ``int[N, L]`` and labels ``int[N]``, shared by all replicates.
-      examples: ``int[K, n]``, the examples of each replicate; see
+      examples: ``int[K, n]``, numbers of the examples of each replicate, such as from
         :func:`draw_examples`.
       tx: see ``fit``.
       table_tx: see ``fit``.
@@ -77,19 +78,19 @@ def run(
       epochs: number of passes over the examples of a replicate.
       batch_size: number of examples in a step, B.
       key: random key; the number of each replicate is folded in. It must be a threefry
-        key, which is JAX's default: other kinds have other bits under ``jax.vmap``.
+        key, JAX's default: other kinds give other random bits under ``jax.vmap``.
       params: initial values of some parameters, such as a table of word vectors, which
-        all replicates share. Each replicate draws the other parameters.
+        all replicates share. Each replicate draws all other parameters.
       validation: ids and labels to measure all replicates on after each epoch.
       trainable_rows: see ``fit``.
       unfreeze_after: see ``fit``.
-      memory: memory in bytes that the program may take, for examples, states and
-        temporaries.
-      n_parallel: number of replicates trained at a time; None for as many as fit into
-        ``memory`` and make it faster.
-      checkpoint: a file of JSON. The metrics of finished replicates are kept there, and
-        the run resumes from there, with the same ``n_parallel``, if it was interrupted
-        or is asked for more replicates.
+      memory: memory in bytes that the program may use, for examples, states and
+        temporary arrays.
+      n_parallel: number of replicates trained at a time; None to choose it by
+        ``memory`` and device.
+      checkpoint: a JSON file. The metrics of finished replicates are saved there. The
+        run resumes from there, with the same ``n_parallel``, after an interruption or
+        with more replicates.
       progress: whether to show a progress bar; None to show it only in a terminal.
 
     Returns:
@@ -97,13 +98,13 @@ def run(
       not change the other replicates.
 
     Raises:
-      TypeError: if an argument has another form, see ``fit``.
+      TypeError: if an argument has another type, see ``fit``.
       ValueError: if an id, a label or an example is out of range (the error says which
-        one), if ``n_parallel`` replicates need more than ``memory`` (it says how many
-        fit), or if the checkpoint is of another run.
+        one), if ``n_parallel`` replicates need more than ``memory`` (the error says how
+        many fit), or if the checkpoint belongs to another run.
 
     Warns:
-      UserWarning: if the ids that a table reads could not be checked.
+      UserWarning: if the ids that a table reads cannot be checked before training.
 
     Example:
       >>> from jaxembed import nn, optim, replicates
@@ -159,7 +160,7 @@ def _run(
     journal: Journal,
     progress: bool | None,
 ) -> Histories:
-    """Return the metrics of all replicates, and the seconds that they took."""
+    """Run all replicates, and return their :class:`Histories`."""
     start = time.perf_counter()
     metrics = run_all(program, key, draws, shared, journal, progress)
     seconds = {"compile": program.seconds, "run": time.perf_counter() - start}
@@ -173,7 +174,7 @@ def _find_sparse(
 ) -> Paths:
     """Check ``params``, and return the paths of the tables to train row by row.
 
-    A run that is resumed keeps the paths of its journal.
+    A resumed run keeps the paths in its journal.
     """
     shapes = jax.eval_shape(plan.model.init, jax.random.key(0), shape)["params"]
     check_params(shapes, params)
@@ -192,7 +193,7 @@ def _share(
     trainable_rows: ArrayLike | None,
     memory: int,
 ) -> Shared:
-    """Return the arrays that all replicates read, checked, on the device."""
+    """Check the arrays that all replicates read, and put them on the device."""
     held_out = None
     if validation is not None:
         pair = check_validation(model, interface, validation)
@@ -204,19 +205,19 @@ def _share(
 
 
 def _check_key(key: object) -> None:
-    """Raise unless the key's random bits are the same under ``jax.vmap``."""
+    """Raise unless the random bits of ``key`` are the same under ``jax.vmap``."""
     if not isinstance(key, jax.Array | np.ndarray):
         raise TypeError(f"key must be a jax.random.key, got {key!r}.")
     typed = jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
     wrapped = key if typed else jax.random.wrap_key_data(jnp.asarray(key))
     if wrapped.shape:
         raise ValueError(
-            f"key must be a single key, got {list(wrapped.shape)} of them."
+            f"key must be a single key, got keys of the shape {list(wrapped.shape)}."
         )
     if (kind := str(jax.random.key_impl(wrapped))) != "threefry2x32":
         raise ValueError(
-            f"key is of the kind {kind}, whose bits depend on n_parallel: make it by "
-            'jax.random.key(seed, impl="threefry2x32").'
+            f"key must be a threefry key, got {kind}, whose bits depend on n_parallel: "
+            'make it with jax.random.key(seed, impl="threefry2x32").'
         )
 
 
@@ -228,7 +229,7 @@ def _make_journal(
     shared: Shared,
     draws: np.ndarray,
 ) -> Journal:
-    """Return the journal, which knows what identifies the run."""
+    """Return the :class:`Journal` of the run, with the identity of the run."""
     if path is None:
         return Journal(None, draws, {})
     lowered = program.traced.lower(lowering_platforms=("cpu",))

@@ -1,10 +1,10 @@
-"""Validation of many replicates on shared examples.
+"""Validation: measure many replicates on shared examples.
 
 A first layer over flattened rows multiplies the row of each word by the part of the
-kernel for its position. Texts share their words, so among many texts a position has few
-distinct words: each is multiplied once, and a text is the sum of its words' products.
-For 10,000 reviews of 100 words this is a quarter of the arithmetic, and of the rows in
-memory.
+kernel for its position. In many texts, a position has few distinct words. Each of them
+is multiplied once, and the output for a text is the sum of the products of its words.
+For 10,000 reviews of 100 words this takes a quarter of the arithmetic and of the rows
+in memory.
 """
 
 from typing import NamedTuple
@@ -29,9 +29,8 @@ class Positions(NamedTuple):
 
     Attributes:
       words: ``int32[L, U]``, the distinct ids at each position, padded with the last
-        one of them.
-      places: ``int32[B, L]``, the place of each id of a text among the L U of
-        ``words``.
+        distinct id.
+      places: ``int32[B, L]``, index of each id of a text in the flattened ``words``.
     """
 
     words: np.ndarray | jax.Array
@@ -50,18 +49,17 @@ class ByPosition(NamedTuple):
     batches: Batch
 
 
-# Stacked batches, int32[S, B, L] ids, or texts by position.
+# Stacked batches with int32[S, B, L] ids, or texts by position.
 Validation = ByPosition | Batch
 
 
 def make_validation(model: nn.Module, examples: Checked, memory: int) -> Validation:
-    """Return examples in the form in which ``model`` is measured fastest.
+    """Return examples in the form that is fastest for measuring ``model``.
 
     Args:
       model: the model to measure.
       examples: ``int32[N, L]`` ids and ``int32[N]`` labels of NumPy, N > 0.
-      memory: memory of the replicates in bytes; the form by position may take a
-        quarter.
+      memory: memory of the replicates in bytes; :class:`ByPosition` may take a quarter.
 
     Returns:
       :class:`ByPosition` if the model allows it and the texts share enough words, else
@@ -81,13 +79,13 @@ def make_validation(model: nn.Module, examples: Checked, memory: int) -> Validat
 
 
 def find_positions(ids: np.ndarray) -> Positions:
-    """Return the distinct words at each position of some texts, on the host.
+    """Return the distinct words at each position of texts, on the host.
 
     Args:
       ids: ``int[B, L]``, B and L over 0.
 
     Returns:
-      :class:`Positions` of NumPy.
+      :class:`Positions` of NumPy arrays.
 
     Example:
       >>> words, places = find_positions(np.array([[7, 5], [7, 6], [8, 5]]))
@@ -106,7 +104,7 @@ def find_positions(ids: np.ndarray) -> Positions:
 def embed_shared(
     model: nn.Module, params: Params, validation: Validation | None
 ) -> jax.Array | None:
-    """Return the rows of the words of each position, if all replicates share them.
+    """Look up the words of each position once, if all replicates share the table.
 
     Args:
       model: the model to measure.
@@ -131,7 +129,7 @@ def measure_validation(
     """Return the sums of loss and correct answers over all examples. Pure.
 
     Args:
-      model: called as ``model(ids)``.
+      model: a Linen module, called as ``model(ids)``.
       variables: its parameters.
       validation: the result of :func:`make_validation`.
       rows: the result of :func:`embed_shared`.
@@ -161,7 +159,7 @@ def multiply_positions(rows: jax.Array, kernel: jax.Array) -> jax.Array:
       kernel: ``float[L * D, H]``.
 
     Returns:
-      ``float[L * U, H]``, whose rows :func:`sum_places` adds up for each text.
+      ``float[L * U, H]``, whose rows :func:`sum_places` sums for each text.
 
     Example:
       >>> table, ids = jnp.arange(18.0).reshape(9, 2), np.array([[7, 5], [7, 6]])
@@ -180,14 +178,14 @@ def multiply_positions(rows: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def sum_places(products: jax.Array, places: ArrayLike) -> jax.Array:
-    """Return the sums ``float[B, H]`` of the products of each text's words."""
+    """Sum the products of the words of each text to ``float[B, H]``."""
     return embedding_bag(products, places, combine="sum", mode="promise_in_bounds")
 
 
 def _first_width(model: nn.Module) -> int | None:
-    """Numbers for each word of a position: its row, and its product with the kernel.
+    """Count the numbers in memory per word of a position: its row and its product.
 
-    None for a model that is not known to begin with a layer over flattened rows.
+    Returns None unless the first layer of the model is known to be over flattened rows.
     """
     if type(model) is not TextClassifier or model.pool is not None:
         return None
@@ -210,14 +208,14 @@ def _apply_by_position(
     positions: Positions,
     rows: jax.Array | None,
 ) -> jax.Array:
-    """The logits of ``model``, with its first layer computed by position."""
+    """Compute the logits of ``model``, with its first layer by position."""
     head = model.bind(variables).head
     layer = variables["params"]["head"][next(iter(head.widths))]
     words, places = positions
     if rows is None:
         kernels = jnp.reshape(layer["kernel"], (len(words), -1, layer["bias"].size))
 
-        # One position at a time: its rows stay in the cache of a core.
+        # One position at a time, so that its rows stay in the cache of a core.
         def multiply(part: tuple[jax.Array, jax.Array]) -> jax.Array:
             return _embed(model, variables, part[0]) @ part[1]
 

@@ -1,4 +1,4 @@
-"""Training: from batches to a history and a checkpoint."""
+"""Training: fit, evaluate and predict, checkpoints, and single steps."""
 
 from jaxembed.train._checkpoint import restore as restore
 from jaxembed.train._checkpoint import save as save

@@ -1,4 +1,4 @@
-"""Arrays of a tree: their names, their form and their digest."""
+"""Arrays of a tree: names, checks of shapes and dtypes, and digests."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,18 +16,19 @@ Tree = TypeVar("Tree")
 
 
 def fill(like: Tree, tree: Params, path: str | Path) -> Tree:
-    """Return the arrays of nested dicts, on the default device, in another form.
+    """Return arrays in the structure of ``like``, on the default device.
 
     Args:
-      like: a tree of the expected form, whose arrays give shapes and dtypes.
-      tree: arrays in nested dicts, by the names that lead to them in ``like``.
+      like: a tree of the expected structure, whose arrays give shapes and dtypes.
+      tree: nested dicts of arrays with the same names as in ``like``.
       path: path of the checkpoint, for the error.
 
     Returns:
-      A tree of the form of ``like``.
+      The arrays of ``tree`` in the structure of ``like``.
 
     Raises:
-      ValueError: names the first array that is missing, unknown, or has another form.
+      ValueError: names the first array that is missing or unknown, or that has another
+        shape or dtype.
 
     Example:
       >>> fill((np.zeros(2),), {"0": np.ones(2)}, "model")
@@ -38,33 +39,34 @@ def fill(like: Tree, tree: Params, path: str | Path) -> Tree:
 
 
 def refill(like: Tree, tree: object) -> Tree:
-    """Return the arrays of a tree in the form of another one of equal names."""
+    """Return the arrays of ``tree`` in the structure of ``like``, matched by name."""
     leaves = named_leaves(tree)
     arrays = [leaves[name] for name in named_leaves(like)]
     return jax.tree.unflatten(jax.tree.structure(like), arrays)
 
 
 def check_likeness(like: object, tree: object, name: str) -> None:
-    """Raise if two trees have other names, shapes or dtypes.
+    """Raise if two trees differ in names, shapes or dtypes.
 
     Args:
-      like: a tree of the expected form.
-      tree: a tree to compare.
-      name: name of the tree, for the error.
+      like: the expected tree.
+      tree: the tree to check.
+      name: name of ``tree``, for the error.
 
     Raises:
-      ValueError: names the first array that is missing, unknown, or has another form.
+      ValueError: names the first array that is missing or unknown, or that has another
+        shape or dtype.
     """
     wanted, found = (
         {names: f"{leaf.dtype}{list(leaf.shape)}" for names, leaf in leaves.items()}
         for leaves in (named_leaves(like), named_leaves(tree))
     )
     for names in sorted(wanted.keys() | found.keys()):
-        sides = wanted.get(names, "missing"), found.get(names, "missing")
+        sides = wanted.get(names, "absent"), found.get(names, "nothing")
         if sides[0] != sides[1]:
             raise ValueError(
-                f"{name} is of another model or optimizer: {'.'.join(names)} should be "
-                f"{sides[0]} and is {sides[1]}. Give the same model, tx, table_tx and "
+                f"{name} belongs to another model or optimizer: {'.'.join(names)} must "
+                f"be {sides[0]}, got {sides[1]}. Give the same model, tx, table_tx and "
                 "unfreeze_after as before."
             )
 
@@ -73,28 +75,33 @@ def check_params(shapes: Params, params: Params | None) -> None:
     """Raise if initial values do not fit the parameters of the model.
 
     Args:
-      shapes: shapes of all parameters.
+      shapes: shapes of all parameters of the model.
       params: initial values of some of them.
 
     Raises:
-      ValueError: names the first value that does not fit, and its expected shape.
+      ValueError: names the first parameter that is unknown or has another shape.
     """
     expected = {path: leaf.shape for path, leaf in flatten_dict(shapes).items()}
     for path, leaf in sorted(flatten_dict(params or {}).items()):
-        if jnp.shape(leaf) != expected.get(path):
+        name = ".".join(path)
+        if path not in expected:
             known = ", ".join(".".join(path) for path in expected)
             raise ValueError(
-                f"params: {'.'.join(path)} must have the shape {expected.get(path)}, "
-                f"as the model makes it, got {jnp.shape(leaf)}; the model has {known}."
+                f"params: {name} must be a parameter of the model, which has {known}."
+            )
+        if jnp.shape(leaf) != expected[path]:
+            raise ValueError(
+                f"params: {name} must have the shape {expected[path]} as in the model, "
+                f"got {jnp.shape(leaf)}."
             )
 
 
 def named_leaves(tree: object) -> Leaves:
-    """The arrays of a tree by the names that lead to them.
+    """Return the arrays of a tree by their paths, tuples of names.
 
     Raises:
-      TypeError: if a leaf is no array of numbers.
-      ValueError: if a name has a dot, or there is none.
+      TypeError: if a leaf is not an array of numbers.
+      ValueError: if a name has a dot, or if the tree is a single array.
 
     Example:
       >>> sorted(named_leaves({"a": np.ones(2), "b": {"c": np.ones(3)}}))
@@ -105,15 +112,15 @@ def named_leaves(tree: object) -> Leaves:
         names = tuple(jax.tree_util.keystr((part,), simple=True) for part in path)
         if not names or any("." in name for name in names):
             raise ValueError(
-                f"a checkpoint is a tree of names without dots, got {names}: put a "
-                "single array into a dict."
+                f"the arrays of a state must have names without dots, got {names}: "
+                "rename the array, or put a single array into a dict."
             )
         leaf = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
         is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended)
         if is_key or leaf.dtype.kind in "OSU":
             raise TypeError(
                 f"{'.'.join(names)} must be an array of numbers, got {leaf.dtype}: "
-                "save the jax.random.key_data of a key, and texts in extra."
+                "save jax.random.key_data(key) instead of a key, and text in extra."
             )
         leaves[names] = leaf
     return leaves

@@ -1,4 +1,4 @@
-"""Checkpoint: a state on disk, whole or not at all, and checked when it is read."""
+"""Checkpoint: save a state atomically, and verify its checksums when restoring."""
 
 import hashlib
 import json
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import orbax.checkpoint as ocp
 
 Extra = dict[str, Any]  # JSON
-# Files that Orbax writes into the folder of a step; the name of an unfinished folder.
+# Files that Orbax writes into the folder of a step.
 OURS = {"state", "meta", "_CHECKPOINT_METADATA", "commit_success.txt"}
-UNFINISHED = "orbax-checkpoint-tmp"
+UNFINISHED = "orbax-checkpoint-tmp"  # part of the name of an unfinished folder
 
 
 def save(
@@ -30,18 +30,18 @@ def save(
 ) -> None:
     """Write a state as an Orbax checkpoint, atomically.
 
-    A killed process leaves the old checkpoint or the new one. The SHA-256 of each array
-    is stored with it, since Orbax restores flipped bits without an error.
+    If the process is killed, either the old or the new checkpoint remains. The SHA-256
+    of each array is stored too, since Orbax restores flipped bits without an error.
 
     Args:
       path: a folder, created if it does not exist.
       state: a tree of arrays, such as a :class:`TrainState`.
-      extra: other data as JSON, such as the tokenizer and the configuration.
+      extra: other data to store as JSON, such as the tokenizer and the configuration.
       overwrite: whether to replace an existing checkpoint.
 
     Raises:
-      FileExistsError: if ``path`` has a checkpoint and ``overwrite`` is False, or if it
-        has anything else.
+      FileExistsError: if ``path`` holds a checkpoint and ``overwrite`` is False, or if
+        it holds other files.
       TypeError: if a leaf of ``state`` is not an array of numbers.
       ValueError: if a name in ``state`` has a dot, or if ``state`` is a single array.
 
@@ -79,29 +79,29 @@ def save(
 
 
 def restore(path: str | Path, like: object = None) -> tuple[Any, Extra]:
-    """Read what :func:`save` wrote, and check every bit of it.
+    """Restore a state that :func:`save` wrote, and verify its checksums.
 
-    One recipe predicts with any saved state, learned, frozen or row-sparse:
+    The same two lines predict with any saved state, learned, frozen or row-sparse:
     ``state, extra = restore(path)``, then ``predict(model, state.variables, ids)``. The
-    folder of ``fit(checkpoint=...)`` has a dict: take its ``["state"]``.
+    folder of ``fit(checkpoint=...)`` holds a dict, whose ``["state"]`` is the state.
 
     Args:
       path: the folder of the checkpoint.
-      like: a tree of the expected form, whose arrays give shapes and dtypes; needed to
-        resume. None for the saved form: TrainStates, and dicts by names of fields.
+      like: a tree of the expected structure, shapes and dtypes; needed to continue with
+        :func:`step`. None to restore TrainStates, with all other nodes as dicts.
 
     Returns:
       The state and ``extra``. The arrays of the state are on the default device if
-      ``like`` is given, else of NumPy.
+      ``like`` is given, else they are NumPy arrays.
 
     Raises:
-      FileNotFoundError: if there is no checkpoint.
-      ValueError: if it is damaged, or not of the form of ``like``.
+      FileNotFoundError: if ``path`` does not hold a checkpoint.
+      ValueError: if the checkpoint is damaged, or does not match ``like``.
 
     Example:
       >>> restore("no/such/folder")  # doctest: +ELLIPSIS
       Traceback (most recent call last):
-      FileNotFoundError: there is no checkpoint in ...no/such/folder.
+      FileNotFoundError: no checkpoint found in ...no/such/folder.
     """
     path = Path(path).absolute()
     tree, meta = _read(path)
@@ -114,13 +114,13 @@ def restore(path: str | Path, like: object = None) -> tuple[Any, Extra]:
 
 
 def restore_arrays(path: str | Path) -> tuple[Params, Extra]:
-    """Return a checkpoint as nested dicts of NumPy, and ``extra``; see `restore`."""
+    """Return a checkpoint as nested dicts of NumPy arrays, and its ``extra``."""
     tree, meta = _read(Path(path).absolute())
     return tree, json.loads(meta["extra"])
 
 
 def _find_states(tree: object) -> list[list[str]]:
-    """Return the names that lead to each TrainState of a tree."""
+    """Return the path of each TrainState in a tree, as a list of names."""
     leaves = jax.tree_util.tree_leaves_with_path(
         tree, is_leaf=lambda node: isinstance(node, TrainState)
     )
@@ -129,7 +129,7 @@ def _find_states(tree: object) -> list[list[str]]:
 
 
 def _make_state(tree: Params, names: list[str]) -> Any:
-    """Return the tree with a TrainState in place of the dict at ``names``."""
+    """Return the tree with the dict at the path ``names`` made a TrainState."""
     if names:
         return {**tree, names[0]: _make_state(tree[names[0]], names[1:])}
     return TrainState(**{"params": {}, "opt_state": {}, **tree})
@@ -139,34 +139,34 @@ def read_extra(path: str | Path) -> Extra:
     """Return the ``extra`` of a checkpoint, without reading its arrays.
 
     Raises:
-      FileNotFoundError: if there is no checkpoint.
-      ValueError: if it is damaged.
+      FileNotFoundError: if ``path`` does not hold a checkpoint.
+      ValueError: if the checkpoint is damaged.
 
     Example:
       >>> read_extra("no/such/folder")  # doctest: +ELLIPSIS
       Traceback (most recent call last):
-      FileNotFoundError: there is no checkpoint in ...no/such/folder.
+      FileNotFoundError: no checkpoint found in ...no/such/folder.
     """
     import orbax.checkpoint as ocp
 
     path = Path(path).absolute()
     if not has_checkpoint(path):
-        raise FileNotFoundError(f"there is no checkpoint in {path}.")
+        raise FileNotFoundError(f"no checkpoint found in {path}.")
     try:
         with _open(path, writing=False) as manager:
             wanted = ocp.args.Composite(meta=ocp.args.JsonRestore())
             meta = manager.restore(manager.latest_step(), args=wanted)["meta"]
         if _hash_text(meta["extra"]) != meta["extra_sha256"]:
-            raise ValueError("extra is not what was saved, by its SHA-256")
+            raise ValueError("the SHA-256 of extra differs from the saved one")
         return json.loads(meta["extra"])
-    except Exception as error:  # Orbax and TensorStore raise all kinds of them
+    except Exception as error:  # Orbax and TensorStore raise errors of many types
         raise ValueError(
             f"the checkpoint {path} is damaged: {type(error).__name__}: {error}"
         ) from error
 
 
 def has_checkpoint(path: Path) -> bool:
-    """Return whether ``path`` has a finished checkpoint.
+    """Return whether ``path`` holds a finished checkpoint.
 
     Example:
       >>> has_checkpoint(Path("no/such/folder"))
@@ -177,7 +177,7 @@ def has_checkpoint(path: Path) -> bool:
 
 def _check_free(path: Path, overwrite: bool) -> None:
     entries = list(path.iterdir()) if path.is_dir() else []
-    # Orbax deletes any file that has the name of an older step.
+    # Orbax would delete a user's folder that has the name of an older step.
     are_ours = all(
         UNFINISHED in entry.name
         or (entry.name.isdigit() and {e.name for e in entry.iterdir()} <= OURS)
@@ -185,11 +185,11 @@ def _check_free(path: Path, overwrite: bool) -> None:
     )
     if path.is_file() or not are_ours:
         raise FileExistsError(
-            f"{path} is there already and is no checkpoint: give another path."
+            f"{path} exists and is not a checkpoint: give another path."
         )
     if entries and not overwrite:
         raise FileExistsError(
-            f"{path} is there already: give another path, or overwrite=True."
+            f"{path} exists already: give another path, or overwrite=True."
         )
 
 
@@ -209,11 +209,11 @@ def _open(path: Path, writing: bool) -> "ocp.CheckpointManager":
 
 
 def _read(path: Path) -> tuple[Params, Extra]:
-    """Return the arrays of a checkpoint and its JSON, checked by their digests."""
+    """Return the arrays and the JSON of a checkpoint, after verifying the SHA-256."""
     import orbax.checkpoint as ocp
 
     if not has_checkpoint(path):
-        raise FileNotFoundError(f"there is no checkpoint in {path}.")
+        raise FileNotFoundError(f"no checkpoint found in {path}.")
     try:
         with _open(path, writing=False) as manager:
             saved = manager.item_metadata(manager.latest_step())["state"]
@@ -226,22 +226,22 @@ def _read(path: Path) -> tuple[Params, Extra]:
         meta = restored["meta"]
         expected = meta["sha256"] | {"(extra)": meta["extra_sha256"]}
         leaves = flatten_dict(restored["state"])
-    except Exception as error:  # Orbax and TensorStore raise all kinds of errors
+    except Exception as error:  # Orbax and TensorStore raise errors of many types
         raise ValueError(
             f"the checkpoint {path} is damaged: {type(error).__name__}: {error}"
         ) from error
     if "states" not in meta:
         raise ValueError(
-            f"the checkpoint {path} is of an older jaxembed, with other digests: train "
-            "again, or restore it with that version."
+            f"the checkpoint {path} was written by an older jaxembed, with other "
+            "digests: train again, or restore it with that version."
         )
     found = {".".join(name): hash_array(leaf) for name, leaf in leaves.items()}
     found["(extra)"] = _hash_text(meta["extra"])
     for name in sorted(found.keys() | expected.keys()):
         if found.get(name) != expected.get(name):
             raise ValueError(
-                f"the checkpoint {path} is damaged at {name}: its SHA-256 is not the "
-                "one that was saved. Train again, or take a copy."
+                f"the checkpoint {path} is damaged at {name}: its SHA-256 differs from "
+                "the saved one. Train again, or restore a copy."
             )
     return unflatten_dict(leaves), meta
 

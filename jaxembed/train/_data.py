@@ -1,6 +1,6 @@
-"""Data: examples checked once on the host, before compiled code trusts them."""
+"""Data: checks of ids, labels and selections on the host, before training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from flax.traverse_util import unflatten_dict
@@ -16,15 +16,15 @@ Checked = tuple[np.ndarray, np.ndarray]
 
 
 def check_form(data: Sequence[ArrayLike], name: str = "data") -> Checked:
-    """Return ids and labels as arrays of NumPy, if ``data`` is a pair of them.
+    """Return the ids and the labels of ``data`` as NumPy arrays.
 
     Args:
       data: ids ``int[N, L]`` and labels ``[N]``.
       name: name of the argument, for the error.
 
     Raises:
-      TypeError: if ``data`` is not a pair, or the ids are not integers.
-      ValueError: if the ids have other axes, or there is no id.
+      TypeError: if ``data`` is not a pair of arrays, or the ids are not integers.
+      ValueError: if the ids have other axes, or are empty.
 
     Example:
       >>> check_form([1, 2, 3])
@@ -33,10 +33,13 @@ def check_form(data: Sequence[ArrayLike], name: str = "data") -> Checked:
       axes [N, L] and [N]; got a list of 3.
     """
     is_pair = isinstance(data, tuple | list) and len(data) == 2
-    if not is_pair or isinstance(data[0], int | float):
+    parts = (data, *data) if is_pair else (data,)
+    has_iterator = any(isinstance(part, Iterator) for part in parts)
+    if not is_pair or has_iterator or isinstance(data[0], int | float):
         size = f" of {len(data)}" if hasattr(data, "__len__") else ""
         is_triple = isinstance(data, tuple) and len(data) == 3
         hint = " Weights of examples are not supported." if is_triple else ""
+        hint = " Read an iterator into arrays first." if has_iterator else hint
         raise TypeError(
             f"{name} must be the pair (ids, labels), arrays of NumPy or JAX with the "
             f"axes [N, L] and [N]; got a {type(data).__name__}{size}.{hint}"
@@ -48,17 +51,16 @@ def check_form(data: Sequence[ArrayLike], name: str = "data") -> Checked:
 def check_ids(
     ids: ArrayLike, limits: int | np.ndarray | None = None, name: str = "ids"
 ) -> np.ndarray:
-    """Return ids as an array of NumPy, if all are rows of a table.
+    """Return ids as a NumPy array, if each of them is a row of the table.
 
     Args:
-      ids: ``int[N, L]``, of NumPy or JAX.
-      limits: V, number of rows of the table; ``int[L]`` if V depends on the column;
-        None if no table is known.
+      ids: ``int[N, L]``, a NumPy or JAX array.
+      limits: number of rows, V; ``int[L]`` if V depends on the column; None if unknown.
       name: name of the ids, for the error.
 
     Raises:
       TypeError: if the ids are not integers.
-      ValueError: if the ids have other axes, if there is no id, or if an id is not in
+      ValueError: if the ids have other axes or are empty, or if an id is not in
         ``[0, V)``; the error names its position and its value.
 
     Example:
@@ -69,10 +71,10 @@ def check_ids(
     """
     try:
         ids = np.asarray(ids)
-    except ValueError as error:  # lists of several lengths
+    except ValueError as error:  # NumPy refuses sequences of different lengths
         raise ValueError(
-            f"{name} must have the axes [N, L], got lists of several lengths: pad them "
-            "with jaxembed.text.pad_sequences."
+            f"{name} must have the axes [N, L], got sequences of different lengths: "
+            "pad them with text.pad_sequences(ids, length)."
         ) from error
     if ids.dtype.kind not in "iu":
         raise TypeError(
@@ -80,12 +82,12 @@ def check_ids(
         )
     if ids.ndim != 2:
         raise ValueError(
-            f"{name} must have the axes [N, L], got {list(ids.shape)}: pad the "
-            "sequences first."
+            f"{name} must have the axes [N, L], got {list(ids.shape)}: give one row of "
+            "ids for each text."
         )
     if not ids.size:
         raise ValueError(
-            f"there is no text, or none with a word: {name} have the shape "
+            f"{name} must have at least one text and one column, got the shape "
             f"{list(ids.shape)}."
         )
     check_range(ids, limits, name)
@@ -95,10 +97,10 @@ def check_ids(
 def check_labels(
     labels: ArrayLike, n_examples: int, classes: int, name: str = "labels"
 ) -> np.ndarray:
-    """Return labels as ``int32[N]``, if there is one class for each example.
+    """Return labels as ``int32[N]``, if each of them is a class of the model.
 
     Args:
-      labels: ``int[N]``, or the same numbers as floats or bools.
+      labels: ``int[N]``, or whole numbers as floats or bools.
       n_examples: number of examples, N.
       classes: number of classes, C; labels are in ``[0, C)``.
       name: name of the labels, for the error.
@@ -118,22 +120,27 @@ def check_labels(
         )
     known = np.isin(labels, np.arange(classes))
     if not known.all():
-        label = labels[place := int(np.argmin(known))]
-        remedy = "number the classes from 0"
-        if labels.dtype.kind in "iufb" and label > 0 and label == int(label):
-            remedy = f"give the head classes={int(label) + 1}"
+        place = int(np.argmin(known))
         raise ValueError(
-            f"{name}[{place}] is {label}, and the model has the classes 0 to "
-            f"{classes - 1}: {remedy}."
+            f"{name}[{place}] is {labels.tolist()[place]!r}, and the model has the "
+            f"classes 0 to {classes - 1}: {_suggest_classes(labels)}."
         )
     return labels.astype(np.int32)
 
 
+def _suggest_classes(labels: np.ndarray) -> str:
+    """Return the remedy for ``[N]`` labels that are out of range."""
+    is_number = labels.dtype.kind in "iuf" and np.isfinite(labels).all()
+    if is_number and ((labels >= 0) & (labels % 1 == 0)).all():
+        return f"give the head classes={int(labels.max()) + 1}"
+    return "number them 0, 1, ... by numpy.unique(labels, return_inverse=True)[1]"
+
+
 def check_examples(interface: Interface, examples: Checked, name: str = "") -> Checked:
-    """Return ids and labels that a model can be trained on or tested with.
+    """Return ids and labels as ``int32``, if they fit the model.
 
     Args:
-      interface: the interface of the model for texts of this length.
+      interface: the interface of the model for texts of length L.
       examples: ids ``int[N, L]`` and labels ``[N]``, see :func:`check_form`.
       name: prefix of "ids" and "labels" in the error.
 
@@ -141,12 +148,17 @@ def check_examples(interface: Interface, examples: Checked, name: str = "") -> C
       ``int32[N, L]`` and ``int32[N]`` of NumPy.
 
     Raises:
-      ValueError: if an id or a label is out of range.
+      ValueError: if an id or a label is out of range, or if logits are ``[B, 1]``.
 
     Example:
       >>> check_examples(Interface(np.array([9, 9]), 2, {}), ([[1, 8]], [1]))
       (array([[1, 8]], dtype=int32), array([1], dtype=int32))
     """
+    if interface.classes == 1:
+        raise ValueError(
+            "the model must return logits [B] or [B, C], C > 1, got [B, 1]: squeeze "
+            "the last axis, logits[:, 0], or return one logit for each class."
+        )
     ids = check_ids(examples[0], interface.limits, f"{name}ids")
     labels = check_labels(examples[1], len(ids), interface.classes, f"{name}labels")
     return ids.astype(np.int32, copy=False), labels
@@ -155,10 +167,10 @@ def check_examples(interface: Interface, examples: Checked, name: str = "") -> C
 def check_selection(
     examples: ArrayLike | None, n_examples: int, batch_size: int
 ) -> np.ndarray:
-    """Return the numbers of the examples to train on, if there are enough for a batch.
+    """Return the numbers of the examples to train on, if they fill a batch.
 
     Args:
-      examples: ``int[n]``; None for all.
+      examples: ``int[n]``, numbers of examples; None for all.
       n_examples: number of examples in the data, N.
       batch_size: number of examples in a batch, B.
 
@@ -183,8 +195,8 @@ def check_selection(
     if outside.any():
         place = int(np.argmax(outside))
         raise ValueError(
-            f"examples[{place}] is {chosen[place]}, and the data have {n_examples} "
-            "examples."
+            f"examples[{place}] is {chosen[place]}, and the data have the examples 0 "
+            f"to {n_examples - 1}: give their numbers."
         )
     if check_count("batch_size", batch_size) > chosen.size:
         raise ValueError(
@@ -195,20 +207,19 @@ def check_selection(
 
 
 def make_masks(interface: Interface, trainable_rows: ArrayLike | None) -> Params:
-    """Return the row masks that :func:`step` takes, of NumPy.
+    """Return the row masks of :func:`step`, as NumPy arrays.
 
     Args:
       interface: the interface of the model.
-      trainable_rows: ``bool[V]`` of the one table that reads the ids and is not frozen;
-        None for all rows.
+      trainable_rows: ``bool[V]`` of the one trainable table that reads ids, or None.
 
     Returns:
-      ``bool[V]`` at the path of each table with untrained rows, which include the row
-      of ``padding_idx``.
+      ``bool[V]`` at the path of each table with untrained rows. The row of
+      ``padding_idx`` is always untrained.
 
     Raises:
       TypeError: if ``trainable_rows`` are not bools.
-      ValueError: if the shape is not ``[V]``, or if there is no such table or several.
+      ValueError: if the shape is not ``[V]``, or without exactly one such table.
 
     Example:
       >>> import jax.numpy as jnp
@@ -225,7 +236,7 @@ def make_masks(interface: Interface, trainable_rows: ArrayLike | None) -> Params
     masks: dict[Path, np.ndarray] = {}
     if trainable_rows is not None:
         path = _find_reader(interface)
-        mask = np.array(trainable_rows)  # a copy
+        mask = np.array(trainable_rows)  # a copy, since the padding row is cleared
         check_row_mask(mask, tables[path].num_embeddings)
         masks[path] = mask
     for path, module in tables.items():
@@ -235,7 +246,7 @@ def make_masks(interface: Interface, trainable_rows: ArrayLike | None) -> Params
 
 
 def _find_reader(interface: Interface) -> Path:
-    """The one table that reads ids of the texts and is not frozen."""
+    """Return the path of the one trainable table that reads ids of the texts."""
     readers = [
         path
         for path, table in interface.tables.items()
@@ -244,7 +255,7 @@ def _find_reader(interface: Interface) -> Path:
     if len(readers) != 1:
         names = [".".join(path) for path in readers]
         raise ValueError(
-            "trainable_rows is for the one table that reads the ids and is not frozen; "
-            f"the model has {len(names)} of them: {names}."
+            "trainable_rows needs exactly one trainable table that reads the ids, got "
+            f"{len(names)}: {names}. Leave it out, or change which tables are frozen."
         )
     return readers[0]

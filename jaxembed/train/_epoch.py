@@ -1,4 +1,4 @@
-"""Epoch: all steps of an epoch as one scan."""
+"""Epoch: all steps of one epoch as one scan."""
 
 import jax
 import jax.numpy as jnp
@@ -12,15 +12,15 @@ Data = tuple[jax.Array, jax.Array]
 
 
 def make_batches(order: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Array]:
-    """Cuts an order of examples into batches of one shape.
+    """Cut ordered examples into batches of one shape.
 
     Args:
-      order: ``int32[n]``.
-      batch_size: B; the last batch is filled up with its own last example.
+      order: ``int32[n]``, numbers of the examples.
+      batch_size: number of examples in a batch, B. The last batch is padded with the
+        last example.
 
     Returns:
-      ``int32[S, B]``, the examples of S batches, and ``bool[S, B]``, False where an
-      example only fills up.
+      ``int32[S, B]``, the examples of S batches, and ``bool[S, B]``, False for padding.
 
     Example:
       >>> make_batches(jnp.array([7, 5, 6]), 2)
@@ -33,11 +33,11 @@ def make_batches(order: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Arra
 
 
 def permute(examples: jax.Array, key: jax.Array) -> jax.Array:
-    """``int32[n]`` in a random order, by one sort of random 32-bit keys.
+    """Return ``int32[n]`` in random order, by one sort of random 32-bit keys.
 
-    ``jax.random.permutation`` sorts twice, so that no order is likelier than another
-    even where two keys are equal; here such a pair of examples, one in 2**32, keeps
-    its order. It takes half the time, to compile and to run.
+    ``jax.random.permutation`` sorts twice, so that equal keys do not bias the order.
+    One sort takes half the time to compile and to run. It keeps the order of two
+    examples with equal keys, which one pair in 2**32 has.
 
     Example:
       >>> sorted(permute(jnp.arange(5), jax.random.key(0)).tolist())
@@ -66,18 +66,19 @@ def run_epoch(
       state: the state before the epoch.
       frozen: frozen parameters, see :func:`step`.
       data: ``int32[N, L]`` ids and ``int32[N]`` labels.
-      examples: ``int32[n]``, the examples of this run among the N.
+      examples: ``int32[n]``, numbers of the examples to train on.
       key: random key of the run.
       epoch: ``int32[]``, number of the epoch, folded into the key for the order of the
         examples and for dropout.
       batch_size: number of examples of a step, B.
-      shuffle: whether the examples come in a random order.
+      shuffle: whether to shuffle the examples.
       trainable_rows: see :func:`step`.
 
     Returns:
-      The state after the epoch; its metrics, each the sum over all examples; and
-      ``int32[]``, the first step with a loss that is not finite, or -1; the number of
-      steps if only the weights after the last step are not finite.
+      The state after the epoch; the metrics, summed over all examples; and
+      ``int32[]``, number of steps before the first loss that is not finite. It is the
+      number of all steps if only the last weights are not finite, and -1 if loss and
+      weights are finite.
 
     Example:
       >>> from jaxembed import nn, optim
@@ -103,7 +104,7 @@ def run_epoch(
         )
 
     state, metrics = jax.lax.scan(body, state, make_batches(order, batch_size))
-    # The last update is in no loss yet, so the weights are checked too.
+    # No loss depends on the last update yet, so the weights are checked too.
     is_finite = _is_finite(state, trainable_rows or {})
     is_bad = ~jnp.append(jnp.isfinite(metrics.loss), is_finite)
     first_bad = jnp.where(is_bad.any(), jnp.argmax(is_bad), -1)
@@ -111,9 +112,10 @@ def run_epoch(
 
 
 def _is_finite(state: TrainState, trainable_rows: Params) -> jax.Array:
-    """Whether all weights are numbers, but for rows that are not trained.
+    """Return whether all weights are finite, except in rows that are not trained.
 
-    By their sums, which XLA fuses: ``isfinite`` would be an array as large as a table.
+    The sums of the weights are checked, since XLA fuses a sum. ``isfinite`` of each
+    weight would take an array as large as a table.
     """
     leaves = flatten_dict(state.params) | flatten_dict(state.tables)
     masks = flatten_dict(trainable_rows)

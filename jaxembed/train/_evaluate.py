@@ -1,4 +1,4 @@
-"""Evaluation and prediction, of any number of examples."""
+"""Evaluate: metrics and logits of a model for any number of texts."""
 
 import contextlib
 import functools
@@ -24,7 +24,7 @@ from jaxembed.train._setup import Interface, inspect_model
 from jaxembed.train._state import Params
 from jaxembed.train._step import Batch, Metrics, mean_metrics, measure
 
-# Examples looked up at once: enough to fill a device, few enough for its memory.
+# Examples computed at once: enough to fill a device, few enough for its memory.
 BATCH_SIZE = 1024
 # Fewer texts are padded to one of a few smaller shapes, each FACTOR times the next.
 FACTOR = 8
@@ -70,7 +70,7 @@ def evaluate_batches(
     model: nn.Module, params: Params, batches: list[Batch]
 ) -> dict[str, float]:
     """Return mean loss and accuracy over batches on the device."""
-    # All are dispatched before the first is fetched.
+    # All batches are dispatched before the first result is fetched.
     return mean_metrics([_measure(model, params, batch) for batch in batches])
 
 
@@ -81,11 +81,11 @@ def check_validation(
 
     Args:
       model: a Linen module, called as ``model(ids)``.
-      interface: its interface for training texts.
+      interface: its interface for texts of the length in training.
       validation: ids and labels.
 
     Raises:
-      TypeError: if it is not a pair of ids and labels.
+      TypeError: if ``validation`` is not a pair of ids and labels.
       ValueError: if an id or a label is out of range.
     """
     texts, labels = check_form(validation, "validation")
@@ -110,14 +110,14 @@ def evaluate(
       variables: its parameters, such as ``state.variables`` of :func:`fit`.
       ids: ``int[N, L]``; each is checked to be a row of the model's table.
       labels: ``int[N]``.
-      batch_size: number of examples looked up at once.
+      batch_size: number of examples computed at once.
 
     Returns:
       ``{"loss": ..., "accuracy": ...}``; the loss in nats.
 
     Raises:
       TypeError: if ``ids`` are not integers, or ``variables`` are not a dict.
-      ValueError: if there is no example, if an id or a label is out of range, or if the
+      ValueError: if ``ids`` are empty, if an id or a label is out of range, or if the
         model needs parameters of other shapes.
 
     Example:
@@ -153,15 +153,15 @@ def predict(
       model: a Linen module, called as ``model(ids)``.
       variables: its parameters, such as ``state.variables`` of :func:`fit`.
       ids: ``int[N, L]``; each is checked to be a row of the model's table.
-      batch_size: number of texts looked up at once.
+      batch_size: number of texts computed at once.
 
     Returns:
-      ``float[N]`` of NumPy, whose sigmoid is the probability of label 1, or
-      ``float[N, C]``, whose softmax has the probabilities of the classes.
+      A NumPy array: ``float[N]``, whose sigmoid is the probability of label 1, or
+      ``float[N, C]``, whose softmax is the probability of each class.
 
     Raises:
       TypeError: if ``ids`` are not integers, or ``variables`` are not a dict.
-      ValueError: if there is no text, if an id is out of range, or if the model needs
+      ValueError: if ``ids`` are empty, if an id is out of range, or if the model needs
         parameters of other shapes, as it does for texts of another length.
 
     Example:
@@ -179,7 +179,7 @@ def predict(
         part = texts[start : start + size]
         batch = np.zeros((size, texts.shape[1]), np.int32)
         batch[: len(part)] = part
-        batch[len(part) :] = part[-1]  # an id that is checked anyway
+        batch[len(part) :] = part[-1]  # its ids are checked anyway
         with _explain_shapes(texts):
             if len(texts) <= FEW:
                 logits, limits = _few_logits(model, params, batch, len(part))

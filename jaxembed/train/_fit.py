@@ -1,4 +1,4 @@
-"""Fit: a training run, epoch by epoch, and when it stops early."""
+"""Fit: train a classifier epoch by epoch, with early stopping and checkpoints."""
 
 import dataclasses
 from collections.abc import Callable
@@ -33,10 +33,11 @@ class Stopping:
     """Early stopping, and the choice of the returned state.
 
     Attributes:
-      monitor: the metric that tells epochs apart: "val_loss", "val_accuracy", "loss"
+      monitor: metric by which epochs are compared: "val_loss", "val_accuracy", "loss"
         or "accuracy".
-      patience: how many epochs may pass without a better one; None for no end.
-      keep_best: whether to return the state of the best epoch, not of the last.
+      patience: number of epochs without improvement after which training stops; None to
+        train all epochs.
+      keep_best: True to return the state of the best epoch, False of the last.
 
     Example:
       >>> history = History(loss=[0.6, 0.5, 0.7, 0.8])
@@ -52,26 +53,26 @@ class Stopping:
         """Raise if ``monitor`` is not measured.
 
         Raises:
-          ValueError: if ``monitor`` is no metric, or needs validation data.
+          ValueError: if ``monitor`` is unknown, or needs validation data.
         """
         if self.monitor not in MONITORS:
             raise ValueError(
-                f"monitor must be one of {MONITORS}, not {self.monitor!r}."
+                f"monitor must be one of {MONITORS}, got {self.monitor!r}."
             )
         is_used = self.keep_best or self.patience is not None
         if is_used and self.monitor.startswith("val_") and not has_validation:
             raise ValueError(
-                f"stopping watches {self.monitor}: give validation=(ids, labels)."
+                f"stopping needs {self.monitor}: give validation=(ids, labels)."
             )
 
     def is_over(self, history: History) -> bool:
-        """Whether the last ``patience`` epochs brought nothing better."""
+        """Return whether the last ``patience`` epochs brought no improvement."""
         if self.patience is None or not len(history):
             return False
         return len(history) - 1 - history.best_epoch(self.monitor) >= self.patience
 
     def is_best(self, history: History) -> bool:
-        """Whether the state of the last epoch is to be kept."""
+        """Return whether to keep the state of the last epoch."""
         return self.keep_best and history.best_epoch(self.monitor) == len(history) - 1
 
 
@@ -96,17 +97,18 @@ def fit(
     progress: bool | None = None,
     on_epoch: Callable[[History], None] | None = None,
 ) -> tuple[TrainState, History]:
-    """Train a classifier of texts.
+    """Train a text classifier.
 
     An epoch is one compiled program, which a second call with the same model, ``tx``
-    and shapes reuses. Everything follows from ``key``: the initial weights and, by
-    ``fold_in`` of the number of the epoch, the order of the examples and dropout. A run
-    that is resumed from its checkpoint ends with the same bits as an uninterrupted one,
-    on the same kind of device.
+    and shapes reuses. ``key`` determines the initial weights and, with the number of
+    the epoch folded in, the order of the examples and dropout. A run that is resumed
+    from its checkpoint ends with the same bits as an uninterrupted run, on the same
+    kind of device.
 
     Args:
-      model: a Linen module, called as ``model(ids, train=...)``, that returns logits.
-        An ``Embed`` in it with ``frozen=True`` is kept away from ``tx``.
+      model: a Linen module, called as ``model(ids, train=...)``, that returns logits
+        ``float[B]`` or ``float[B, C]``. The table of an ``Embed`` with ``frozen=True``
+        is never passed to ``tx``.
       data: ids ``int[N, L]`` and labels ``int[N]``.
       tx: Optax optimizer of all parameters that are not frozen. Masks and labels in it
         must be functions of the parameters.
@@ -115,40 +117,43 @@ def fit(
         row by row, a smaller one by ``table_tx.dense``.
       max_norm: global norm to which all gradients together are clipped.
       epochs: number of passes over the examples.
-      batch_size: number of examples in a step, B. A last, smaller batch counts by its
-        real examples.
+      batch_size: number of examples in a step, B. In a smaller last batch, the loss is
+        the mean over its examples.
       key: a JAX random key.
       params: initial values of some or all parameters, such as a table of word vectors.
         They are copied.
-      state: the result of an earlier call, to continue from; it is copied. ``epochs``
-        more are trained, numbered from where it ended; ``batch_size`` and the number
-        of ``examples`` must be those it was trained with.
+      state: the result of an earlier call, to continue from; it is copied. Training
+        continues for ``epochs`` more epochs, and their numbers continue.
+        ``batch_size`` and the number of ``examples`` must be unchanged.
       examples: ``int[n]``, numbers of the examples to train on; None for all.
       validation: ids and labels to measure after each epoch.
-      trainable_rows: ``bool[V]``; all other rows of the table keep every bit, whatever
-        ``tx`` is. A new mask compiles nothing.
+      trainable_rows: ``bool[V]``, True for the rows to train. All other rows of the
+        table keep every bit with any ``tx``. A new mask does not recompile.
       unfreeze_after: number of epochs in which all tables are frozen. Afterwards they
         are trained with optimizer moments that start at zero; counts of steps, and so
         schedules, continue. An ``Embed`` with ``frozen=True`` stays frozen.
-      stopping: see :class:`Stopping`; None to train all epochs and keep the last.
-      checkpoint: a folder. The run is saved there after each epoch, and is resumed from
-        there if it was interrupted.
+      stopping: see :class:`Stopping`; None to train all epochs and return the last
+        state.
+      checkpoint: a folder. The run is saved there after each epoch, and resumed from
+        there after an interruption.
       progress: whether to show a progress bar; None to show it only in a terminal.
       on_epoch: called after each epoch with the history so far.
 
     Returns:
-      The state, whose ``variables`` are all parameters, and the :class:`History`.
+      The :class:`TrainState`, whose ``variables`` are all parameters, and the
+      :class:`History`.
 
     Raises:
-      TypeError: if an argument has another form: ``data`` that are not a pair, ids that
+      TypeError: if an argument has another type: ``data`` that are not a pair, ids that
         are not integers, ``tx`` and ``table_tx`` interchanged.
       ValueError: if an id, a label or an example is out of range (the error says which
-        one), if there are fewer examples than a batch holds, if ``table_tx`` cannot
-        train the tables, or if ``state`` or the checkpoint is of another run.
-      FloatingPointError: if loss or weights are not finite, with epoch and step.
+        one), if there are fewer examples than ``batch_size``, if ``table_tx`` cannot
+        train the tables, or if ``state`` or the checkpoint belongs to another run.
+      FloatingPointError: if loss or weights are not finite; names the epoch and the
+        step.
 
     Warns:
-      UserWarning: if the ids that a table reads could not be checked.
+      UserWarning: if the ids that a table reads cannot be checked before training.
 
     Example:
       >>> import jax.numpy as jnp
@@ -161,7 +166,9 @@ def fit(
       (1.0, 40)
     """
     if params is not None and state is not None:
-        raise ValueError("give either params or state, whose parameters continue.")
+        raise ValueError(
+            "give either params or state, got both: state contains its own parameters."
+        )
     texts, labels = check_form(data)
     epochs = check_count("epochs", epochs, least=0)
     batch_size = check_count("batch_size", batch_size)

@@ -1,4 +1,4 @@
-"""History: the metrics of each epoch, of one run."""
+"""History: the metrics of each epoch of one run."""
 
 import dataclasses
 import math
@@ -9,14 +9,14 @@ MONITORS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 @dataclasses.dataclass
 class History:
-    """The metrics of a run, a number for each epoch.
+    """Metrics of a run, with one number for each epoch.
 
     Attributes:
       loss: mean training loss, each batch measured before its update.
       accuracy: training accuracy, each batch measured before its update.
       val_loss: mean validation loss after the epoch; empty without validation.
       val_accuracy: validation accuracy after the epoch; empty without validation.
-      seconds: "compile", and "run" for all epochs together.
+      seconds: seconds of compilation, "compile", and of all epochs together, "run".
 
     Example:
       >>> history = History()
@@ -38,30 +38,30 @@ class History:
         return len(self.loss)
 
     def append(self, **metrics: float) -> None:
-        """Adds the metrics of an epoch by their names."""
+        """Append the metrics of an epoch, given by name."""
         for name, value in metrics.items():
             getattr(self, name).append(value)
 
     def best_epoch(self, monitor: str = "val_loss") -> int:
-        """The first epoch, from 0, that was best by ``monitor``, one of the metrics."""
+        """Return the number, from 0, of the first epoch with the best ``monitor``."""
         values = getattr(self, monitor)
         sign = 1 if monitor.endswith("loss") else -1
         return min(range(len(values)), key=lambda epoch: sign * values[epoch])
 
     def metrics(self) -> dict[str, list[float]]:
-        """The lists by their names, without those that are empty."""
+        """Return the lists by name, without empty lists."""
         return {name: getattr(self, name) for name in MONITORS if getattr(self, name)}
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, for JSON."""
+        """Return all fields as a dict, for JSON."""
         return dataclasses.asdict(self)
 
     def check_finite(self, first_bad: int) -> None:
-        """Stops a run whose loss or weights are not numbers.
+        """Raise if the loss or the weights of the last epoch are not finite.
 
         Args:
-          first_bad: the step of the epoch just appended before which the weights were
-            first not finite, or -1.
+          first_bad: number of steps in this epoch before the first loss or weight that
+            is not finite, or -1 if all are finite.
 
         Raises:
           FloatingPointError: names the epoch and the step.
@@ -69,7 +69,7 @@ class History:
         if first_bad >= 0 or not math.isfinite(self.loss[-1]):
             raise FloatingPointError(
                 f"the loss is {self.loss[-1]} in epoch {len(self)}, and the weights "
-                f"are not finite after step {first_bad} of it: lower the learning "
-                "rate, or look for NaN in the initial weights. Nothing of this epoch "
-                "was saved."
+                f"are not finite after step {first_bad} of this epoch: lower the "
+                "learning rate, or check the initial weights for NaN. This epoch was "
+                "not saved."
             )

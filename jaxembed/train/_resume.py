@@ -1,4 +1,4 @@
-"""Resume: a run on disk after each epoch, resumed bit by bit."""
+"""Resume: save a run after each epoch, and continue it with the same bits."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -22,11 +22,11 @@ Identity = dict[str, Any]
 
 @dataclasses.dataclass
 class Progress:
-    """The state of a run between two epochs.
+    """State and history of a run between two epochs.
 
     Attributes:
       state: state after the last epoch.
-      best: state after the best epoch, where ``Stopping.keep_best`` asks for it.
+      best: state after the best epoch; None without ``Stopping.keep_best``.
       history: metrics of all epochs so far.
     """
 
@@ -38,12 +38,12 @@ class Progress:
 def fingerprint(
     key: jax.Array, arrays: Mapping[str, object], settings: Mapping[str, object]
 ) -> Identity:
-    """Return what makes two runs the same, as JSON.
+    """Return the identity of a run as JSON. Equal runs have an equal identity.
 
     Args:
       key: random key of the run.
       arrays: trees of arrays by name.
-      settings: numbers and texts by name.
+      settings: numbers and strings by name.
 
     Returns:
       The key, the settings, and a SHA-256 for each tree of arrays.
@@ -59,7 +59,7 @@ def fingerprint(
 
 
 def read_identity(path: str | Path | None) -> Identity:
-    """Return the identity of the run that was saved at ``path``; {} if there is none.
+    """Return the identity of the run saved at ``path``, or {} without a checkpoint.
 
     Raises:
       ValueError: if the checkpoint is damaged.
@@ -73,10 +73,10 @@ def read_identity(path: str | Path | None) -> Identity:
 
 @dataclasses.dataclass(frozen=True)
 class Saver:
-    """The folder of a run, and the identity of the run.
+    """Folder in which a run is saved, and identity of the run.
 
     Attributes:
-      path: a folder; None for a run that is not saved.
+      path: a folder; None to save nothing.
       identity: the :func:`fingerprint` of the run.
     """
 
@@ -84,16 +84,16 @@ class Saver:
     identity: Identity = dataclasses.field(default_factory=dict)
 
     def load(self, start: Callable[[int], Progress], epochs: int) -> Progress:
-        """Return the saved run, or a new one if none is saved.
+        """Return the saved run, or a new run without a checkpoint.
 
         Args:
-          start: called with a number of epochs; returns a run in the form that it has
-            after that number of epochs.
-          epochs: number of epochs that the run is to have.
+          start: called with a number of epochs; returns a new run with the tree
+            structure that the run has after this number of epochs.
+          epochs: number of epochs of the whole run.
 
         Raises:
           ValueError: if the checkpoint is damaged, has more than ``epochs`` epochs, or
-            is of another run; the error says in what they differ.
+            belongs to another run; the error names the settings that differ.
         """
         if self.path is None or not has_checkpoint(self.path):
             return start(0)
@@ -102,15 +102,15 @@ class Saver:
         differing = [n for n in self.identity if saved.get(n) != self.identity[n]]
         if differing:
             raise ValueError(
-                f"the checkpoint {self.path} is of a run with other "
+                f"the checkpoint {self.path} belongs to a run that differs in "
                 f"{', '.join(differing)}: give another folder, or the same arguments "
                 "as before."
             )
         history = History(**extra["history"])
         if len(history) > epochs:
             raise ValueError(
-                f"the checkpoint {self.path} has {len(history)} epochs already, more "
-                f"than {epochs}: give another folder, or more epochs."
+                f"epochs must be at least {len(history)}, the epochs in the checkpoint "
+                f"{self.path}, got {epochs}: give another folder, or more epochs."
             )
         filled = fill(_as_tree(start(len(history))), tree, self.path)
         return Progress(filled["state"], filled.get("best"), history)

@@ -44,8 +44,8 @@ class Inputs(NamedTuple):
       ids: ``int32[N, L]``.
       labels: ``int32[N]``.
       examples: ``int32[n]``, the examples to train on.
-      validation: batches of other examples; may be empty.
-      trainable_rows: ``bool[V]`` at the paths of the tables with untrained rows.
+      validation: batches of validation examples; may be empty.
+      trainable_rows: ``bool[V]`` at the path of each table with untrained rows.
     """
 
     ids: jax.Array
@@ -57,16 +57,16 @@ class Inputs(NamedTuple):
 
 @dataclasses.dataclass
 class Run:
-    """The epochs of a run: one compiled program, or two if tables are unfrozen.
+    """Epochs of a run: one compiled program, or two if tables are unfrozen.
 
     Attributes:
       plan: the plan of the run.
       inputs: arrays that every epoch reads.
       key: random key of the run.
-      batch_size: number of examples of a step.
+      batch_size: number of examples in a step.
       initial: the state before the first epoch.
       sparse: paths of the tables that are trained row by row.
-      first_epoch: number of the first epoch; above 0 where a state is continued.
+      first_epoch: number of the first epoch; above 0 if a state is continued.
     """
 
     plan: Plan
@@ -79,14 +79,14 @@ class Run:
     _programs: dict[bool, Callable] = dataclasses.field(default_factory=dict)
 
     def start(self, n_done: int, keep_best: bool) -> Progress:
-        """Return the run in the form that it has after ``n_done`` epochs."""
+        """Return a new run with the tree structure it has after ``n_done`` epochs."""
         state, epoch = self.initial, self.first_epoch + n_done
         if 0 < self.plan.unfreeze_after < epoch and self._is_frozen(state):
             state = unfreeze(self.plan, self.sparse, state)
         return Progress(state, copy_state(state) if keep_best else None, History())
 
     def advance(self, run: Progress) -> None:
-        """Train for one epoch, and measure it."""
+        """Train for one epoch, and append its metrics to the history."""
         history = run.history
         epoch = self.first_epoch + len(history)
         if 0 < self.plan.unfreeze_after <= epoch and self._is_frozen(run.state):
@@ -107,7 +107,7 @@ class Run:
     def make_saver(
         self, checkpoint: str | Path, stopping: Mapping[str, object]
     ) -> Saver:
-        """Return the saver of the run, which knows what identifies it."""
+        """Return the :class:`Saver` of the run, with the identity of the run."""
         path = Path(checkpoint)
         if path.exists() and not path.is_dir():
             raise FileExistsError(f"checkpoint={path} is a file: give a folder.")
@@ -129,7 +129,7 @@ class Run:
         return Saver(path, fingerprint(self.key, arrays, settings))
 
     def _describe(self) -> str:
-        """A digest of all that is computed, equal on all kinds of devices."""
+        """Return a digest of the run's programs, equal on all kinds of devices."""
         states = {0: self.initial}
         if self.plan.unfreeze_after:
             after = functools.partial(unfreeze, self.plan, self.sparse)
@@ -141,11 +141,11 @@ class Run:
         return digest.hexdigest()
 
     def _is_frozen(self, state: TrainState) -> bool:
-        """Whether the late tables are still among the frozen parameters."""
+        """Return whether the tables of ``plan.late`` are still frozen."""
         return bool(self.plan.late & flatten_dict(state.frozen).keys())
 
     def _unfreeze(self, run: Progress) -> None:
-        """Move the late tables to the trained parameters, in the best state too."""
+        """Unfreeze the tables of ``plan.late``, in the best state too."""
         best, frozen = run.best, run.state.frozen
         run.state = unfreeze(self.plan, self.sparse, run.state)
         if best is not None:
@@ -154,7 +154,7 @@ class Run:
             run.best = best.replace(frozen={})
 
     def _compile(self, run: Progress, epoch: int) -> Callable:
-        """The compiled epoch, which JAX keeps for a next run of the same shapes."""
+        """Return the compiled epoch, which JAX caches for runs of equal shapes."""
         is_late = epoch >= self.plan.unfreeze_after
         if is_late not in self._programs:
             start = time.perf_counter()
@@ -171,7 +171,7 @@ class Run:
 
     def _arguments(self, state: TrainState, epoch: int) -> tuple:
         ids, labels, examples, _, masks = self.inputs
-        masks, _ = split(masks, self.plan.at(epoch).frozen)  # a frozen table needs none
+        masks, _ = split(masks, self.plan.at(epoch).frozen)  # no mask if frozen
         state, frozen = state.replace(frozen={}), state.frozen
         return state, frozen, (ids, labels), examples, self.key, np.int32(epoch), masks
 
@@ -215,8 +215,9 @@ def make_run(
     first_epoch, rest = divmod(int(start.step), steps)
     if rest:
         raise ValueError(
-            f"state is after {int(start.step)} steps, and an epoch has {steps}: give "
-            "the batch_size and the examples that it was trained with."
+            f"state must be at the end of an epoch of {steps} steps, got a state after "
+            f"{int(start.step)} steps: give the same batch_size and number of examples "
+            "as before."
         )
     late = plan.late & flatten_dict(start.frozen).keys()
     paths = frozenset(flatten_dict(start.tables))
@@ -229,8 +230,8 @@ def make_run(
 
     expected = jax.eval_shape(expect, key)
     check_likeness(expected, start, "state")
-    # A copy, since training donates its buffers, in the form of the optimizer: a
-    # restored state has dicts.
+    # A copy, since training donates its buffers. It has the structure of the
+    # optimizer's state, which is made of dicts in a restored state.
     state = refill(expected, jax.tree.map(jnp.copy, start))
     return Run(plan, inputs, key, batch_size, state, paths, first_epoch)
 

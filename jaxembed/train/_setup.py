@@ -1,4 +1,4 @@
-"""Setup: what is fixed when a training program is compiled, read off the model."""
+"""Setup: the plan of a training run and the interface of its model, from shapes."""
 
 import dataclasses
 import inspect
@@ -23,18 +23,18 @@ Paths = frozenset[Path]
 class Plan:
     """Settings that are fixed when a training program is compiled.
 
-    A plan is a static argument of ``jax.jit``. Plans are equal if they have an equal
-    model and the same optimizers, so reuse ``tx`` to reuse a compiled program.
+    A plan is a static argument of ``jax.jit``. Two plans are equal if their models are
+    equal and their optimizers identical, so reuse ``tx`` to reuse a compiled program.
 
     Attributes:
       model: a Linen module, called as ``model(ids, train=...)``.
       tx: Optax optimizer of the trainable parameters.
       table_tx: row-sparse optimizer of ``tables``; None to train them with ``tx``.
-      max_norm: largest global norm of all gradients together; None for no limit.
+      max_norm: largest global norm of all gradients together; None to clip nothing.
       frozen: paths of the parameters that are never trained.
       tables: paths of the tables that ``table_tx`` trains.
       late: paths of the tables that are frozen in the first epochs.
-      unfreeze_after: number of epochs for which ``late`` is frozen.
+      unfreeze_after: number of epochs in which ``late`` is frozen.
     """
 
     model: nn.Module
@@ -47,7 +47,7 @@ class Plan:
     unfreeze_after: int = 0
 
     def __post_init__(self) -> None:
-        # Once: jit asks for it at each call, and a model hashes all of its fields.
+        # Hashed once: jit hashes the plan at each call, and a model hashes all fields.
         object.__setattr__(self, "_hash", hash(tuple(vars(self).values())))
 
     def __hash__(self) -> int:
@@ -62,11 +62,11 @@ class Plan:
 
 
 class Interface(NamedTuple):
-    """Inputs that a model accepts, and outputs that it returns.
+    """Ids that a model accepts, and classes that it predicts.
 
     Attributes:
       limits: ``int64[L]``; ids in column l must be below ``limits[l]``.
-      classes: number of classes that the logits tell apart.
+      classes: number of classes.
       tables: the tables of the model, by path.
     """
 
@@ -87,7 +87,7 @@ class Interface(NamedTuple):
 
 
 def inspect_model(model: nn.Module, variables: Variables, ids: Ids) -> Interface:
-    """Return the :class:`Interface` of a model, from its shapes alone.
+    """Return the :class:`Interface` of a model, from shapes alone.
 
     Args:
       model: a Linen module, called as ``model(ids)``.
@@ -120,19 +120,18 @@ def inspect_model(model: nn.Module, variables: Variables, ids: Ids) -> Interface
 
 
 def warn_unchecked(interface: Interface) -> None:
-    """Warn if there is a table whose ids could not be checked."""
+    """Warn if the ids that a table reads cannot be checked before training."""
     if not interface.tables:
         warnings.warn(
-            "ids were not checked: the model has no Embed of Linen that would say how "
-            "many rows there are. An id out of range may read as NaN.",
+            "ids were not checked: the number of rows is unknown, since the model does "
+            "not use an Embed of Linen. An id out of range may read as NaN.",
             stacklevel=3,
         )
     if interface.unchecked:
         warnings.warn(
             "ids were not checked against the rows of "
-            f"{', '.join(interface.unchecked)}: the model computes the ids that it "
-            "looks up there, or looks them up in an nn.scan or nn.vmap. An id out of "
-            "range reads as NaN.",
+            f"{', '.join(interface.unchecked)}: the model computes these ids, or looks "
+            "them up inside nn.scan or nn.vmap. An id out of range reads as NaN.",
             stacklevel=3,
         )
 
@@ -146,7 +145,7 @@ def make_plan(
     max_norm: float | None = None,
     unfreeze_after: int = 0,
 ) -> tuple[Plan, Interface]:
-    """Return the plan that trains all of ``model`` but its frozen tables.
+    """Return the plan that trains all parameters of ``model`` except frozen tables.
 
     Args:
       model: a Linen module, called as ``model(ids, train=...)``.
@@ -154,7 +153,7 @@ def make_plan(
       ids: ``int[B, L]``, or its shape.
       table_tx: a row-sparse optimizer of the tables that are not frozen.
       max_norm: global norm to which all gradients together are clipped.
-      unfreeze_after: number of epochs for which all tables are frozen.
+      unfreeze_after: number of epochs in which all tables are frozen.
 
     Returns:
       The plan, and the interface of the model.
@@ -162,8 +161,9 @@ def make_plan(
     Raises:
       TypeError: if the model does not take ``train``, if ``tx`` and ``table_tx`` are
         interchanged, or if a number has another type.
-      ValueError: if the model has variables that are not parameters, if there is no
-        table for ``table_tx`` or to unfreeze, or if a number is out of range.
+      ValueError: if the model has variables that are not parameters, if it does not
+        have the table that ``table_tx`` or ``unfreeze_after`` needs, or if a number is
+        out of range.
 
     Example:
       >>> import jax.numpy as jnp
@@ -181,15 +181,19 @@ def make_plan(
     if table_tx is not None:
         tables = trained
         if not tables:
-            raise ValueError("table_tx is given, and the model has no table to train.")
+            raise ValueError(
+                "table_tx needs a trainable table, and the model does not have one: "
+                "leave table_tx out, or use an Embed with frozen=False."
+            )
         for path in sorted(tables):
             check_embed(interface.tables[path].module, ".".join(path))
             check_lookups(model, shapes, ids, path)
     unfreeze_after = check_count("unfreeze_after", unfreeze_after, least=0)
     if unfreeze_after and not trained:
         raise ValueError(
-            f"unfreeze_after is {unfreeze_after}, and the model has no table that "
-            "could be unfrozen: leave it out, or make a table with frozen=False."
+            f"unfreeze_after={unfreeze_after} needs a trainable table, and the model "
+            "does not have one: leave unfreeze_after out, or use an Embed with "
+            "frozen=False."
         )
     plan = Plan(
         model,
@@ -205,24 +209,24 @@ def make_plan(
 
 
 def _find_shapes(model: nn.Module, ids: Ids) -> Variables:
-    """The shapes of the model's parameters."""
+    """Return the shapes of the model's parameters."""
     if not isinstance(model, nn.Module):
         raise TypeError(
-            f"model must be a flax.linen.Module, got {type(model).__name__}: an NNX "
-            "model is bridged by flax.nnx.bridge.to_linen."
+            f"model must be a flax.linen.Module, got {type(model).__name__}: convert "
+            "an NNX model with flax.nnx.bridge.to_linen."
         )
     arguments = inspect.signature(type(model).__call__).parameters
     takes_any = any(a.kind is a.VAR_KEYWORD for a in arguments.values())
     if "train" not in arguments and not takes_any:
         raise TypeError(
-            f"{type(model).__name__} must take the argument train: bool, which says "
-            f"whether dropout is active; it takes {list(arguments)[1:]}."
+            f"{type(model).__name__} must take the argument train: bool, which turns "
+            f"on dropout, got the arguments {list(arguments)[1:]}."
         )
     shapes = jax.eval_shape(model.init, jax.random.key(0), ids)
     if set(shapes) != {"params"}:
         raise ValueError(
             f"the model must have parameters only, got the collections {list(shapes)}: "
-            "a layer like BatchNorm is not supported."
+            "layers such as BatchNorm are not supported."
         )
     return shapes
 
@@ -230,8 +234,8 @@ def _find_shapes(model: nn.Module, ids: Ids) -> Variables:
 def _check_optimizers(tx: object, table_tx: object) -> None:
     if isinstance(tx, SparseOptimizer):
         raise TypeError(
-            "tx is a row-sparse optimizer, which can train tables only: give it as "
-            "table_tx, and an Optax optimizer of the other parameters as tx."
+            "tx must be an Optax optimizer, got a row-sparse one, which trains tables "
+            "only: give it as table_tx, and an Optax optimizer as tx."
         )
     if not (hasattr(tx, "init") and hasattr(tx, "update")):
         raise TypeError(
@@ -241,5 +245,6 @@ def _check_optimizers(tx: object, table_tx: object) -> None:
     if table_tx is not None and not isinstance(table_tx, SparseOptimizer):
         raise TypeError(
             f"table_tx must be a row-sparse optimizer of jaxembed.optim, got "
-            f"{type(table_tx).__name__}: an Optax one trains the tables as tx."
+            f"{type(table_tx).__name__}: give an Optax optimizer as tx, which then "
+            "trains the tables too."
         )

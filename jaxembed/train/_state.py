@@ -1,4 +1,4 @@
-"""State: what a training run carries from step to step."""
+"""State: parameters and optimizer states of a training run."""
 
 import math
 
@@ -17,23 +17,24 @@ from jaxembed.train._setup import Ids, Path, Paths, Plan
 
 # Folded into the key for the initial weights; no epoch has this number.
 INIT = 2**32 - 1
-# Fewer numbers are drawn by code that compiles in half the time, and is four times as
-# slow: it runs once.
+# Fewer weights than this are drawn by unoptimized code, which compiles in half the time
+# and is four times as slow: it runs once.
 MANY = 5_000_000
 
 
 class TrainState(flax.struct.PyTreeNode):
-    """Parameters of a model, and what training needs beside them.
+    """Parameters of a model and the state of their optimizers.
 
-    A table that is trained row by row is in ``tables``, any other in ``params``.
+    A table that is trained row by row is in ``tables``, any other trainable parameter
+    in ``params``.
 
     Attributes:
-      step: ``int32[]``, number of steps done.
+      step: ``int32[]``, number of finished steps.
       params: trainable parameters, except row-sparse tables.
       opt_state: optimizer state of ``params``.
-      frozen: parameters that are never trained; no optimizer sees them.
+      frozen: frozen parameters, which no optimizer sees.
       tables: row-sparse tables.
-      table_states: their :class:`jaxembed.optim.RowState`, at the same paths.
+      table_states: :class:`jaxembed.optim.RowState` of each table, at the same path.
     """
 
     step: jax.Array
@@ -50,7 +51,7 @@ class TrainState(flax.struct.PyTreeNode):
 
 
 def merge(*trees: Params) -> Params:
-    """Return one tree of several that have no leaf in common.
+    """Return the union of trees that do not share a leaf.
 
     Example:
       >>> merge({"head": {"kernel": 1}}, {"embed": {"embedding": 2}})
@@ -85,7 +86,7 @@ def create_state(
 ) -> TrainState:
     """Return the state before the first step.
 
-    It works under ``jax.eval_shape``, ``jax.vmap`` and ``jax.jit``.
+    The function can be called inside ``jax.eval_shape``, ``jax.vmap`` and ``jax.jit``.
 
     Args:
       plan: the plan of the run.
@@ -100,7 +101,7 @@ def create_state(
       :class:`TrainState`.
 
     Raises:
-      ValueError: if ``params`` has an unknown name or another shape.
+      ValueError: if a parameter in ``params`` is unknown or has another shape.
 
     Example:
       >>> from jaxembed import nn, optim
@@ -153,10 +154,11 @@ _start_small = jax.jit(
 
 
 def make_tx(plan: Plan, sparse: Paths) -> optax.GradientTransformation:
-    """Return the Optax optimizer of all parameters but the row-sparse tables.
+    """Return the Optax optimizer of all parameters except the row-sparse tables.
 
-    Tables of ``plan.table_tx`` that are not row-sparse are trained by its dense form.
-    With ``plan.late``, the optimizer's state has one form in all epochs.
+    ``plan.table_tx.dense`` trains the tables in ``plan.tables`` that are not in
+    ``sparse``. With ``plan.late``, the optimizer state has the same structure in all
+    epochs.
     """
     if plan.table_tx is None or not (plan.late or plan.tables - sparse):
         return plan.tx
@@ -170,7 +172,7 @@ def make_tx(plan: Plan, sparse: Paths) -> optax.GradientTransformation:
 
 
 def init_states(plan: Plan, tables: Params, count: ArrayLike = 0) -> Params:
-    """Return the row-sparse optimizer states of some tables, after ``count`` steps."""
+    """Return new row-sparse states of tables, whose schedules start at ``count``."""
     if plan.table_tx is None:
         return {}
     states: dict[Path, RowState] = {
@@ -184,7 +186,7 @@ def unfreeze(plan: Plan, sparse: Paths, state: TrainState) -> TrainState:
     """Return a state in which the tables of ``plan.late`` are trained.
 
     Their moments start at zero. All other optimizer state is unchanged, including the
-    counts of steps, by which schedules continue.
+    counts of steps, so schedules continue.
 
     Args:
       plan: the plan of the run.
@@ -208,19 +210,19 @@ def unfreeze(plan: Plan, sparse: Paths, state: TrainState) -> TrainState:
     frozen, late = split(state.frozen, plan.late)
     rest, tables = split(late, sparse)
     params = merge(state.params, rest)
-    # By their place in the optimizer state, leaves are told apart without its types.
+    # Leaves are matched by path, which works for any type of optimizer state.
     old = dict(jax.tree_util.tree_leaves_with_path(state.opt_state))
 
     def carry(path: tuple, fresh: jax.Array) -> jax.Array:
         if path not in old:
-            # A copy: an optimizer may keep the parameters, and both are donated.
+            # A copy: some optimizer states hold the parameters, and both are donated.
             return jnp.copy(fresh)
         if jnp.shape(old[path]) != jnp.shape(fresh):
             raise ValueError(
-                f"unfreeze_after needs an optimizer with state of its own for each "
-                f"parameter; in tx, {jax.tree_util.keystr(path)} has the shape "
+                "unfreeze_after needs a tx that keeps a separate state for each "
+                f"parameter: {jax.tree_util.keystr(path)} of its state has the shape "
                 f"{jnp.shape(fresh)} with the tables and {jnp.shape(old[path])} "
-                "without them."
+                "without them. Give another tx."
             )
         return old[path]
 

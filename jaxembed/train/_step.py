@@ -1,4 +1,4 @@
-"""Step: one batch, its gradient, and the update."""
+"""Step: loss and gradient of one batch, and the update of the state."""
 
 from typing import NamedTuple
 
@@ -16,17 +16,18 @@ from jaxembed.train._state import Params, TrainState, make_tx, merge, split
 
 
 def example_losses(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Cross-entropy of each example: of the sigmoid for one class, else of softmax.
+    """Compute the cross-entropy of each example, by a sigmoid or a softmax.
 
     Args:
-      logits: ``float[B]`` for labels 0 and 1, ``float[B, C]`` for 0 to C - 1.
+      logits: ``float[B]`` for labels 0 and 1 (sigmoid), or ``float[B, C]``, C > 1, for
+        labels 0 to C - 1 (softmax).
       labels: ``int[B]``.
 
     Returns:
       ``float[B]``, in nats.
 
     Raises:
-      ValueError: if there is not one row of logits for each label.
+      ValueError: if ``logits`` or ``labels`` have another shape.
 
     Example:
       >>> example_losses(jnp.array([0.0, 9.0]), jnp.array([1, 1])).round(3)
@@ -36,6 +37,12 @@ def example_losses(logits: jax.Array, labels: jax.Array) -> jax.Array:
         raise ValueError(
             "logits must have the axes [B] or [B, C] and labels [B], got "
             f"{list(logits.shape)} and {list(labels.shape)}."
+        )
+    if logits.shape[1:] == (1,):  # a softmax of one class has the loss 0
+        raise ValueError(
+            "logits must have the axes [B] or [B, C], C > 1, got "
+            f"{list(logits.shape)}: squeeze the last axis, logits[:, 0], or give one "
+            "logit for each class."
         )
     if logits.ndim == 1:
         return optax.sigmoid_binary_cross_entropy(logits, labels.astype(logits.dtype))
@@ -64,7 +71,7 @@ def is_correct(logits: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 class Batch(NamedTuple):
-    """The examples of one step.
+    """Examples of one step.
 
     Attributes:
       ids: ``int32[B, L]``.
@@ -78,10 +85,10 @@ class Batch(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """Sums over the real examples of a batch, to be added up.
+    """Sums over the examples of a batch, without padding.
 
     Attributes:
-      loss: ``float32[]``, the sum of their losses.
+      loss: ``float32[]``, sum of the losses.
       correct: ``int32[]``, number of correct predictions.
       n_examples: ``int32[]``, number of examples.
     """
@@ -92,7 +99,7 @@ class Metrics(NamedTuple):
 
 
 def measure(logits: jax.Array, batch: Batch) -> Metrics:
-    """The sums of loss and right answers of a batch."""
+    """Return the sums of losses and correct predictions of a batch."""
     losses = example_losses(logits, batch.labels).astype(jnp.float32)
     correct = is_correct(logits, batch.labels)
     # where, not *: NaN * 0 is NaN.
@@ -126,8 +133,8 @@ def step(
 ) -> tuple[TrainState, Metrics]:
     """Do one step of gradient descent on the mean loss of a batch. Pure.
 
-    Of a row-sparse table, only the rows of the batch are read and written: its gradient
-    is that of the rows that the model looks up, taken by a tap behind each lookup.
+    Only the rows of the batch are read and written in a row-sparse table. A tap behind
+    each lookup takes the gradient of the rows that the model looks up.
 
     Args:
       plan: the plan of the epoch, see :meth:`Plan.at`; static under ``jax.jit``.
@@ -136,11 +143,11 @@ def step(
         share. ``state.frozen`` itself is neither read nor changed.
       batch: a batch with at least one real example.
       key: random key of dropout; the number of the step is folded in.
-      trainable_rows: ``bool[V]`` at the path of each table of which only some rows are
-        trained; all other rows keep every bit. A new mask does not retrace.
+      trainable_rows: ``bool[V]`` at the path of each table with untrained rows, which
+        keep every bit. A new mask does not recompile.
 
     Returns:
-      The state after the step, and the metrics of the batch before it.
+      The state after the step, and the metrics of the batch before the update.
 
     Example:
       >>> from jaxembed import nn, optim

@@ -1,4 +1,4 @@
-"""The small problem of tests/train, trained many times."""
+"""Fixtures: the small problem of tests/train."""
 
 from tests.train.conftest import examples as examples
 from tests.train.conftest import fit as fit

@@ -1,4 +1,4 @@
-"""Positions: a layer over flattened rows, once for each word of a position."""
+"""Positions: a dense layer over flattened rows, computed once per distinct word."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What replicates refuse, and how they say so."""
+"""Replicates: bad input raises an error that names value, place and remedy."""
 
 import re
 
@@ -14,7 +14,7 @@ IDS = np.random.default_rng(0).integers(0, V, (N, L)).astype(np.int32)
 LABELS = np.arange(N) % 2
 ROWS = replicates.draw_examples(KEY, 4, N, 10)
 MODEL = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead())
-TX = optim.rmsprop(0.01)  # one object: an equal plan shares its program
+TX = optim.rmsprop(0.01)  # one object, so that calls share a compiled program
 
 
 def replicate(model=MODEL, **changed):
@@ -36,17 +36,21 @@ def replicate(model=MODEL, **changed):
         (
             {"examples": ROWS[0]},
             ValueError,
-            r"axes \[K, n\].* got \[10\]: draw_examples",
+            r"axes \[K, n\].* got \[10\]: make them with draw_examples",
         ),
         ({"examples": ROWS[:0]}, ValueError, r"got \[0, 10\]"),
         ({"examples": ROWS * 1.0}, TypeError, "examples must be integers, got float"),
         (
             {"examples": ROWS * 0 + N},
             ValueError,
-            r"examples\[0, 0\] is 40, .* 40 ex",
+            r"examples\[0, 0\] is 40, .* examples 0 to 39: give",
         ),
         ({"examples": -1 - ROWS}, ValueError, r"examples\[0, 0\] is -"),
-        ({"batch_size": 11}, ValueError, "from 1 to the examples of a replicate, 10"),
+        (
+            {"batch_size": 11},
+            ValueError,
+            "from 1 to the number of examples of a .*, 10, got 11",
+        ),
         ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
         ({"n_parallel": 0}, ValueError, "n_parallel must be at least 1, got 0"),
         ({"n_parallel": 2.0}, TypeError, "n_parallel must be an integer, got 2.0"),
@@ -55,21 +59,21 @@ def replicate(model=MODEL, **changed):
         (
             {"key": jax.random.split(KEY)},
             ValueError,
-            r"must be a single key, got \[2\]",
+            r"must be a single key, got keys of the shape \[2\]",
         ),
         ({"key": jax.random.key(0, impl="rbg")}, ValueError, 'impl="threefry2x32"'),
         ({"memory": 0}, ValueError, "memory must be at least 1, got 0"),
-        ({"validation": (IDS[:0], LABELS[:0])}, ValueError, "there is no text"),
+        ({"validation": (IDS[:0], LABELS[:0])}, ValueError, "must have at least one"),
         ({"validation": (IDS + V, LABELS)}, ValueError, r"validation ids\[0, 0\] is"),
         (
             {"params": {"embed": {"embedding": np.zeros((V, 5))}}},
             ValueError,
-            r"embed.embedding must have the shape \(30, 4\), .* got \(30, 5\)",
+            r"embed.embedding must have the shape \(30, 4\) .* got \(30, 5\)",
         ),
         (
             {"params": {"embedding": np.zeros((V, 4))}},
             ValueError,
-            r"embedding must have the shape None.* the model has embed.embedding",
+            "embedding must be a parameter of the model, which has embed.embedding",
         ),
         ({"unfreeze_after": -1}, ValueError, "unfreeze_after must be at least 0"),
     ],
@@ -110,8 +114,8 @@ def test_by_default_as_many_as_fit():
     ("arguments", "error", "message"),
     [
         ((0, 5, 2), ValueError, "n_replicates must be at least 1"),
-        ((2, 5, 6), ValueError, "n_train is 6, and there are 5 examples to draw from"),
-        ((2, [1, 2, 2], 1), ValueError, "must name each example once"),
+        ((2, 5, 6), ValueError, "n_train must be at most 5, .* in pool, got 6"),
+        ((2, [1, 2, 2], 1), ValueError, r"must name each example once: .*unique\("),
         ((2, [1.0, 2.0], 1), TypeError, r"got float64\[2\]"),
         ((2, [3, 2**32], 1), ValueError, "from 0, got 3 to 4294967296"),
         ((2, [3, -1], 1), ValueError, "from 0, got -1 to 3"),
@@ -130,7 +134,7 @@ def test_draws():
     assert np.isin(rows, pool).all()
     assert all(len(set(row)) == 12 for row in rows.tolist())
     assert len({tuple(row) for row in rows.tolist()}) == 50
-    # Its own whatever the number of replicates and the size of the draw.
+    # A draw does not depend on the number of replicates or the size of the draw.
     np.testing.assert_array_equal(
         replicates.draw_examples(KEY, 3, pool, 30)[:, :12], rows[:3]
     )
@@ -140,7 +144,7 @@ def test_draws():
 
 
 def test_validation_of_another_length_is_checked_too():
-    """A model that pools takes texts of any length; a bad id in them is named."""
+    """Name a bad id in longer texts, which a model that pools accepts."""
     model = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead(), pool="mean")
     ids, labels = np.ones((6, L + 2), np.int32), np.arange(6) % 2
     found = replicate(model=model, validation=(ids, labels))

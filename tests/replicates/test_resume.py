@@ -1,4 +1,4 @@
-"""Replicates that were interrupted, and those that cannot be."""
+"""Resume: interrupted replicates continue; other or damaged files are refused."""
 
 import json
 import signal
@@ -19,7 +19,7 @@ KEY = jax.random.key(5)
 IDS = np.random.default_rng(0).integers(0, V, (N, L)).astype(np.int32)
 LABELS = ((IDS < V // 2).sum(1) > L // 2).astype(np.int32)
 MODEL = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead())
-TX = optim.rmsprop(0.01)  # one object: an equal plan shares its program
+TX = optim.rmsprop(0.01)  # one object, so that calls share a compiled program
 
 
 def replicate(data=(IDS, LABELS), **changed):
@@ -70,8 +70,8 @@ def test_goes_on_bit_by_bit(whole, tmp_path, monkeypatch):
     assert len(json.loads(path.read_text())["metrics"]["loss"]) == 4
     assert_same(whole, replicate(checkpoint=path, n_parallel=None))
     before = path.read_bytes()
-    assert_same(whole, replicate(checkpoint=path))  # nothing is left to do
-    # More replicates keep those that there are; fewer are the first of them.
+    assert_same(whole, replicate(checkpoint=path))  # all replicates are finished
+    # More replicates keep the finished ones; fewer are the first finished ones.
     more = replicate(checkpoint=path, examples=replicates.draw_examples(KEY, 7, N, 20))
     np.testing.assert_array_equal(more.loss[:5], whole.loss)
     assert path.read_bytes() != before
@@ -93,7 +93,9 @@ def test_goes_on_bit_by_bit(whole, tmp_path, monkeypatch):
 )
 def test_another_run_is_refused(changed, name, saved):
     before = saved.read_bytes()
-    with pytest.raises(ValueError, match=rf"is of replicates with other .*{name}"):
+    with pytest.raises(
+        ValueError, match=rf"belongs to replicates that differ in .*{name}"
+    ):
         replicate(checkpoint=saved, **changed)
     assert saved.read_bytes() == before
 
@@ -161,7 +163,7 @@ def test_nan_comes_back_as_nan(tmp_path):
 
 
 def test_after_kill_9(whole, tmp_path):
-    """A process killed after its first chunks, at whatever it is doing."""
+    """Kill the process after its first batches, and resume."""
     path = tmp_path / "run.json"
     code = f"""
         import time

@@ -1,4 +1,4 @@
-"""Replicates: many runs in one program are what each would be alone."""
+"""run: each replicate equals its own run of fit."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jaxembed.replicates import _program
 from tests.train.conftest import V, bits
 
 KEY, K, N_TRAIN, POOL = jax.random.key(5), 5, 20, 50
-# So many that their positions share words, and more than one batch of them.
+# Enough for positions to share words, and for more than one batch.
 HELD_OUT = 1_100
 SETTINGS = {"tx": optim.rmsprop(0.01), "epochs": 3, "batch_size": 8}
 
@@ -22,7 +22,7 @@ def rows():
 
 @pytest.fixture
 def replicate(model, examples, rows):
-    """``replicates.run`` of the small problem; every argument can be another."""
+    """Return ``replicates.run`` of the small problem; any argument can be changed."""
     settings = SETTINGS | {"examples": rows, "key": KEY, "validation": held_out()}
     settings["progress"] = False
 
@@ -76,7 +76,7 @@ ARMS = {
 @pytest.mark.parametrize("name", ARMS)
 def test_each_equals_its_solo_run(name, replicate, examples, rows):
     model, changed = ARMS[name]
-    # Three at once, so that the last chunk is filled up.
+    # Three at a time, so that the last batch of replicates is padded.
     many = replicate(model, n_parallel=3, **changed)
     assert many.loss.shape == many.val_accuracy.shape == (K, 3)
     assert many.n_parallel == 3
@@ -84,7 +84,7 @@ def test_each_equals_its_solo_run(name, replicate, examples, rows):
         alone = run_alone(model, examples, rows, k, **changed)
         for metric, values in alone.metrics().items():
             np.testing.assert_allclose(getattr(many, metric)[k], values, atol=1e-6)
-    # They are other runs, not one run many times.
+    # The replicates differ.
     assert len({tuple(losses) for losses in many.loss}) == K
 
 
@@ -92,7 +92,7 @@ def test_the_size_of_a_chunk_changes_no_number(replicate, rows):
     chunks = {size: replicate(n_parallel=size) for size in (2, K)}
     for name, values in chunks[2].metrics().items():
         np.testing.assert_allclose(getattr(chunks[K], name), values, atol=1e-6)
-    # Nor do the other replicates.
+    # The number of replicates does not change them either.
     fewer = replicate(examples=rows[:2], n_parallel=2)
     np.testing.assert_array_equal(bits(fewer.loss), bits(chunks[2].loss[:2]))
 
@@ -118,7 +118,7 @@ def test_a_program_is_compiled_once(replicate, rows, monkeypatch):
 
 
 def test_what_is_shared_is_not_copied():
-    """The memory of more replicates does not grow by the data or the frozen table."""
+    """Check that a replicate needs no copy of the data and the frozen table."""
     n_texts, n_rows, dim = 4000, 3000, 50
     rng = np.random.default_rng(0)
     ids = jnp.asarray(rng.integers(0, n_rows, (n_texts, 6)).astype(np.int32))
@@ -144,7 +144,7 @@ def test_a_replicate_that_diverges_is_nan_and_alone(replicate, examples, rows):
     texts[rows[1, 0]] = V - 1
     is_hit = (rows == rows[1, 0]).any(1)
     assert is_hit.any() and not is_hit.all()
-    # A row that is not trained is no weight that counts, but for those that read it.
+    # NaN in an untrained row reaches only the replicates that read the row.
     found, expected = (
         replicate(
             data=(texts, examples[1]),

@@ -1,4 +1,4 @@
-"""Examples held out: the fast form gives what the model gives, or is not taken."""
+"""Validation: the form by position equals the model, or is not used."""
 
 import functools
 
@@ -22,7 +22,7 @@ TABLE = np.random.default_rng(2).normal(size=(V, V)).astype(np.float32)
 
 
 class Twice(nn.Embed):
-    """An Embed that is another function."""
+    """Embed that doubles its rows."""
 
     def __call__(self, ids):
         return 2 * super().__call__(ids)

@@ -1,4 +1,4 @@
-"""A small problem that can be learned: the sign of a text is that of its words."""
+"""Fixtures: a small learnable problem, whose labels count the words below V / 2."""
 
 import jax
 import numpy as np
@@ -24,7 +24,7 @@ def model():
 
 @pytest.fixture
 def fit(model, examples):
-    """``train.fit`` of the small problem; every argument can be another."""
+    """Return ``train.fit`` of the small problem; every argument can be changed."""
     settings = {
         "tx": optim.rmsprop(0.01),
         "epochs": 3,
@@ -41,7 +41,7 @@ def fit(model, examples):
 
 @pytest.fixture
 def fit_form(fit, monkeypatch):
-    """``fit`` with the tables of ``table_tx`` dense or sparse, whatever the shapes."""
+    """Return ``fit`` with all tables of ``table_tx`` dense, or all row-sparse."""
 
     def call(form, *arguments, **changed):
         def choose(tables, ids, params):
@@ -62,7 +62,7 @@ def bits(array):
 
 
 def start_of(model, examples):
-    """Weights whose table has numbers that a sum would change."""
+    """Return weights whose table has numbers that adding 0 would change."""
     params = model.init(jax.random.key(1), examples[0])["params"]
     table = params["embed"]["embedding"]
     params["embed"]["embedding"] = table.at[3].set(-0.0).at[4].set(1e-40)

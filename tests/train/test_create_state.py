@@ -1,4 +1,4 @@
-"""create_state under transformations, and states that are continued."""
+"""create_state: the same state under transformations; fit continues a state."""
 
 import chex
 import jax
@@ -79,7 +79,7 @@ def test_a_table_is_made_sharded(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_state_is_continued(fit, examples, kind):
-    """Two epochs and then two more are four epochs, bit by bit."""
+    """Train n epochs and then 4 - n more: the bits of four epochs."""
     embed, settings = KINDS[kind]
     model = nn.TextClassifier(nn.Embed(V, 4, **embed), nn.DenseHead((5,)))
     settings = {**settings, "model": model, "batch_size": 1, "validation": examples}
@@ -119,7 +119,9 @@ def test_a_restored_state_is_continued(fit, tmp_path, kind):
 
 def test_other_steps_for_each_epoch_are_refused(fit):
     state, _ = fit(epochs=1)  # 9 steps
-    with pytest.raises(ValueError, match="after 9 steps, and an epoch has 18: give"):
+    with pytest.raises(
+        ValueError, match="an epoch of 18 steps, got .* after 9 steps: give"
+    ):
         fit(state=state, batch_size=4)
 
 
@@ -134,15 +136,15 @@ def test_the_best_state_from_before_the_unfreezing_is_continued(fit, examples):
 
 
 def test_an_optimizer_of_all_parameters_in_one_array_is_refused(fit):
-    with pytest.raises(ValueError, match="unfreeze_after needs an optimizer with st"):
+    with pytest.raises(ValueError, match="unfreeze_after needs a tx that keeps a sep"):
         fit(tx=optax.flatten(optax.adam(0.01)), epochs=2, unfreeze_after=1)
 
 
 def test_a_state_of_another_run_is_refused(fit):
     state, _ = fit(epochs=1)
-    with pytest.raises(ValueError, match="state is of another model.*nu.*missing"):
+    with pytest.raises(ValueError, match="state belongs to another model.*nu.*absent"):
         fit(tx=optax.sgd(0.1), state=state)
-    with pytest.raises(ValueError, match="give either params or state"):
+    with pytest.raises(ValueError, match="give either params or state, got both"):
         fit(state=state, params={})
 
 

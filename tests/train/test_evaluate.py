@@ -1,4 +1,4 @@
-"""evaluate and predict: any number of examples, one program."""
+"""evaluate and predict: one program for any number of examples."""
 
 import importlib
 
@@ -86,7 +86,7 @@ def test_bad_input_is_refused(model, variables, examples, call):
     ids, labels = examples
     rest = (labels,) if call is train.evaluate else ()
     empty = (labels[:0],) if rest else ()
-    with pytest.raises(ValueError, match="there is no text"):
+    with pytest.raises(ValueError, match="ids must have at least one text"):
         call(model, variables, ids[:0], *empty)
     with pytest.raises(ValueError, match=r"ids\[0, 0\] is -1"):
         call(model, variables, np.full_like(ids, -1), *rest)

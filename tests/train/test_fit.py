@@ -1,4 +1,4 @@
-"""fit: learns, compiles once, freezes, stops, and refuses bad input."""
+"""fit: learns, compiles once, freezes, and stops early or at NaN."""
 
 import io
 import re
@@ -65,7 +65,7 @@ def test_the_params_that_are_given_are_copied(fit, model, examples):
 
 
 def count_traces(model, call):
-    """How often the body of a model is traced while ``call`` runs."""
+    """Count how often the body of a model is traced while ``call`` runs."""
     n_traces = 0
 
     def record(run, args, kwargs, context):
@@ -79,12 +79,12 @@ def count_traces(model, call):
 
 
 def test_epochs_and_partial_batches_trace_nothing_again(fit, model, examples):
-    fit(validation=examples)  # the evaluation is compiled once for a model
-    tx, another = optim.rmsprop(0.02), optim.rmsprop(0.02)  # nothing is cached for them
+    fit(validation=examples)  # evaluation is compiled once for a model
+    tx, another = optim.rmsprop(0.02), optim.rmsprop(0.02)  # not in JAX's cache yet
     short = count_traces(model, lambda: fit(tx=tx, epochs=1, validation=examples))
     many = count_traces(model, lambda: fit(tx=another, epochs=6, validation=examples))
     assert many == short
-    # The same shapes, another key: only the checks trace, on shapes.
+    # With the same shapes and another key, only the checks of shapes trace.
     again = count_traces(model, lambda: fit(tx=tx, key=jax.random.key(3)))
     assert again < short
 
@@ -100,7 +100,7 @@ def test_a_frozen_table_stays_bit_equal_and_has_no_moments(fit, examples, tx):
     assert (V, 4) not in shapes
     kernels = (s["head"]["logits"]["kernel"] for s in (state.params, params))
     assert not np.array_equal(*kernels)
-    # Unfrozen, the same call moves it: the test can fail.
+    # The same call moves a table that is not frozen, so that the test can fail.
     free = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead())
     moved = fit(free, params=params, tx=tx, epochs=20)[0].params["embed"]["embedding"]
     assert not np.array_equal(moved, params["embed"]["embedding"])
@@ -119,7 +119,7 @@ def test_more_classes(fit, examples):
 
 def test_the_best_epoch_is_kept(fit, model, examples):
     ids, labels = examples
-    held_out = (ids[:20], 1 - labels[:20])  # wrong labels: it gets worse and worse
+    held_out = (ids[:20], 1 - labels[:20])  # wrong labels, so the loss rises
     run = {"epochs": 8, "validation": held_out}
     best, history = fit(stopping=train.Stopping(keep_best=True), **run)
     assert history.best_epoch() < 7 and len(history) == 8
@@ -152,7 +152,7 @@ def test_on_epoch_sees_each_epoch(fit):
     ("last_good", "message"),
     [
         (13, "the loss is nan in epoch 2, and the weights are not finite after step 5"),
-        # The last update of an epoch is in no loss of it.
+        # No loss of an epoch depends on its last update.
         (
             8,
             r"the loss is 0\.\d+ in epoch 1, and the weights are not finite after step",
@@ -169,7 +169,7 @@ def test_numbers_that_are_none_stop_with_epoch_and_step(
         fit(tx=optax.sgd(rate), checkpoint=tmp_path / "run")
     if last_good == 13:
         _, extra = train.restore(tmp_path / "run")
-        assert len(extra["history"]["loss"]) == 1  # of the good epoch
+        assert len(extra["history"]["loss"]) == 1  # the finite epoch is saved
     else:
         assert not (tmp_path / "run").exists()
 
@@ -177,12 +177,12 @@ def test_numbers_that_are_none_stop_with_epoch_and_step(
 def test_weights_that_start_as_nan_stop_at_once(fit, model, examples):
     params = model.init(jax.random.key(5), examples[0])["params"]
     params["embed"]["embedding"] = params["embed"]["embedding"].at[:].set(jnp.nan)
-    with pytest.raises(FloatingPointError, match="in epoch 1, .* after step 0 of it"):
+    with pytest.raises(FloatingPointError, match="in epoch 1, .* after step 0 of this"):
         fit(params=params)
 
 
 class WithPositions(flax.linen.Module):
-    """Words and their places: the second table says nothing about the ids."""
+    """Words and positions: the table of positions does not limit the ids."""
 
     @flax.linen.compact
     def __call__(self, ids, train=False):
@@ -193,7 +193,7 @@ class WithPositions(flax.linen.Module):
 
 def test_a_table_of_positions_is_trained_too(fit, examples):
     assert examples[0].max() > L
-    with jax.numpy_rank_promotion("allow"):  # flax adds its bias that way
+    with jax.numpy_rank_promotion("allow"):  # for the bias of flax.linen.Dense
         state, history = fit(WithPositions(), epochs=30)
     assert history.accuracy[-1] > 0.9
     assert set(state.params) == {"words", "places", "Dense_0"}

@@ -1,11 +1,12 @@
-"""fit refuses bad input, and says what and where it is."""
+"""fit: bad input raises an error that names value, place and remedy."""
 
 import flax.linen
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxembed import nn, train
+from jaxembed import nn, text, train
 from tests.train.conftest import L, V
 
 
@@ -26,6 +27,12 @@ class WithoutLogits(flax.linen.Module):
     @flax.linen.compact
     def __call__(self, ids, train=False):
         return nn.Embed(V, 2)(ids)
+
+
+class OneColumn(flax.linen.Module):
+    @flax.linen.compact
+    def __call__(self, ids, train=False):
+        return nn.Embed(V, 1)(ids).sum(1)  # logits [B, 1]
 
 
 IDS, LABELS = np.ones((20, L), np.int32), np.zeros(20, np.int32)
@@ -70,7 +77,7 @@ BAD[3, 2] = V
         (
             {"examples": [0, 70]},
             ValueError,
-            r"examples\[1\] is 70, and the data",
+            r"examples\[1\] is 70, and the data have the examples 0 to 69",
         ),
         ({"examples": [0.0, 1.0]}, TypeError, "examples must be integers with one"),
         (
@@ -78,26 +85,36 @@ BAD[3, 2] = V
             TypeError,
             "WithoutTrain must take the arg",
         ),
-        ({"model": WithBatchNorm()}, ValueError, "BatchNorm is not supported"),
+        ({"model": WithBatchNorm()}, ValueError, "such as BatchNorm are not supported"),
         (
             {"model": WithoutLogits()},
             ValueError,
             r"\[B, C\], got \[1, 6, 2",
         ),
         (
+            {"model": OneColumn()},
+            ValueError,
+            r"C > 1, got \[B, 1\]: squeeze the last axis, logits\[:, 0\], or",
+        ),
+        (
             {"params": {"embed": {"embedding": np.zeros((V, 3))}}},
             ValueError,
-            r"embed.embedding must have the shape \(30, 4\), .* got \(30, 3\)",
+            r"embed.embedding must have the shape \(30, 4\) .* got \(30, 3\)",
+        ),
+        (
+            {"params": {"embedding": np.zeros((V, 4))}},
+            ValueError,
+            "embedding must be a parameter of the model, which has embed.embedding",
         ),
         (
             {"stopping": train.Stopping(patience=1)},
             ValueError,
-            r"stopping watches val_loss: give validation=\(ids, labels\)",
+            r"stopping needs val_loss: give validation=\(ids, labels\)",
         ),
         (
             {"stopping": train.Stopping("f1")},
             ValueError,
-            "monitor must be one of .*, not 'f1'",
+            "monitor must be one of .*, got 'f1'",
         ),
     ],
     ids=lambda value: None if isinstance(value, type) else str(value)[:40],
@@ -108,7 +125,7 @@ def test_bad_input_is_refused(fit, changed, error, message):
 
 
 class Odd:
-    """Not data at all."""
+    """An object that is not a pair."""
 
 
 @pytest.mark.parametrize(
@@ -118,11 +135,14 @@ class Odd:
         ((IDS,), "a tuple of 1"),
         (IDS, "a ndarray of 20"),
         ({"ids": IDS, "labels": LABELS}, "a dict of 2"),
-        (iter([(IDS, LABELS)]), "a list_iterator"),
+        (iter([(IDS, LABELS)]), "a list_iterator. Read an iterator into arrays first"),
+        ((pair for pair in [(IDS, LABELS)]), "a generator. Read an iterator into"),
+        ((iter(IDS), LABELS), "a tuple of 2. Read an iterator into arrays first"),
+        ((IDS, iter(LABELS)), "a tuple of 2. Read an iterator into arrays first"),
         (Odd(), "a Odd"),
         ([1, 2], "a list of 2"),
     ],
-    ids=range(7),
+    ids=range(10),
 )
 @pytest.mark.parametrize("name", ["data", "validation"])
 def test_data_of_another_form(fit, name, data, got):
@@ -131,24 +151,55 @@ def test_data_of_another_form(fit, name, data, got):
         fit(**{name: data})
 
 
+NUMBER = r"number them 0, 1, \.\.\. by numpy.unique\(labels, return_inverse=True\)"
+
+
 @pytest.mark.parametrize(
-    ("labels", "remedy"),
-    [(LABELS + 2, "give the head classes=3"), (np.array(["a"] * 20), "number the")],
-    ids=["numbers", "strings"],
+    ("labels", "message"),
+    [
+        (LABELS + 2, r"labels\[0\] is 2, .* 0 to 1: give the head classes=3"),
+        (np.arange(20) % 5, r"labels\[2\] is 2, .* give the head classes=5"),
+        (np.arange(20) % 5 * 1.0, r"labels\[2\] is 2.0, .* give the head classes=5"),
+        (np.array(["a"] * 20), rf"labels\[0\] is 'a', .* 0 to 1: {NUMBER}"),
+        (np.array(["a"] * 20, object), rf"labels\[0\] is 'a', .* {NUMBER}"),
+        (LABELS - 1, rf"labels\[0\] is -1, .* {NUMBER}"),
+        (LABELS + np.inf, rf"labels\[0\] is inf, .* {NUMBER}"),
+    ],
+    ids=["2", "0 to 4", "floats", "strings", "objects", "negative", "infinite"],
 )
-def test_labels_out_of_range_have_a_remedy(fit, labels, remedy):
-    with pytest.raises(ValueError, match=remedy):
+def test_labels_out_of_range_have_a_remedy(fit, labels, message):
+    with pytest.raises(ValueError, match=message):
         fit(data=(IDS, labels))
 
 
-def test_sequences_that_are_not_padded(fit):
-    with pytest.raises(ValueError, match="several lengths: pad .*pad_sequences"):
-        fit(data=([[1, 2], [3]], [0, 1]))
+def test_one_column_of_logits_is_refused_in_evaluation_too():
+    model = OneColumn()
+    variables = model.init(jax.random.key(0), IDS)
+    with pytest.raises(ValueError, match=r"got \[B, 1\]: squeeze the last axis"):
+        train.evaluate(model, variables, IDS, LABELS)
+    assert train.predict(model, variables, IDS).shape == (20, 1)
 
 
-@pytest.mark.parametrize("tx", ["rmsprop", None])
-def test_no_optimizer(fit, tx):
-    with pytest.raises(TypeError, match="tx must be an Optax optimizer, such as"):
+@pytest.mark.parametrize("form", ["encoded", "lists"])
+def test_sequences_that_are_not_padded(fit, model, form):
+    texts = ["one two", "three"]
+    ids = text.Tokenizer().fit(texts).encode(texts)
+    ids = ids if form == "encoded" else ids.tolist()
+    message = r"different lengths: pad them with text.pad_sequences\(ids, length\)"
+    with pytest.raises(ValueError, match=message):
+        fit(data=(ids, [0, 1]))
+    with pytest.raises(ValueError, match=f"validation ids .*{message}"):
+        fit(validation=(ids, [0, 1]))
+    with pytest.raises(ValueError, match=message):
+        train.predict(model, model.init(jax.random.key(0), IDS), ids)
+
+
+@pytest.mark.parametrize(
+    ("tx", "got"), [("rmsprop", "got 'rmsprop'"), (None, "got None")]
+)
+def test_no_optimizer(fit, tx, got):
+    message = f"tx must be an Optax optimizer, such as .*, {got}"
+    with pytest.raises(TypeError, match=message):
         fit(tx=tx)
 
 

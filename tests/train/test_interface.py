@@ -1,4 +1,4 @@
-"""Ids are checked against the tables that read them, whatever the model does."""
+"""Interface: ids are checked against the tables that read them, in any model."""
 
 import warnings
 
@@ -15,7 +15,7 @@ N, L, V = 16, 5, 10
 IDS = np.random.default_rng(0).integers(0, V, (N, L)).astype(np.int32)
 LABELS = np.arange(N) % 2
 BAD = IDS.copy()
-BAD[7, 2] = 13  # no row of the table
+BAD[7, 2] = 13  # out of range
 
 
 def make(body):
@@ -38,13 +38,13 @@ class Block(flax.linen.Module):
 
 
 def by_place(ids):
-    """Two tables: one for the first two places, one for all others."""
+    """Read the first two columns from one table, and the rest from another."""
     users, items = embed(2000, "users"), embed(V, "items")
     return users(ids[:, :2]).mean(1) + items(ids[:, 2:]).mean(1)
 
 
 CHECKED = {
-    "as they are": lambda ids: embed()(ids).mean(1),
+    "unchanged": lambda ids: embed()(ids).mean(1),
     "by keyword": lambda ids: embed()(ids=ids).mean(1),
     "flax's": lambda ids: flax.linen.Embed(V, 4)(ids).mean(1),
     "flax's by keyword": lambda ids: flax.linen.Embed(V, 4)(inputs=ids).mean(1),
@@ -186,7 +186,7 @@ def test_ids_that_cannot_be_checked_are_said_once(name):
 
 
 def test_a_negative_id_is_named():
-    model = make(CHECKED["as they are"])
+    model = make(CHECKED["unchanged"])
     with pytest.raises(ValueError, match=r"ids\[7, 2\] is -1: an id is the number of"):
         settings = {"tx": optim.rmsprop(), "epochs": 1, "batch_size": 4}
         ids = np.where(BAD == 13, -1, BAD)
@@ -217,7 +217,7 @@ def test_a_table_of_positions_reads_no_ids():
 
 
 def test_probing_needs_no_weights():
-    """A table of 16 GB is inspected by its shape."""
+    """Inspect a table of 16 GB by its shape."""
     model = make(lambda ids: embed(10**9)(ids[:, ::-1]).mean(1))
     variables = jax.eval_shape(model.init, jax.random.key(0), IDS)
     assert inspect_model(model, variables, IDS).limits.tolist() == [10**9] * L

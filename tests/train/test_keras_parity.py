@@ -1,4 +1,4 @@
-"""The same weights and batches in Keras 3 on JAX: the same losses and weights."""
+"""Keras parity: equal weights and batches give the losses of Keras 3 on JAX."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from flax.traverse_util import flatten_dict
 from jaxembed import nn, optim, train
 
 V, D, L, B, STEPS = 10_000, 8, 20, 32, 50
-HIDDEN = {"learned": (), "frozen": (32,)}  # the notebook's two halves
+HIDDEN = {"learned": (), "frozen": (32,)}  # the two halves of the notebook
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def batches():
 
 
 def weights_of(model):
-    """The weights of each layer, those of the table first."""
+    """Return the weights of each layer in order, the table first."""
     return [
         np.asarray(variable.value)
         for layer in model.layers
@@ -37,8 +37,8 @@ def half(request):
 
 @pytest.fixture(scope="module")
 def keras_run(batches, half):
-    """Start weights, the loss of each step, and the weights after them."""
-    with jax.numpy_rank_promotion("allow"):  # Keras adds biases that way
+    """Return initial weights, the loss of each step, and final weights."""
+    with jax.numpy_rank_promotion("allow"):  # for the biases of Keras
         return run_keras(batches, half)
 
 
@@ -55,7 +55,7 @@ def run_keras(batches, half):
     )
     model.compile(optimizer="rmsprop", loss="binary_crossentropy")
     model.build((None, L))
-    if half == "frozen":  # as pre-trained vectors are
+    if half == "frozen":  # of the size of pre-trained vectors
         table = np.random.default_rng(1).normal(0, 0.4, (V, D)).astype(np.float32)
         model.layers[0].set_weights([table])
     start = weights_of(model)
@@ -106,7 +106,7 @@ def test_fifty_steps(batches, keras_run, model):
     params = state.replace(frozen=frozen).variables["params"]
     assert max(differences(params, end)) <= 1e-7
     moved = max(differences(to_params(start), end))
-    assert moved > 1e-2  # not equal because nothing happened
+    assert moved > 1e-2  # so that the test can fail
 
 
 def test_an_epoch(batches, keras_run, model):

@@ -1,4 +1,4 @@
-"""A run that was interrupted ends with the bits of one that was not."""
+"""Resume: an interrupted run ends with the same bits as an uninterrupted one."""
 
 import signal
 import subprocess
@@ -47,14 +47,14 @@ def test_bit_by_bit(fit, examples, tmp_path, keep_best, dropout):
     assert seen == [4, 5]
     chex.assert_trees_all_equal(resumed, whole)
     assert again.metrics() == history.metrics()
-    # A run that is over is not run again, and can be made longer.
+    # A finished run does not train again, and can be continued for more epochs.
     assert fit(**settings, checkpoint=path)[1].metrics() == history.metrics()
     longer = settings | {"epochs": 6}
     chex.assert_trees_all_equal(fit(**longer, checkpoint=path)[0], fit(**longer)[0])
 
 
 def test_after_kill_9(tmp_path):
-    """A process killed again and again, at whatever it is doing."""
+    """Kill the process twice at an arbitrary point, and resume."""
     code = """
         import hashlib, sys
         import jax, numpy as np
@@ -82,7 +82,7 @@ def test_after_kill_9(tmp_path):
         process.stdout.close()
     last = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = last.stdout.split()
-    assert int(lines[0]) >= epochs[-1] > epochs[1] > 1  # it went on, and not from 1
+    assert int(lines[0]) >= epochs[-1] > epochs[1] > 1  # resumed after epoch 1
     assert lines[-1] == whole.stdout.split()[-1]
 
 
@@ -100,7 +100,7 @@ DROPOUT = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead(dropout=0.5))
         ({"stopping": train.Stopping(patience=3, monitor="loss")}, "monitor, patience"),
         (
             {"stopping": train.Stopping(monitor="loss", keep_best=True)},
-            "monitor, keep_",
+            "monitor, keep_best",
         ),
         ({"tx": optim.rmsprop(0.5)}, "program"),
         ({"model": DROPOUT}, "program"),
@@ -112,13 +112,13 @@ def test_another_run_is_refused(fit, model, examples, tmp_path, changed, what):
     if "params" in changed:
         params = model.init(jax.random.key(8), examples[0])["params"]
         changed = {"params": params}
-    with pytest.raises(ValueError, match=f"is of a run with other {what}"):
+    with pytest.raises(ValueError, match=f"belongs to a run that differs in {what}"):
         fit(epochs=1, checkpoint=tmp_path / "run", **changed)
 
 
 def test_another_initial_optimizer_state_is_another_run(fit, tmp_path):
     fit(tx=optax.adagrad(0.1, 0.1), epochs=1, checkpoint=tmp_path / "run")
-    with pytest.raises(ValueError, match="with other initial optimizer state:"):
+    with pytest.raises(ValueError, match="differs in initial optimizer state:"):
         fit(tx=optax.adagrad(0.1, 5.0), epochs=2, checkpoint=tmp_path / "run")
 
 
@@ -141,7 +141,7 @@ def test_a_run_that_was_killed_in_its_first_save_starts_anew(fit, tmp_path):
 
 def test_fewer_epochs_than_were_saved_are_refused(fit, tmp_path):
     fit(epochs=3, checkpoint=tmp_path / "run")
-    with pytest.raises(ValueError, match="has 3 epochs already, more than 1: give"):
+    with pytest.raises(ValueError, match="must be at least 3, .*, got 1: give another"):
         fit(epochs=1, checkpoint=tmp_path / "run")
 
 

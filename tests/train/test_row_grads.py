@@ -1,4 +1,4 @@
-"""Row gradients: every form of model has the dense gradient, or is refused."""
+"""Row gradients: equal to the dense gradient in many forms of model."""
 
 import functools
 
@@ -19,7 +19,7 @@ LISTED = {"row_grads": 0, "row_ids": 0}
 
 
 def make(body):
-    """A model whose ``body(ids)`` returns vectors."""
+    """Return a classifier of the vectors that ``body(ids)`` returns."""
 
     class Model(flax.linen.Module):
         @flax.linen.compact
@@ -34,7 +34,7 @@ def embed(name="e", **settings):
 
 
 class Cell(flax.linen.Module):
-    """Adds the rows of one word for each text."""
+    """Step of a scan that adds the row of one word of each text."""
 
     @flax.linen.compact
     def __call__(self, total, ids):
@@ -71,7 +71,7 @@ class Doubled(nn.Embed):
 
 
 class Weighted(flax.linen.Module):
-    """A bag whose weights are learned beside its rows."""
+    """Bag with learned weights of the words."""
 
     @flax.linen.compact
     def __call__(self, ids):
@@ -128,7 +128,7 @@ def test_the_rows_have_the_dense_gradient(fit_form, name):
 
 @pytest.mark.filterwarnings("ignore:ids were not checked")
 def test_two_axes_may_be_another_than_the_first(fit_form):
-    """Both collections along axis 1, as the rows of each step are."""
+    """Stack both collections along axis 1 of the scan."""
     model = make(lambda ids: scan(ids, row_grads=1, row_ids=1))
     losses = [
         fit_form(form, model=model, table_tx=TX)[1].loss for form in ("sparse", "dense")
@@ -137,7 +137,7 @@ def test_two_axes_may_be_another_than_the_first(fit_form):
 
 
 def test_all_collections_mutable_is_no_step(examples):
-    """As in ``model.apply(..., mutable=True)``: gradients are as ever."""
+    """Take the usual gradients under ``model.apply(..., mutable=True)``."""
     model, ids = make(twice), jnp.asarray(examples[0][:8])
     params = model.init(jax.random.key(0), ids)["params"]
 
@@ -184,7 +184,7 @@ def test_an_id_past_32_bits_is_not_another_row(fit_form):
         far = np.full((ids.shape[0], 1), 2**32 + 1)
         return e(ids).mean(1) + e(far).mean(1)
 
-    with pytest.raises(FloatingPointError):  # a row of NaN, as in the dense form
+    with pytest.raises(FloatingPointError):  # reads a row of NaN, as the dense form
         fit_form("sparse", model=make(body), table_tx=TX)
 
 
@@ -224,7 +224,7 @@ def test_constants_of_a_schedule_make_another_run(fit_form, tmp_path):
 
     fit = functools.partial(fit_form, "sparse", checkpoint=tmp_path / "run")
     fit(table_tx=tx(0.1), epochs=1)
-    with pytest.raises(ValueError, match="with other program"):
+    with pytest.raises(ValueError, match="differs in program"):
         fit(table_tx=tx(0.2), epochs=2)
     _, history = fit(table_tx=tx(0.1), epochs=2)
     assert len(history) == 2

@@ -1,4 +1,4 @@
-"""Models whose row gradients would be lost are refused, with the remedy."""
+"""Row gradients: models that would lose them raise an error with the remedy."""
 
 import flax.linen
 import jax

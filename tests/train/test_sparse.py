@@ -1,4 +1,4 @@
-"""Training with row-sparse tables: the numbers of the dense form, at another cost."""
+"""Row-sparse training: equal to the dense form, with memory for the batch only."""
 
 import chex
 import flax.linen
@@ -29,7 +29,7 @@ HEADS = {
 
 
 class Twice(flax.linen.Module):
-    """Reads one table twice, by other ids, and another table by places."""
+    """Model that reads one table twice, by different ids, and one by position."""
 
     embed: flax.linen.Module
     places: flax.linen.Module
@@ -69,7 +69,7 @@ def test_padding_masks_and_clipping(fit_form, examples, head):
     embed = nn.Embed(V, 4, padding_idx=7)
     model = nn.TextClassifier(embed, **HEADS[head])
     trainable = np.arange(V) % 3 > 0
-    start = start_of(model, examples)  # rows 3 and 4 have numbers a sum would change
+    start = start_of(model, examples)  # rows 3 and 4 change if 0 is added
     trainable[4] = False
     state, _ = assert_forms_agree(
         fit_form,
@@ -87,7 +87,7 @@ def test_padding_masks_and_clipping(fit_form, examples, head):
 
 
 def test_the_norm_is_that_of_all_gradients(fit_form, model, examples):
-    """SGD at rate 1 of one clipped step moves everything by the norm together."""
+    """Move all parameters by the clipped norm, in one step of SGD at rate 1."""
     batch = tuple(array[:8] for array in examples)
     for form in ("dense", "sparse"):
         start = model.init(jax.random.key(3), batch[0])
@@ -165,7 +165,7 @@ def test_memory_does_not_grow_with_the_vocabulary(head):
     dim = 16
     found = {n: compile_epoch(n, dim, head, "sparse") for n in (4_000, 60_000)}
     temporary = {n: memory.temp_size_in_bytes for n, memory in found.items()}
-    # One number for each row, once an epoch, where the weights are looked at.
+    # One number for each row, once an epoch, for the check that weights are finite.
     assert temporary[60_000] - temporary[4_000] <= 56_000 * 4
     assert temporary[4_000] < 60_000 * dim
     assert found[60_000].alias_size_in_bytes >= 2 * 4 * 60_000 * dim  # in place
@@ -181,21 +181,21 @@ def test_equal_shapes_are_compiled_once(fit_form, model):
         mask = np.arange(V) % (seed + 1) > 0
         changed = {"trainable_rows": mask, "key": jax.random.key(seed)}
         fit_form("sparse", model=model, **settings, **changed)
-    # One more for the mask, which the first run had not; other masks are data.
+    # The first mask adds a program; a new mask does not.
     assert _run._epoch._cache_size() <= before + 1
-    assert N % 8  # the last batch is padded, and still there is one program
+    assert N % 8  # the last batch is padded
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])
 def test_shapes_decide_the_form(fit, batch_size):
-    """Row by row where the table has more than three rows for each id."""
+    """Train row by row if the table has more than three rows for each id."""
     state, _ = fit(table_tx=OPTIMIZERS["rmsprop"], batch_size=batch_size, epochs=1)
     assert bool(state.tables) == (3 * batch_size * L < V) == (batch_size == 1)
 
 
 @pytest.mark.parametrize(("saved", "other"), [("dense", "sparse"), ("sparse", "dense")])
 def test_a_checkpoint_keeps_its_form(fit_form, tmp_path, saved, other):
-    """Also where the shapes would now decide otherwise, as on another device."""
+    """Keep the form of the checkpoint where the shapes would decide otherwise."""
     settings = {"table_tx": OPTIMIZERS["rmsprop"], "tx": optim.rmsprop(0.01)}
     path = tmp_path / "run"
     first, _ = fit_form(saved, epochs=1, checkpoint=path, **settings)
@@ -221,7 +221,7 @@ def test_a_checkpoint_keeps_its_form(fit_form, tmp_path, saved, other):
         (
             {"model": nn.TextClassifier(nn.Embed(V, 4, frozen=True), **HEADS["mean"])},
             ValueError,
-            "no table to train",
+            "table_tx needs a trainable table",
         ),
     ],
     ids=range(6),

@@ -1,4 +1,4 @@
-"""step, losses, epoch: against their definitions."""
+"""step, losses and run_epoch: compared with their definitions."""
 
 import chex
 import jax
@@ -45,7 +45,7 @@ def test_a_nan_is_never_correct():
 
 def test_large_logits_keep_their_gradient():
     slope = jax.grad(lambda z: train.example_losses(z, jnp.array([1])).sum())
-    assert slope(jnp.array([-30.0])).tolist() == [-1.0]  # Keras's clipped form has 0
+    assert slope(jnp.array([-30.0])).tolist() == [-1.0]  # 0 in Keras, which clips
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,11 @@ def test_large_logits_keep_their_gradient():
 def test_axes_that_do_not_fit_are_refused(logits, labels):
     with pytest.raises(ValueError, match=r"axes \[B\] or \[B, C\] and labels \[B\]"):
         train.example_losses(jnp.zeros(logits), jnp.zeros(labels, jnp.int32))
+
+
+def test_one_column_of_logits_is_refused():
+    with pytest.raises(ValueError, match=r"C > 1, got \[3, 1\]: squeeze the last axis"):
+        train.example_losses(jnp.zeros((3, 1)), jnp.zeros(3, jnp.int32))
 
 
 @pytest.mark.parametrize("n", [1, 7, 8, 9, 16])
@@ -100,7 +105,7 @@ def test_a_step_is_the_gradient_of_the_mean_loss(model, examples):
 
 
 def test_an_epoch_is_its_steps(model, examples):
-    """The scan against a loop over the same batches, a partial one at the end."""
+    """Compare the scan with a loop over the same batches, the last one partial."""
     ids, labels = (jnp.asarray(array) for array in examples)
     plan, _ = train.make_plan(model, optim.rmsprop(0.01), ids)
     state = train.create_state(plan, ids, key=KEY)

@@ -1,4 +1,4 @@
-"""Tables that are unfrozen on the way: one run, with moments that start at zero."""
+"""Unfreezing: tables are trained after some epochs, with moments from zero."""
 
 import chex
 import jax
@@ -18,7 +18,7 @@ ADAMW = optax.adamw(0.01, weight_decay=0.5)
 
 @pytest.mark.parametrize("make", [optax.adam, optim.rmsprop])
 def test_a_table_is_unfrozen_after_some_epochs(fit, model, examples, make):
-    """Against two runs: one frozen, and one that goes on from its weights."""
+    """Compare with a frozen run and an epoch that continues from its weights."""
     params, tx = start_of(model, examples), make(0.01)
     settings = {"params": params, "tx": tx, "validation": examples}
     tables = []
@@ -40,7 +40,7 @@ def test_a_table_is_unfrozen_after_some_epochs(fit, model, examples, make):
 
 
 def third_epoch(model, examples, tx, before):
-    """An epoch in which the table's moments start at zero, and counts continue."""
+    """Run an epoch in which the table's moments start at zero and counts continue."""
     params = before.variables["params"]
     old = dict(jax.tree_util.tree_leaves_with_path(before.opt_state))
     opt_state = jax.tree_util.tree_map_with_path(
@@ -64,7 +64,7 @@ def test_counts_continue_and_moments_start_at_zero(fit, model):
     assert found == [18, 18]  # Adam's own, and the schedule's
     frozen, _ = fit(tx=optax.adam(schedule), epochs=1, unfreeze_after=1)
     longer, _ = fit(tx=optax.adam(schedule), epochs=3, unfreeze_after=2)
-    # The rate is 0 from step 18 on, also for what is trained from there.
+    # The rate is 0 from step 18 on, also for the table that is unfrozen there.
     np.testing.assert_array_equal(table_of(longer), table_of(frozen))
 
 
@@ -76,7 +76,7 @@ def test_counts_continue_and_moments_start_at_zero(fit, model):
     ],
 )
 def test_a_schedule_in_any_form_goes_on(fit, make):
-    """A rate of 0 from step 18 on, where the table is unfrozen."""
+    """Set the rate to 0 from step 18 on, where the table is unfrozen."""
     tx = make(lambda step: jnp.where(step < 18, 0.01, 0.0))
     frozen, _ = fit(tx=tx, epochs=2, unfreeze_after=2)
     longer, _ = fit(tx=tx, epochs=4, unfreeze_after=2)
@@ -95,7 +95,7 @@ def test_a_schedule_of_the_weight_decay_goes_on(fit):
 
 @pytest.mark.parametrize("keep_best", [False, True])
 def test_an_optimizer_that_keeps_the_parameters(fit, examples, keep_best):
-    """One buffer in two places could not be donated."""
+    """Copy the parameters: one buffer at two places cannot be donated."""
     stopping = train.Stopping("loss", keep_best=keep_best)
     settings = {"tx": optax.contrib.dog(), "stopping": stopping}
     state, history = fit(**settings, epochs=3, unfreeze_after=1)
@@ -103,7 +103,7 @@ def test_an_optimizer_that_keeps_the_parameters(fit, examples, keep_best):
 
 
 def test_another_optimizer_of_the_table_is_another_run(fit, tmp_path):
-    """Although nothing of it is computed before the unfreezing."""
+    """Refuse it before the unfreezing, when the run does not use it yet."""
 
     def make(rate):
         each = {"embed": optax.adam(rate), "head": optax.adam(0.01)}
@@ -111,7 +111,7 @@ def test_another_optimizer_of_the_table_is_another_run(fit, tmp_path):
 
     settings = {"unfreeze_after": 1, "checkpoint": tmp_path / "run"}
     fit(**settings, tx=make(0.01), epochs=1)
-    with pytest.raises(ValueError, match="with other program"):
+    with pytest.raises(ValueError, match="differs in program"):
         fit(**settings, tx=make(0.5), epochs=3)
     assert len(fit(**settings, tx=make(0.01), epochs=3)[1]) == 3
 
@@ -144,7 +144,7 @@ def test_unfreezing_is_one_compilation_more(fit, model, examples):
 def test_a_run_resumes_before_at_and_after_its_unfreezing(
     fit, examples, tmp_path, stop, keep_best
 ):
-    validation = (examples[0][:20], 1 - examples[1][:20])  # grows worse and worse
+    validation = (examples[0][:20], 1 - examples[1][:20])  # the loss rises
     settings = {
         "epochs": 4,
         "unfreeze_after": 2,
@@ -160,9 +160,9 @@ def test_a_run_resumes_before_at_and_after_its_unfreezing(
     resumed, again = fit(**settings, checkpoint=path)
     chex.assert_trees_all_equal(resumed, whole)
     assert again.metrics() == history.metrics()
-    with pytest.raises(ValueError, match="with other unfreeze_after: give another"):
+    with pytest.raises(ValueError, match="differs in unfreeze_after: give another"):
         fit(**settings | {"unfreeze_after": 3}, checkpoint=path)
-    with pytest.raises(ValueError, match="with other examples"):
+    with pytest.raises(ValueError, match="differs in examples"):
         fit(**settings | {"trainable_rows": np.arange(V) != 8}, checkpoint=path)
 
 
@@ -183,7 +183,7 @@ def test_the_best_epoch_from_before_the_unfreezing_is_kept(fit, model, examples)
 
 
 def test_unfreezing_nothing_is_refused(fit, frozen_model):
-    with pytest.raises(ValueError, match="unfreeze_after is 1, and the model has no"):
+    with pytest.raises(ValueError, match="unfreeze_after=1 needs a trainable table"):
         fit(frozen_model, unfreeze_after=1)
     with pytest.raises(ValueError, match="unfreeze_after must be at least 0, got -1"):
         fit(unfreeze_after=-1)
