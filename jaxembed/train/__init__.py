@@ -1,14 +1,12 @@
 """Training: fit, evaluate and predict, checkpoints, and single steps."""
 
-from jaxembed.train._checkpoint import restore as restore
-from jaxembed.train._checkpoint import save as save
 from jaxembed.train._data import Examples as Examples
 from jaxembed.train._epoch import run_epoch as run_epoch
 from jaxembed.train._evaluate import evaluate as evaluate
-from jaxembed.train._evaluate import predict as predict
 from jaxembed.train._fit import Stopping as Stopping
 from jaxembed.train._fit import fit as fit
 from jaxembed.train._history import History as History
+from jaxembed.train._predict import predict as predict
 from jaxembed.train._setup import Plan as Plan
 from jaxembed.train._setup import make_plan as make_plan
 from jaxembed.train._state import TrainState as TrainState
@@ -16,3 +14,5 @@ from jaxembed.train._state import create_state as create_state
 from jaxembed.train._step import Batch as Batch
 from jaxembed.train._step import example_losses as example_losses
 from jaxembed.train._step import step as step
+from jaxembed.train.checkpoint._files import restore as restore
+from jaxembed.train.checkpoint._files import save as save

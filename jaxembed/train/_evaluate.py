@@ -1,4 +1,4 @@
-"""Evaluate: metrics and logits of a model for any number of texts."""
+"""Evaluation: mean loss and accuracy of any number of examples, in one program."""
 
 import contextlib
 import functools
@@ -7,18 +7,16 @@ from collections.abc import Iterator, Mapping
 import flax.errors
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxembed._checks import check_count, check_range
+from jaxembed._checks import check_count
 from jaxembed.nn._inspect import Variables
 from jaxembed.train._data import (
     Checked,
     Examples,
     check_examples,
     check_form,
-    check_ids,
 )
 from jaxembed.train._setup import Interface, inspect_model
 from jaxembed.train._state import Params
@@ -26,11 +24,6 @@ from jaxembed.train._step import Batch, Metrics, mean_metrics, measure
 
 # Examples computed at once: enough to fill a device, few enough for its memory.
 BATCH_SIZE = 1024
-# Fewer texts are padded to one of a few smaller shapes, each FACTOR times the next.
-FACTOR = 8
-# Up to FEW texts are computed one by one, in one program for any number of them. XLA on
-# a CPU runs such a small program in the calling thread, where a batch wakes another.
-FEW = 16
 
 
 @functools.partial(jax.jit, static_argnames="model")
@@ -121,6 +114,7 @@ def evaluate(
         model needs parameters of other shapes.
 
     Example:
+      >>> import jax.numpy as jnp
       >>> from jaxembed import nn
       >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.DenseHead())
       >>> ids = np.array([[1, 2, 3], [4, 5, 6]])
@@ -128,105 +122,17 @@ def evaluate(
       >>> evaluate(model, variables, ids, [0, 1])
       {'loss': 0.6931471824645996, 'accuracy': 0.5}
     """
-    params = _check_variables(variables)
+    params = check_variables(variables)
     texts, labels = check_form((ids, labels))
-    with _explain_shapes(texts):
+    with explain_shapes(texts):
         interface = inspect_model(model, variables, texts[:1])
     examples = check_examples(interface, (texts, labels))
     batches = cut_batches(examples, check_count("batch_size", batch_size))
     return evaluate_batches(model, params, batches)
 
 
-def predict(
-    model: nn.Module,
-    variables: Variables,
-    ids: ArrayLike,
-    *,
-    batch_size: int = BATCH_SIZE,
-) -> np.ndarray:
-    """Return the logits of a model for texts.
-
-    Up to 16 texts are computed one by one, more are padded to ``batch_size`` or a
-    fraction of it. A stream of requests of any sizes compiles at most a few programs.
-
-    Args:
-      model: a Linen module, called as ``model(ids)``.
-      variables: its parameters, such as ``state.variables`` of :func:`fit`.
-      ids: ``int[N, L]``; each is checked to be a row of the model's table.
-      batch_size: number of texts computed at once.
-
-    Returns:
-      A NumPy array: ``float[N]``, whose sigmoid is the probability of label 1, or
-      ``float[N, C]``, whose softmax is the probability of each class.
-
-    Raises:
-      TypeError: if ``ids`` are not integers, or ``variables`` are not a dict.
-      ValueError: if ``ids`` are empty, if an id is out of range, or if the model needs
-        parameters of other shapes, as it does for texts of another length.
-
-    Example:
-      >>> from jaxembed import nn
-      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.DenseHead())
-      >>> ids = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 0]])
-      >>> predict(model, model.init(jax.random.key(0), ids), ids, batch_size=2).shape
-      (3,)
-    """
-    params = _check_variables(variables)
-    texts = check_ids(ids)
-    size = _choose_size(len(texts), check_count("batch_size", batch_size))
-    parts: list[np.ndarray] = []
-    for start in range(0, len(texts), size):
-        part = texts[start : start + size]
-        batch = np.zeros((size, texts.shape[1]), np.int32)
-        batch[: len(part)] = part
-        batch[len(part) :] = part[-1]  # its ids are checked anyway
-        with _explain_shapes(texts):
-            if len(texts) <= FEW:
-                logits, limits = _few_logits(model, params, batch, len(part))
-            else:
-                logits, limits = _logits(model, params, batch)
-        if not parts:
-            check_range(texts, np.asarray(limits))
-        parts.append(np.asarray(logits)[: len(part)])
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-@functools.partial(jax.jit, static_argnames="model")
-def _logits(
-    model: nn.Module, params: Params, ids: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Return the logits, and the number of rows that each column may address."""
-    limits = inspect_model(model, {"params": params}, ids).limits
-    return model.apply({"params": params}, ids), jnp.asarray(limits, jnp.uint32)
-
-
-@functools.partial(jax.jit, static_argnames="model")
-def _few_logits(
-    model: nn.Module, params: Params, ids: jax.Array, n: jax.Array | int
-) -> tuple[jax.Array, jax.Array]:
-    """Return what :func:`_logits` does, with zeros after the first ``n`` texts."""
-    shapes = jax.eval_shape(lambda: _logits(model, params, ids))
-
-    def add_text(i: jax.Array, results: tuple) -> tuple:
-        logits, _ = results
-        text = jax.lax.dynamic_slice_in_dim(ids, i, 1)
-        row, limits = _logits(model, params, text)
-        return jax.lax.dynamic_update_slice_in_dim(logits, row, i, 0), limits
-
-    zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
-    return jax.lax.fori_loop(0, n, add_text, zeros)
-
-
-def _choose_size(n: int, batch_size: int) -> int:
-    """Return the number of texts to pad to: one of a few for any ``n``."""
-    size = batch_size
-    while size // FACTOR >= max(n, FEW + 1):
-        size //= FACTOR
-    return FEW if n <= FEW else size
-
-
 @contextlib.contextmanager
-def _explain_shapes(texts: np.ndarray) -> Iterator[None]:
+def explain_shapes(texts: np.ndarray) -> Iterator[None]:
     """Raise ValueError in place of Flax's error about the shape of a parameter."""
     try:
         yield
@@ -239,7 +145,7 @@ def _explain_shapes(texts: np.ndarray) -> Iterator[None]:
         ) from error
 
 
-def _check_variables(variables: Variables) -> Params:
+def check_variables(variables: Variables) -> Params:
     if not isinstance(variables, Mapping) or "params" not in variables:
         raise TypeError(
             'variables must be {"params": ...}, got '

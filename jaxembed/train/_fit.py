@@ -18,14 +18,14 @@ from jaxembed.train._data import (
     check_examples,
     check_form,
     check_selection,
-    make_masks,
 )
 from jaxembed.train._evaluate import check_validation, cut_batches
 from jaxembed.train._history import MONITORS, History
-from jaxembed.train._resume import Progress, Saver, read_identity
+from jaxembed.train._masks import make_masks
 from jaxembed.train._run import Inputs, Run, copy_state, make_run
 from jaxembed.train._setup import make_plan, warn_unchecked
 from jaxembed.train._state import Params, TrainState
+from jaxembed.train.checkpoint._resume import Progress, Saver, read_identity
 
 
 @dataclasses.dataclass(frozen=True)

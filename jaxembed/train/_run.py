@@ -15,11 +15,9 @@ from flax.traverse_util import flatten_dict
 from jax.stages import Traced
 
 from jaxembed.optim._dense_or_sparse import choose_sparse
-from jaxembed.train._arrays import check_likeness, refill
 from jaxembed.train._epoch import run_epoch
 from jaxembed.train._evaluate import evaluate_batches
 from jaxembed.train._history import History
-from jaxembed.train._resume import Progress, Saver, fingerprint
 from jaxembed.train._setup import Paths, Plan
 from jaxembed.train._state import (
     Params,
@@ -29,6 +27,8 @@ from jaxembed.train._state import (
     unfreeze,
 )
 from jaxembed.train._step import Batch, mean_metrics
+from jaxembed.train.checkpoint._arrays import check_likeness, refill
+from jaxembed.train.checkpoint._resume import Progress, Saver, fingerprint
 
 _epoch = jax.jit(
     run_epoch,

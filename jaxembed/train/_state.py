@@ -12,8 +12,8 @@ from jax.typing import ArrayLike
 from jaxembed.optim._dense_or_sparse import choose_sparse
 from jaxembed.optim._sparse import RowState
 from jaxembed.optim._tables import Params
-from jaxembed.train._arrays import check_params
 from jaxembed.train._setup import Ids, Path, Paths, Plan
+from jaxembed.train.checkpoint._arrays import check_params
 
 # Folded into the key for the initial weights; no epoch has this number.
 INIT = 2**32 - 1

@@ -37,7 +37,7 @@ def test_one_program_serves_all_numbers(model, variables, examples):
 
 
 def test_a_stream_of_requests_compiles_once(model, variables, examples):
-    module = importlib.import_module("jaxembed.train._evaluate")
+    module = importlib.import_module("jaxembed.train._predict")
     module._logits.clear_cache()
     module._few_logits.clear_cache()
     whole = train.predict(model, variables, examples[0])

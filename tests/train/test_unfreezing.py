@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from tests.train.test_resume import Interrupted, interrupt_after
 
 from jaxembed import optim, train
 from tests.train.conftest import V, bits, start_of, table_of
 from tests.train.test_fit import count_traces
-from tests.train.test_resume import Interrupted, interrupt_after
 
 KEY = jax.random.key(0)
 ADAMW = optax.adamw(0.01, weight_decay=0.5)

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxembed.train._arrays import fill, hash_array, named_leaves
 from jaxembed.train._state import Params, TrainState
+from jaxembed.train.checkpoint._arrays import fill, hash_array, named_leaves
 
 if TYPE_CHECKING:
     import orbax.checkpoint as ocp

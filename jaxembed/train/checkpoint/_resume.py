@@ -7,15 +7,15 @@ from typing import Any
 
 import jax
 
-from jaxembed.train._arrays import fill, hash_tree
-from jaxembed.train._checkpoint import (
+from jaxembed.train._history import History
+from jaxembed.train._state import TrainState
+from jaxembed.train.checkpoint._arrays import fill, hash_tree
+from jaxembed.train.checkpoint._files import (
     has_checkpoint,
     read_extra,
     restore_arrays,
     save,
 )
-from jaxembed.train._history import History
-from jaxembed.train._state import TrainState
 
 Identity = dict[str, Any]
 

@@ -9,8 +9,7 @@ import optax
 import pytest
 
 from jaxembed import nn, optim, train
-
-from .conftest import V
+from tests.train.conftest import V
 
 
 @pytest.fixture

@@ -1,0 +1,110 @@
+"""Prediction: the logits of any number of texts, in a few compiled programs."""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxembed._checks import check_count, check_range
+from jaxembed.nn._inspect import Variables
+from jaxembed.train._data import check_ids
+from jaxembed.train._evaluate import BATCH_SIZE, check_variables, explain_shapes
+from jaxembed.train._setup import inspect_model
+from jaxembed.train._state import Params
+
+# Fewer texts are padded to one of a few smaller shapes, each FACTOR times the next.
+FACTOR = 8
+# Up to FEW texts are computed one by one, in one program for any number of them. XLA on
+# a CPU runs such a small program in the calling thread, where a batch wakes another.
+FEW = 16
+
+
+def predict(
+    model: nn.Module,
+    variables: Variables,
+    ids: ArrayLike,
+    *,
+    batch_size: int = BATCH_SIZE,
+) -> np.ndarray:
+    """Return the logits of a model for texts.
+
+    Up to 16 texts are computed one by one, more are padded to ``batch_size`` or a
+    fraction of it. A stream of requests of any sizes compiles at most a few programs.
+
+    Args:
+      model: a Linen module, called as ``model(ids)``.
+      variables: its parameters, such as ``state.variables`` of :func:`fit`.
+      ids: ``int[N, L]``; each is checked to be a row of the model's table.
+      batch_size: number of texts computed at once.
+
+    Returns:
+      A NumPy array: ``float[N]``, whose sigmoid is the probability of label 1, or
+      ``float[N, C]``, whose softmax is the probability of each class.
+
+    Raises:
+      TypeError: if ``ids`` are not integers, or ``variables`` are not a dict.
+      ValueError: if ``ids`` are empty, if an id is out of range, or if the model needs
+        parameters of other shapes, as it does for texts of another length.
+
+    Example:
+      >>> from jaxembed import nn
+      >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.DenseHead())
+      >>> ids = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 0]])
+      >>> predict(model, model.init(jax.random.key(0), ids), ids, batch_size=2).shape
+      (3,)
+    """
+    params = check_variables(variables)
+    texts = check_ids(ids)
+    size = _choose_size(len(texts), check_count("batch_size", batch_size))
+    parts: list[np.ndarray] = []
+    for start in range(0, len(texts), size):
+        part = texts[start : start + size]
+        batch = np.zeros((size, texts.shape[1]), np.int32)
+        batch[: len(part)] = part
+        batch[len(part) :] = part[-1]  # its ids are checked anyway
+        with explain_shapes(texts):
+            if len(texts) <= FEW:
+                logits, limits = _few_logits(model, params, batch, len(part))
+            else:
+                logits, limits = _logits(model, params, batch)
+        if not parts:
+            check_range(texts, np.asarray(limits))
+        parts.append(np.asarray(logits)[: len(part)])
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def _logits(
+    model: nn.Module, params: Params, ids: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Return the logits, and the number of rows that each column may address."""
+    limits = inspect_model(model, {"params": params}, ids).limits
+    return model.apply({"params": params}, ids), jnp.asarray(limits, jnp.uint32)
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def _few_logits(
+    model: nn.Module, params: Params, ids: jax.Array, n: jax.Array | int
+) -> tuple[jax.Array, jax.Array]:
+    """Return what :func:`_logits` does, with zeros after the first ``n`` texts."""
+    shapes = jax.eval_shape(lambda: _logits(model, params, ids))
+
+    def add_text(i: jax.Array, results: tuple) -> tuple:
+        logits, _ = results
+        text = jax.lax.dynamic_slice_in_dim(ids, i, 1)
+        row, limits = _logits(model, params, text)
+        return jax.lax.dynamic_update_slice_in_dim(logits, row, i, 0), limits
+
+    zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+    return jax.lax.fori_loop(0, n, add_text, zeros)
+
+
+def _choose_size(n: int, batch_size: int) -> int:
+    """Return the number of texts to pad to: one of a few for any ``n``."""
+    size = batch_size
+    while size // FACTOR >= max(n, FEW + 1):
+        size //= FACTOR
+    return FEW if n <= FEW else size
