@@ -113,7 +113,7 @@ def check_range(
 
     Raises:
       ValueError: if an id is out of range. The message has the position and the value
-        of the first one.
+        of the first such id.
 
     Example:
       >>> check_range(np.array([[1, 2], [3, 4]]), 4)  # doctest: +ELLIPSIS

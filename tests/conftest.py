@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-os.environ["KERAS_BACKEND"] = "jax"  # before keras is imported, as an oracle
+os.environ["KERAS_BACKEND"] = "jax"  # before tests import keras
 
 import chex
 import jax

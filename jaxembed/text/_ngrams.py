@@ -135,7 +135,7 @@ def _as_ragged(texts: Sequences) -> Ragged:
 
 
 def _mix(hashed: np.ndarray) -> np.ndarray:
-    """Apply MurmurHash3's finalizer after a shift, since it would map 0 to 0."""
+    """Apply MurmurHash3's finalizer after a shift, since it maps 0 to 0."""
     hashed = hashed + np.uint32(0x9E3779B9)
     hashed ^= hashed >> np.uint32(16)
     hashed *= np.uint32(0x85EBCA6B)

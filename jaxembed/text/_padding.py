@@ -80,7 +80,7 @@ def _lengths(sequences: Ragged | Lists) -> np.ndarray:
     for place, sequence in enumerate(sequences):
         if not hasattr(sequence, "__len__"):
             raise ValueError(
-                f"sequences must be lists, got {sequence!r} at index {place}: "
+                f"sequences must contain lists, got {sequence!r} at index {place}: "
                 "put a single sequence into a list."
             )
     return np.array([len(sequence) for sequence in sequences], np.int64)
@@ -133,7 +133,7 @@ def _pad_lists(
             continue
         if kept.shape[1:] != shape:
             raise ValueError(
-                f"all sequences must hold items of shape {shape}, as the first does, "
+                f"all sequences must contain items of shape {shape}, as the first does, "
                 f"got {kept.shape[1:]} at index {place}."
             )
         start = maxlen - len(kept) if padding == "pre" else 0

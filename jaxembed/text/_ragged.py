@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Ragged(Sequence[np.ndarray]):
-    """List of ``int32`` sequences, stored as an array of values and one of offsets.
+    """List of ``int32`` sequences, stored as two flat arrays: values and offsets.
 
     An operation on seven million ids takes seconds in 25,000 Python lists, and
     milliseconds in two arrays. A Ragged reads like a list: ``len(r)``, ``r[i]``,

@@ -1,6 +1,6 @@
 """Words: split a whole corpus into words, stored in flat arrays.
 
-The rule is that of Keras: lower-case the text, replace each filtered character by a
+Words are split as in Keras: lower-case the text, replace each filtered character by a
 space, split at spaces. A filtered character below 128 is a single byte in UTF-8.
 Therefore one ``bytes.translate`` and a few NumPy operations on the joined texts
 replace ``str.translate`` and ``str.split`` of each text.
@@ -19,7 +19,7 @@ SPACE = ord(" ")
 
 
 class Words(NamedTuple):
-    """The words of some texts.
+    """Words of consecutive texts.
 
     Attributes:
       words: ``pa.BinaryArray``, the words of all texts in UTF-8, in order.

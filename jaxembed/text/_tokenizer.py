@@ -26,7 +26,8 @@ class Tokenizer:
     padding.
 
     Attributes:
-      num_words: :meth:`encode` returns only ids below this number; None for all ids.
+      num_words: :meth:`encode` returns only ids below this number; None or 0 for
+        all ids.
       filters: characters that separate words, as a space does.
       lower: whether texts are lower-cased first.
       oov_token: word that replaces unknown words and has id 1; None drops unknown
@@ -103,7 +104,7 @@ class Tokenizer:
         """Return the ids of the words of each text.
 
         Unknown words, and words with an id of ``num_words`` or above, get the id of
-        ``oov_token``, or are dropped if ``oov_token`` is None.
+        ``oov_token``. Without an ``oov_token`` they are dropped.
 
         Raises:
           TypeError: if a text is not a ``str``.
@@ -130,7 +131,7 @@ class Tokenizer:
         """Return the words of each sequence of ids, joined by spaces.
 
         Unknown ids (0, for example), and ids of ``num_words`` and above, become
-        ``oov_token``, or are dropped if ``oov_token`` is None.
+        ``oov_token``. Without an ``oov_token`` they are dropped.
 
         Raises:
           ValueError: if the tokenizer was not fitted.
@@ -188,7 +189,7 @@ class Tokenizer:
                 f"text is not the JSON of a Tokenizer: {type(error).__name__}: {error}."
             ) from error
         if config.get("char_level") or config.get("split", " ") != " ":
-            raise ValueError("only tokenizers that split at ' ' can be read.")
+            raise ValueError("only tokenizers that split texts at ' ' can be read.")
         tokenizer._number_words()
         return tokenizer
 

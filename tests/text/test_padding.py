@@ -73,7 +73,7 @@ def test_length_zero(kind):
         ({"sequences": [[1]], "padding": "left"}, "padding must be one of"),
         ({"sequences": [[1]], "truncating": "x"}, "truncating must be one of .* 'x'"),
         ({"sequences": [[1]], "maxlen": -1}, "at least 0 or None, got -1"),
-        ({"sequences": [[1], 5]}, "must be lists, got 5 at index 1"),
+        ({"sequences": [[1], 5]}, "must contain lists, got 5 at index 1"),
         ({"sequences": iter([])}, "sequences must be a list, got list_iterator"),
         ({"sequences": []}, "maxlen must be given if sequences is empty"),
         ({"sequences": [["a"]], "value": "x"}, "set dtype=object"),

@@ -93,7 +93,10 @@ def test_json_of_keras_is_read():
         ("[]", "not the JSON of a Tokenizer: TypeError"),
         ("[" * 99_999, "not the JSON of a Tokenizer: RecursionError"),
         ('{"config": {}}', "not the JSON of a Tokenizer: KeyError: 'word_counts'"),
-        (KerasTokenizer(char_level=True).to_json(), "only tokenizers that split"),
+        (
+            KerasTokenizer(char_level=True).to_json(),
+            "only tokenizers that split texts at",
+        ),
         (
             text.Tokenizer().fit(["a"]).to_json().replace("1}", "true}"),
             "TypeError: True is not int",

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-# The texts of each (split, label), sorted by the names of their files.
+# The texts of each (split, label), sorted by file name.
 Parts: TypeAlias = dict[tuple[str, str], list[str]]
 PARTS = (("train", "neg"), ("train", "pos"), ("test", "neg"), ("test", "pos"))
 OPTIONAL_PARTS = (("train", "unsup"),)
 # Size limit of a review; the longest real review has 14 kB.
 MAX_REVIEW_BYTES = 1 << 20
-# Reviews compress about 4 times; very short ones 50 times, as tar headers are zeros.
+# Reviews compress to 1/4, the tar headers of short reviews to 1/50.
 MAX_EXPANSION = 200
 END = bytes(1024)  # every tar file ends with two blocks of zeros
 REVIEW = re.compile(r"(?:[^/]+/)?(train|test)/(neg|pos|unsup)/([^/]+\.txt)")

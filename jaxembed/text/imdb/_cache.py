@@ -29,7 +29,7 @@ class TokenizedCorpus:
       test: ids of M test texts.
       test_labels: ``int32[M]``.
       unlabelled: ids of the texts without labels.
-      description: description of the :class:`Corpus`.
+      description: source of the reviews, as in :class:`Corpus`.
     """
 
     tokenizer: Tokenizer
@@ -83,7 +83,7 @@ def load_imdb_tokens(
     else:
         corpus = load_imdb(source, **settings)
         content = _hash_corpus(corpus)
-    Path(cache_dir).mkdir(parents=True, exist_ok=True)  # fail before the work
+    Path(cache_dir).mkdir(parents=True, exist_ok=True)  # fail before tokenizing
     cached = Path(cache_dir) / f"tokens-{_key(content, tokenizer)}.safetensors"
     tokens = _read(cached) if cached.is_file() else None
     if tokens is None:
@@ -136,7 +136,7 @@ def _hash_corpus(corpus: Corpus) -> str:
         digest.update(f"\n{len(texts)}\n".encode())
         for text in texts:
             data = text.encode("utf-8", "surrogatepass")
-            digest.update(b"%d " % len(data))  # no two lists have equal bytes
+            digest.update(b"%d " % len(data))  # tells ["ab"] from ["a", "b"]
             digest.update(data)
     for labels in (corpus.train_labels, corpus.test_labels):
         digest.update(labels.tobytes())

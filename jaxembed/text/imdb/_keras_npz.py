@@ -170,7 +170,7 @@ class _ListUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in self.stand_ins:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+            raise pickle.UnpicklingError(f"its pickle asks for {module}.{name}")
         return self.stand_ins[module, name]
 
 

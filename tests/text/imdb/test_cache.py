@@ -58,7 +58,7 @@ def test_other_content_or_settings_are_another_entry(
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_a_fitted_tokenizer_is_used_unchanged(make_archive, tmp_path, cached):
-    """Check that ids follow its vocabulary, not that of the training reviews."""
+    """Check that ids are those of its vocabulary, not of the training reviews."""
     fitted = text.Tokenizer(num_words=4).fit(["bore fun bore film bore fun joy"])
     before = fitted.to_json()
     settings = {"cache_dir": tmp_path / "cache"} if cached else {}

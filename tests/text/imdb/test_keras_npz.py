@@ -140,7 +140,7 @@ def test_code_in_the_file_is_not_run(make_npz, tmp_path):
     assert mark.exists()  # the file is dangerous
     mark.unlink()
     with pytest.raises(
-        ValueError, match=r"not a valid imdb.npz .* it asks for \w+\.system"
+        ValueError, match=r"not a valid imdb.npz .* its pickle asks for \w+\.system"
     ):
         text.load_imdb_ids(path)
     assert not mark.exists()
