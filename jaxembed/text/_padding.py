@@ -133,7 +133,7 @@ def _pad_lists(
             continue
         if kept.shape[1:] != shape:
             raise ValueError(
-                f"all sequences must contain items of shape {shape}, as the first does, "
+                f"all sequences must have items of shape {shape}, as the first does, "
                 f"got {kept.shape[1:]} at index {place}."
             )
         start = maxlen - len(kept) if padding == "pre" else 0
