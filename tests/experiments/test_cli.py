@@ -15,7 +15,7 @@ NAMES = list(listing.list_experiments())
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--data", "none"), "error: there is no none: give the path of aclImdb/"),
+        (("--data", "none"), "error: none does not exist: give the path of aclImdb/"),
         (("--batch-size", "99999"), "error: batch_size must be from 1 to the number"),
         (
             ("--learning-rate", "nan"),
