@@ -1,6 +1,9 @@
 """Checks of arguments: one wording for each error."""
 
+import importlib
 import operator
+import sys
+from types import ModuleType
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -134,3 +137,36 @@ def check_range(
             f"{n_rows - 1}: encode the texts with num_words={n_rows}, or make the "
             "table larger."
         )
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import and return a module of an optional dependency.
+
+    Call it inside the function that uses the module: the error names its caller.
+
+    Args:
+      module: dotted name of the module.
+      extra: name of the jaxembed extra that installs the module.
+
+    Returns:
+      The imported module.
+
+    Raises:
+      ImportError: if the module, or a module that it imports, is not installed.
+
+    Example:
+      >>> def draw():
+      ...     require("no_such_plotter", "plot")
+      >>> draw()  # doctest: +ELLIPSIS
+      Traceback (most recent call last):
+      ImportError: draw needs the module no_such_plotter, which is not installed. ...
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        caller = sys._getframe(1).f_code.co_qualname
+        raise ImportError(
+            f"{caller} needs the module {error.name or module}, which is not "
+            f"installed. Install it with: pip install 'jaxembed[{extra}]'",
+            name=error.name,
+        ) from error
