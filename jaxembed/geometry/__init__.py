@@ -1,6 +1,6 @@
-"""Geometry: neighbours, analogies and word similarity on the device. JAX.
+"""Geometry: neighbours, analogies and word similarity, computed on the device.
 
-The answers are those of gensim's KeyedVectors.
+The results equal those of gensim's KeyedVectors.
 """
 
 from jaxembed.geometry._analogies import evaluate_analogies as evaluate_analogies

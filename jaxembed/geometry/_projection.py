@@ -1,4 +1,4 @@
-"""Projection: words as points of a plane, to be plotted."""
+"""Projection: words as points of a plane, for plots."""
 
 from collections.abc import Sequence
 
@@ -9,22 +9,23 @@ from jaxembed.vectors import WordVectors
 
 
 def project(word_vectors: WordVectors, words: Sequence[str]) -> np.ndarray:
-    """The words as points in the plane of their first two principal components.
+    """Project words onto the plane of their first two principal components.
 
-    The vectors have length 1 before, so that neighbours by cosine lie together. Each
-    axis points to where its largest number is positive: equal words, equal points.
+    The vectors are scaled to length 1 first, so that neighbours by cosine lie together.
+    The sign of a component is such that its largest element is positive, so the same
+    words always give the same points.
 
     Args:
-      word_vectors: their vectors.
-      words: n of them, 3 or more.
+      word_vectors: word vectors.
+      words: n words, at least 3.
 
     Returns:
       ``float32[n, 2]``, with a mean of 0.
 
     Raises:
-      KeyError: if a word has no vector.
-      TypeError: if ``words`` is one string.
-      ValueError: if there are fewer than 3 words, or the vectors have one number only.
+      KeyError: if a word does not have a vector.
+      TypeError: if ``words`` is a string.
+      ValueError: if there are fewer than 3 words, or the vectors have only one element.
 
     Example:
       >>> matrix = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0]], np.float32)
@@ -38,10 +39,13 @@ def project(word_vectors: WordVectors, words: Sequence[str]) -> np.ndarray:
         raise TypeError(f"words must be a list of words, got the string {words!r}.")
     if len(words) < 3:
         raise ValueError(
-            f"words must be at least 3, got {len(words)}: fewer make no plane."
+            f"words must be at least 3, to span a plane, got {len(words)}."
         )
     if word_vectors.dim < 2:
-        raise ValueError("the vectors must have 2 numbers at least to make a plane.")
+        raise ValueError(
+            "word_vectors must have at least 2 elements for each word, to span a "
+            "plane, got 1."
+        )
     points = unit_vector(np.stack([word_vectors[word] for word in words]))
     points -= points.mean(axis=0)
     axes = np.linalg.svd(points, full_matrices=False)[2][:2]
