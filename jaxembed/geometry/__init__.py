@@ -6,6 +6,7 @@ The results equal those of gensim's KeyedVectors.
 from jaxembed.geometry._analogies import evaluate_analogies as evaluate_analogies
 from jaxembed.geometry._nearest import nearest as nearest
 from jaxembed.geometry._projection import project as project
+from jaxembed.geometry._projection import variance_shares as variance_shares
 from jaxembed.geometry._similar import most_similar as most_similar
 from jaxembed.geometry._similar import most_similar_cosmul as most_similar_cosmul
 from jaxembed.geometry._similar import similarity as similarity

@@ -23,6 +23,15 @@ def test_the_plane_has_the_largest_variances(both):
         np.testing.assert_allclose(squares, variances[-1 - place], rtol=1e-5)
 
 
+def test_the_shares_of_the_variance_equal_numpys(both):
+    rows = both[1].get_normed_vectors()[[3, 9, 1, 800, 64]].astype(np.float64)
+    variances = np.linalg.eigvalsh(np.cov(rows.T))[::-1]
+    shares = geometry.variance_shares(both[0], WORDS)
+    np.testing.assert_allclose(shares, variances[:2] / variances.sum(), rtol=1e-5)
+    ours, _ = both_of("abc", [[1, 2], [1, 2], [2, 4]])
+    assert geometry.variance_shares(ours, "a b c".split()) == (0, 0)
+
+
 def test_the_points_do_not_depend_on_the_order_of_the_words(both):
     points = geometry.project(both[0], WORDS)
     turned = geometry.project(both[0], WORDS[::-1])
@@ -50,9 +59,10 @@ def test_words_with_one_direction_are_one_point():
         (["w1", "w2", "nowhere"], KeyError, "'nowhere'"),
     ],
 )
-def test_other_words_are_refused(both, words, error, message):
+@pytest.mark.parametrize("ask", [geometry.project, geometry.variance_shares])
+def test_other_words_are_refused(both, ask, words, error, message):
     with pytest.raises(error, match=message):
-        geometry.project(both[0], words)
+        ask(both[0], words)
 
 
 def test_vectors_of_one_element_are_refused():
