@@ -132,6 +132,7 @@ def test_bad_input_ends_with_one_line(run_main, reviews, glove, flags, message):
         run_main(few_reviews, "--data", reviews, *SMALL[2:], *flags)
 
 
+@pytest.mark.long
 def test_the_synthetic_corpus_shows_what_vectors_are_good_for(run_main):
     flags = ("--data", "synthetic", "--seed", 3)
     run_main(few_reviews, *flags)
@@ -141,6 +142,7 @@ def test_the_synthetic_corpus_shows_what_vectors_are_good_for(run_main):
     assert frozen["n_params"]["frozen"] == 1_000_000
 
 
+@pytest.mark.long
 @pytest.mark.real_data
 def test_the_notebooks_comparison(run_main, real_reviews):
     """One draw of 200 reviews; test_replicates.py has more of them."""

@@ -27,6 +27,7 @@ def read_csv():
     }
 
 
+@pytest.mark.long
 def test_files_crossings_and_pairs(run_main, reviews, monkeypatch):
     train_all, draws = replicates.run, []
 

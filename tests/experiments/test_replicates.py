@@ -32,6 +32,7 @@ def read_csv():
     }
 
 
+@pytest.mark.long
 def test_an_interrupted_run_goes_on_to_its_files(run_main, reviews, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(plot, "replicates", lambda *_, **__: 1 / 0)
@@ -79,6 +80,7 @@ def check_files(lines):
     assert (frozen[:, 1] != tuned[:, 1]).all() and len(set(frozen[:, 0])) == 4
 
 
+@pytest.mark.long
 @pytest.mark.real_data
 def test_the_notebooks_comparison(run_main, real_reviews):
     """Frozen vectors against learned ones, on the same draws of 200 reviews."""
@@ -105,6 +107,7 @@ def test_one_draw_has_no_interval(run_main, reviews):
     assert metrics["differences"] == {}
 
 
+@pytest.mark.long
 def test_more_side_by_side_than_memory_allows(run_main, reviews):
     flags = ("--data", reviews, *SMALL, "--n-parallel", 4, "--arms", "learned")
     flags += ("--hidden", 20_000, "--memory-gib", 0.1)

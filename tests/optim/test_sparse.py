@@ -87,6 +87,7 @@ def test_400_steps_are_those_of_the_dense_rule(name, rate, with_mask):
         np.testing.assert_array_equal(*bits)
 
 
+@pytest.mark.long
 @given(
     name=st.sampled_from(sorted(OPTIMIZERS)),
     sizes=st.tuples(*[st.integers(1, 12)] * 3),

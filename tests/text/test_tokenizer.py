@@ -155,6 +155,7 @@ def test_empty_text_has_no_ids():
     assert text.Tokenizer().fit(["a"]).encode(["", "a", " !"]).tolist() == [[], [1], []]
 
 
+@pytest.mark.long
 @pytest.mark.real_data
 def test_real_reviews_equal_keras(real_reviews):
     corpus = text.load_imdb(real_reviews)

@@ -64,6 +64,7 @@ def test_jacobians_by_columns(form, combine):
     assert_near(by_columns(TABLE, WEIGHTS), expected)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("form", "combine"), CASES)
 def test_hessians_of_table_and_weights(form, combine):
     def hessian(bag):
@@ -73,6 +74,7 @@ def test_hessians_of_table_and_weights(form, combine):
     assert_near(found, hessian(make_oracle(combine))(TABLE, WEIGHTS))
 
 
+@pytest.mark.long
 def test_reverse_over_forward_and_reverse():
     def loss(bag, table, weights):
         return (bag(table, weights) ** 3).sum()

@@ -116,6 +116,7 @@ def test_a_cache_that_cannot_be_made_fails_before_the_work(
     assert count_tokenised == []
 
 
+@pytest.mark.long
 @pytest.mark.real_data
 def test_real_reviews_from_the_cache(real_reviews, tmp_path):
     first = text.load_imdb_tokens(real_reviews, cache_dir=tmp_path)

@@ -89,6 +89,7 @@ def table(tokens):
     return vectors.embedding_matrix(tokens.tokenizer.word_index, made)[0]
 
 
+@pytest.mark.long
 def test_vectors_of_the_unlabelled_part_beat_words_at_200_reviews(tokens, table):
     n_words = len(table)
     words = [bag(tokens.train, n_words), bag(tokens.test, n_words)]
@@ -109,6 +110,7 @@ def test_vectors_of_the_unlabelled_part_beat_words_at_200_reviews(tokens, table)
     assert min(differences) > 0.03
 
 
+@pytest.mark.long
 def test_vectors_of_the_unlabelled_part_beat_learned_ones_at_200_reviews(tokens, table):
     """Compare a frozen table with a learned one, as the notebook's second half does."""
     ids, test_ids = (text.pad_sequences(x, 100) for x in (tokens.train, tokens.test))
