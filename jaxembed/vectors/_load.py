@@ -40,7 +40,7 @@ def load(
     r"""Read word vectors from a file.
 
     The file is read as a stream: with ``vocabulary``, only kept rows take memory. If a
-    word has several rows, the first is kept, and the rest are skipped and counted.
+    word has several rows, the first is kept; ``n_duplicates`` counts the skipped rows.
     Bytes of a word that are not UTF-8 become ``\xNN``.
 
     Args:
@@ -174,7 +174,7 @@ def _pick(
 
 
 def _bar(source: Source, progress: bool | None) -> tqdm:
-    hidden = None if progress is None else not progress  # None: tqdm asks for a tty
+    hidden = None if progress is None else not progress  # None: hidden without a tty
     return tqdm(
         total=source.raw_size,
         desc=Path(source.name).name,

@@ -137,7 +137,7 @@ def _is_utf8(word: str) -> bool:
 
 
 def _check_written(beside: Path, path: Path, format: str, dim: int) -> None:
-    """Raise if another format would be detected, such as a header in a line "5 3"."""
+    """Raise if the file would be detected as another format: "5 3" is also a header."""
     with open_source(beside) as source:
         found = find_format(source)
         if found != format or (format == "glove" and find_dim(source) != dim):

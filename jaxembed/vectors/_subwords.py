@@ -76,7 +76,7 @@ def add_rows(
     starts = np.cumsum(lengths) - lengths
     for place in range(lengths.max(initial=0)):
         longer = np.flatnonzero(lengths > place)
-        with np.errstate(over="ignore", invalid="ignore"):  # inf in the result
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow gives inf
             sums[longer] += matrix[rows[starts[longer] + place]]
 
 

@@ -62,7 +62,7 @@ class Wanted:
 
     @classmethod
     def of(cls, vocabulary: Iterable[str] | None) -> "Wanted":
-        """Create the set of words from a vocabulary; None wants all words.
+        """Create from a vocabulary; None keeps all words.
 
         Raises:
           TypeError: if the vocabulary is one string, or an element is not a ``str``.
@@ -130,6 +130,6 @@ class Collector:
         self._parts.append(rows.matrix[kept])
 
     def matrix(self) -> np.ndarray:
-        """Return all rows kept, ``float32[V, D]``, and release their memory here."""
+        """Return all kept rows, ``float32[V, D]``, and release the parts."""
         parts, self._parts = self._parts, []
         return np.concatenate(parts) if len(parts) > 1 else np.ascontiguousarray(*parts)

@@ -19,7 +19,7 @@ from jaxembed.vectors.formats._text import MAX_DIM
 MAGIC = struct.pack("<i", 793712314)
 VERSIONS = (11, 12)
 ARGUMENTS = struct.Struct("<12id")
-END_OF_SENTENCE = b"</s>"  # n-grams are not used for it
+END_OF_SENTENCE = b"</s>"  # a word without n-grams
 PIECE = 1 << 22  # bytes read at once
 MAX_WORD = 1 << 16
 IS_WORD = 0  # 1 marks a label of a classifier

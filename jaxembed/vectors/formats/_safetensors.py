@@ -69,7 +69,9 @@ def _read(path: Path) -> WordVectors:
             numbers = content[start:end].view(np.float32 if dtype == "F32" else "u1")
             arrays[name] = numbers.reshape(header[name]["shape"])
     if set(arrays) != set(header) or not {"matrix", "words"} <= set(arrays):
-        raise ValueError(f"tensors must be matrix and words, got {sorted(header)}")
+        raise ValueError(
+            f"tensors must be matrix, words and maybe subwords, got {sorted(header)}"
+        )
     facts = json.loads(metadata["jaxembed"])
     n_duplicates = int(facts["n_duplicates"])
     if hash_arrays(arrays) != facts["sha256"]:

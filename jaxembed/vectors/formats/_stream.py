@@ -70,7 +70,7 @@ class Source:
         parts, n_ahead = [self._ahead], len(self._ahead)
         while n_ahead < size:
             try:
-                # read1, since read would lose the bytes before damaged data.
+                # read1, so that the bytes before damaged data are returned first.
                 data = self._stream.read1(size - n_ahead)  # type: ignore[attr-defined]
             except DAMAGES as error:
                 raise ValueError(
