@@ -106,7 +106,7 @@ def test_the_synthetic_corpus(run_main):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--words", "king", "tsar"), "error: 'tsar' is none of the 5 words"),
+        (("--words", "king", "tsar"), "error: 'tsar' is not one of the 5 words"),
         (("--analogies", "man", "king"), "error: --analogies takes three words"),
         (("--words", "king", "--topn", "0"), "error: topn must be at least 1"),
         (("--checkpoint", "none"), "error: give --checkpoint or --vectors, not both"),

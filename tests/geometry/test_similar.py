@@ -159,7 +159,7 @@ def test_similarity_is_gensims(both):
 @pytest.mark.parametrize(
     ("terms", "error", "message"),
     [
-        ((["w1", "nowhere"],), KeyError, "'nowhere' is none of the 2500 words"),
+        ((["w1", "nowhere"],), KeyError, "'nowhere' is not one of the 2500 words"),
         ((["w1"], "nowhere"), KeyError, "'nowhere'"),
         (([],), ValueError, "empty: give at least one word or vector"),
         ((["w1", 3],), TypeError, r"positive\[1\] must be a word, .* got 3"),

@@ -111,6 +111,6 @@ def test_other_arguments_are_refused(tmp_path):
         draw({})
     with pytest.raises(ValueError, match="arms must be 1 to 7, .* got 8: draw several"):
         draw({str(i): [[0.5]] for i in range(8)})
-    with pytest.raises(ValueError, match="of replicate 1 is nan in epoch 0: it div"):
+    with pytest.raises(ValueError, match="got nan for replicate 1 in epoch 0: its tr"):
         draw({"a": [[0.5], [np.nan]]})
     assert list(tmp_path.iterdir()) == []
