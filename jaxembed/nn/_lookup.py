@@ -1,4 +1,4 @@
-"""Lookup: rows of a table by number. No module, no state."""
+"""Lookup: look up rows of a table by id, as a pure function."""
 
 import jax
 import jax.numpy as jnp
@@ -14,16 +14,16 @@ def lookup(
     mode: str = "fill",
     out_sharding: NamedSharding | PartitionSpec | None = None,
 ) -> jax.Array:
-    """One row of ``table`` for each id.
+    """Return one row of ``table`` for each id.
 
     Args:
-      table: ``dtype[V, D]``, a row for each word.
-      ids: ``int[...]``, each in ``[0, V)``. By default any other id, also a negative
-        one, gives a row of NaN, so that it is seen, and no gradient; it is never
+      table: ``dtype[V, D]``, one row for each word.
+      ids: ``int[...]``, each in ``[0, V)``. By default an id out of range, also a
+        negative id, gives a visible row of NaN and gets no gradient. It is never
         clipped or wrapped to another word.
-      mode: what an id outside of the table gives, as in ``jax.lax.gather``: "fill"
-        (NaN; the smallest value in a table of ints), "clip" (the nearest row), or
-        "promise_in_bounds" (anything: for ids that were checked before).
+      mode: handling of ids out of range, as in ``jax.lax.gather``: "fill" (NaN; the
+        smallest value in a table of integers), "clip" (the nearest row), or
+        "promise_in_bounds" (undefined: for ids that were checked before).
       out_sharding: sharding of the result on an explicit mesh.
 
     Returns:
@@ -31,7 +31,7 @@ def lookup(
 
     Raises:
       TypeError: if ``ids`` are not integers.
-      ValueError: if ``table`` has not two axes.
+      ValueError: if ``table`` does not have two axes.
 
     Example:
       >>> lookup(jnp.array([[0.0, 1.0], [2.0, 3.0]]), jnp.array([1, -1]))
@@ -39,7 +39,7 @@ def lookup(
              [nan, nan]], dtype=float32)
     """
     ids = as_ids(ids)
-    table = jnp.asarray(table)  # also one of NumPy, as a checkpoint may have it
+    table = jnp.asarray(table)  # a restored checkpoint may hold NumPy arrays
     if table.ndim != 2:
         raise ValueError(f"table must have the axes [V, D], got {list(table.shape)}.")
     if mode == "fill":
@@ -63,17 +63,17 @@ def as_ids(ids: ArrayLike, name: str = "ids") -> jax.Array | np.ndarray:
 def _put_past_the_end(ids: jax.Array, n_rows: int) -> jax.Array:
     """Replace negative ids by ``n_rows``, which is out of range.
 
-    XLA on a CPU vectorises a gather without it, which is slower where the rows are then
+    Otherwise XLA:CPU vectorises the gather, which is slower where the rows are then
     flattened for a product: a step takes 1.7 times as long.
     """
     if jnp.issubdtype(ids.dtype, jnp.unsignedinteger):
         return ids
-    ids = ids.astype(jnp.promote_types(ids.dtype, jnp.int32))  # V may not fit a byte
+    ids = ids.astype(jnp.promote_types(ids.dtype, jnp.int32))  # V may need 32 bits
     return jnp.where(ids < 0, n_rows, ids)
 
 
 def _narrow(ids: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
-    """Cuts ids to 32 bits, as JAX does, which would wrap larger ones to other words."""
+    """Clip ids to 32 bits; JAX would wrap larger ids to other words."""
     if ids.dtype.kind in "iu" and ids.dtype.itemsize > 4 or ids.dtype == np.uint32:
         limits = np.iinfo(np.int32)
         ids = ids.clip(max=limits.max)  # still out of range
