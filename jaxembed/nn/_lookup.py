@@ -19,8 +19,8 @@ def lookup(
     Args:
       table: ``dtype[V, D]``, one row for each word.
       ids: ``int[...]``, each in ``[0, V)``. By default an id out of range, also a
-        negative id, gives a visible row of NaN and gets no gradient. It is never
-        clipped or wrapped to another word.
+        negative id, gives a row of NaN, so that the error is visible, and gets no
+        gradient. It is never clipped or wrapped to another word.
       mode: handling of ids out of range, as in ``jax.lax.gather``: "fill" (NaN; the
         smallest value in a table of integers), "clip" (the nearest row), or
         "promise_in_bounds" (undefined: for ids that were checked before).
