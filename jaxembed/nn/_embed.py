@@ -172,8 +172,8 @@ class Embed(nn.Module):
         return self.is_mutable_collection(ROW_GRADS) and not wants_all
 
     def _is_pad(self, ids: ArrayLike) -> jax.Array:
-        # Before a cast: JAX would wrap ids past 32 bits to others.
-        known = ids if isinstance(ids, jax.Array) else np.asarray(ids)
+        # as_ids clips ids past 32 bits, which JAX would wrap to other ids.
+        known = ids if isinstance(ids, jax.Array) else as_ids(ids)
         return jnp.asarray(known == self.padding_idx)
 
     def _init(

@@ -6,6 +6,12 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
+# Why ids of a kind of dtype are refused, and the remedy.
+REASONS = {
+    "b": "bools are a mask, not row numbers; use astype(int) if 0 and 1 are meant",
+    "f": "a float would be truncated to another row; use astype(int) for whole numbers",
+}
+
 
 def lookup(
     table: ArrayLike,
@@ -30,8 +36,9 @@ def lookup(
       ``dtype[..., D]``.
 
     Raises:
-      TypeError: if ``ids`` are not integers.
-      ValueError: if ``table`` does not have two axes.
+      TypeError: if ``ids`` are not integers, or sparse.
+      ValueError: if ``table`` does not have two axes, or if ``ids`` are sequences of
+        different lengths.
 
     Example:
       >>> lookup(jnp.array([[0.0, 1.0], [2.0, 3.0]]), jnp.array([1, -1]))
@@ -50,14 +57,30 @@ def lookup(
 
 
 def as_ids(ids: ArrayLike, name: str = "ids") -> jax.Array | np.ndarray:
-    """``ids`` as an array of integers, or a TypeError that calls them ``name``."""
-    known = _narrow(ids if isinstance(ids, jax.Array) else np.asarray(ids))
+    """Return ``ids`` as an array of integers, or raise an error with their ``name``."""
+    known = _narrow(ids if isinstance(ids, jax.Array) else _as_array(ids, name))
     if not jnp.issubdtype(known.dtype, jnp.integer):
+        reason = REASONS.get(known.dtype.kind, "an id is the number of a row")
         raise TypeError(
-            f"{name} must be integers, got {known.dtype}{list(known.shape)}: an id is "
-            "a row's number, and a float would be cut to another row."
+            f"{name} must be integers, got {known.dtype}{list(known.shape)}: {reason}."
         )
     return known
+
+
+def _as_array(ids: ArrayLike, name: str) -> np.ndarray:
+    """Return ``ids`` of the host as a NumPy array."""
+    if hasattr(ids, "todense"):  # a sparse array of JAX or SciPy
+        raise TypeError(
+            f"{name} must be a dense array, got {type(ids).__name__}"
+            f"{list(np.shape(ids))}: use {name}.todense(), in which missing elements are 0."
+        )
+    try:
+        return np.asarray(ids)
+    except ValueError as error:  # such as a text.Ragged
+        raise ValueError(
+            f"{name} must be an array, got a {type(ids).__name__} of sequences of "
+            f"different lengths: pad them with text.pad_sequences({name})."
+        ) from error
 
 
 def _put_past_the_end(ids: jax.Array, n_rows: int) -> jax.Array:

@@ -66,8 +66,8 @@ def embedding_bag(
       ``dtype[B, D]``.
 
     Raises:
-      TypeError: if ids or offsets are not integers, mask not bools, or table or
-        weights not floats.
+      TypeError: if ids or offsets are not integers or sparse, mask not bools, or table
+        or weights not floats.
       ValueError: if shapes do not fit, ``combine`` or ``mode`` is unknown, or weights
         are given with "max".
 
