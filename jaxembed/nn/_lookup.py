@@ -72,7 +72,7 @@ def _as_array(ids: ArrayLike, name: str) -> np.ndarray:
     if hasattr(ids, "todense"):  # a sparse array of JAX or SciPy
         raise TypeError(
             f"{name} must be a dense array, got {type(ids).__name__}"
-            f"{list(np.shape(ids))}: use {name}.todense(), in which missing elements are 0."
+            f"{list(np.shape(ids))}: use {name}.todense(), where missing ids are 0."
         )
     try:
         return np.asarray(ids)
