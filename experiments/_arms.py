@@ -16,9 +16,9 @@ class Comparison:
     """Word vectors to compare, and how to train them.
 
     Attributes:
-      arms: Word vectors to compare: pre-trained and frozen (frozen), learned from the
-        reviews of a draw alone (learned), or pre-trained and trained after some frozen
-        epochs (fine-tuned).
+      arms: Word vectors to compare: frozen is pre-trained and frozen, learned starts at
+        random and sees the reviews of a draw alone, fine-tuned is pre-trained and
+        trained after some frozen epochs.
       n_parallel: Number of draws to train at the same time.
       memory_gib: Memory for training, in GiB.
       n_validation: Number of reviews to validate on, the same for all draws.

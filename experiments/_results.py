@@ -114,8 +114,8 @@ def write_metrics(out: Path, experiment: str, result: dict[str, Any]) -> None:
     """
     facts = {"experiment": experiment} | result | environment()
     write_json(out / "metrics.json", facts)
-    pictures = sorted(picture.name for picture in out.glob("*.png"))
-    print(f"results in {out}: {', '.join(['metrics.json', *pictures])}", flush=True)
+    names = [path.name for path in out.iterdir() if path.suffix in (".csv", ".png")]
+    print(f"results in {out}: {', '.join(['metrics.json', *sorted(names)])}", flush=True)
 
 
 def environment() -> dict[str, Any]:

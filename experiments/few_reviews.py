@@ -4,7 +4,8 @@ Notebook:  section 2, "Using pre-trained word embeddings", and its comparison at
 Run:       python -m experiments.few_reviews --data aclImdb_v1.tar.gz
            --vectors glove.6B.zip/glove.6B.100d.txt --table glove
 Expect:    mean test accuracy 0.54 with glove, 0.52 with learned, 0.54 with fine-tuned;
-           seed 0 is one of the bad draws (0.503 with glove); 10 to 12 s on two CPU cores
+           seed 0 is one of the bad draws (0.503 with glove); on two CPU cores 10 to
+           12 s
 Writes:    runs/few_reviews/TABLE/{metrics.json,curves.png,checkpoint/}
 
 The table of word vectors is pre-trained and frozen (glove), learned from these 200
@@ -36,9 +37,9 @@ class Config(_cli.Options):
 
     Attributes:
       out: Folder for the results; a part named TABLE is replaced by --table.
-      table: Word vectors: pre-trained and frozen (glove), learned from the reviews
-        alone (learned), or pre-trained and trained after some frozen epochs
-        (fine-tuned).
+      table: Word vectors: glove is pre-trained and frozen, learned starts at random and
+        sees the reviews alone, fine-tuned is pre-trained and trained after some frozen
+        epochs.
       n_train: Number of reviews to train on, drawn at random.
       n_validation: Largest number of other reviews to validate on.
       keep_best: Test the weights of the epoch with the lowest validation loss instead
@@ -70,7 +71,8 @@ def describe(config: Config) -> str:
     """Return the data, the vectors and the seed for the first line of the output."""
     vectors = "learned vectors"
     if config.table != "learned":
-        vectors = f"{config.table} {_vectors.describe(config.pretrained.vectors)}"
+        vectors = _vectors.describe(config.pretrained.vectors)
+        vectors += f", table {config.table}"
     return f"{_reviews.describe(config.data)}, {vectors}, seed {config.seed}"
 
 
@@ -154,9 +156,9 @@ def draw(n: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
     n_train, n_validation = config.n_train, config.n_validation
     if not (1 <= n_train < n and n_validation >= 1):
         raise ValueError(
-            f"--n-train must be from 1 to {n - 1:,}, to leave some of the {n:,} reviews "
-            f"to validate on, and --n-validation at least 1, got {n_train:,} and "
-            f"{n_validation:,}."
+            f"--n-train must be from 1 to {n - 1:,}, to leave some of the {n:,} "
+            "reviews to validate on, and --n-validation at least 1, got "
+            f"{n_train:,} and {n_validation:,}."
         )
     if n_validation > n - n_train:
         n_validation = n - n_train

@@ -110,7 +110,7 @@ def run(config: Config) -> None:
     start = time.perf_counter()
     word_vectors = load_table(config)
     seconds = {"load": time.perf_counter() - start}
-    print(word_vectors)
+    print(f"{len(word_vectors):,} words, {word_vectors.dim} dimensions")
     start = time.perf_counter()
     words = config.words or choose_words(word_vectors)
     table = geometry.unit_table(word_vectors)
@@ -172,9 +172,9 @@ def read_checkpoint(path: Path) -> vectors.WordVectors:
     params = state.variables["params"] if is_state else {}
     if "embed" not in params or not {"tokenizer", "index_from"} <= set(extra):
         raise ValueError(
-            f"--checkpoint {path} must be the checkpoint of imdb_learned or few_reviews, "
-            "with the params embed and head, and tokenizer and index_from in extra, got "
-            f"the params {sorted(params)} and {sorted(extra)} in extra."
+            f"--checkpoint {path} must be that of imdb_learned or few_reviews, with "
+            "params of embed, and with tokenizer and index_from in extra, got params "
+            f"of {sorted(params)}, and {sorted(extra)} in extra."
         )
     table = params["embed"]["embedding"]
     tokenizer = text.Tokenizer.from_json(extra["tokenizer"])
@@ -186,7 +186,7 @@ def read_checkpoint(path: Path) -> vectors.WordVectors:
 
 
 def choose_words(word_vectors: vectors.WordVectors) -> tuple[str, ...]:
-    """Return words of the notebook's text, or frequent words if fewer than 3 are known."""
+    """Return words of the notebook's text, or frequent words if most are unknown."""
     known = [word for word in NOTEBOOK if word in word_vectors.index]
     if len(known) >= 3:
         return tuple(known[:N_WORDS])

@@ -1,4 +1,4 @@
-"""A bag of words and word pairs, trained with row-sparse updates.
+"""Bag of words and word pairs, trained with row-sparse updates.
 
 Notebook:  beyond the notebook: all words of a review, as in fastText (Joulin et al.
            2016), and two million rows, of which a step updates a few thousand

@@ -8,11 +8,12 @@ Expect:    learned overtakes frozen at 802 reviews (671 to 864) at the best epoc
 Writes:    runs/learning_curve/{metrics.json,learning_curve.csv,learning_curve.png,
            learning_curve_final.png}
 
-The table of word vectors is pre-trained and frozen (frozen), learned from the reviews of
-a draw alone (learned), or pre-trained and trained after some frozen epochs (fine-tuned).
-The draws and all other initial weights are the same for every table. The best epoch is
-chosen on the validation reviews, so its accuracy is slightly too high for each table;
-the accuracy of the last epoch is not. An interrupted run resumes when started again.
+The table of word vectors is pre-trained and frozen (frozen), learned from the reviews
+of a draw alone (learned), or pre-trained and trained after some frozen epochs
+(fine-tuned). The draws and all other initial weights are the same for every table. The
+best epoch is chosen on the validation reviews, so its accuracy is slightly too high for
+each table; the accuracy of the last epoch is not. An interrupted run resumes when
+started again.
 """
 
 import dataclasses
@@ -77,7 +78,7 @@ class Config(_cli.Options):
 
 
 def run(config: Config) -> None:
-    """Train all arms on all sizes, and find the sizes at which their accuracies cross."""
+    """Train all arms on all sizes, and find the sizes at which arms cross."""
     data = _reviews.choose_data(config.data)
     comparison = _arms.choose_vectors(config.comparison, data)
     config = dataclasses.replace(config, data=data, comparison=comparison)
@@ -88,7 +89,7 @@ def run(config: Config) -> None:
     reviews = _arms.load(config, comparison, share=SHARE, largest=sizes[-1])
     seconds: dict[str, Any] = {"load": time.perf_counter() - start}
     # draws -> histories -> numbers
-    print("validation accuracy: mean (95 % interval) of all draws")
+    print("validation accuracy at the best and last epoch: mean (95 % interval)")
     numbers: Numbers = {arm: [] for arm in comparison.arms}
     seconds |= {arm: [] for arm in comparison.arms}
     for size in sizes:
@@ -152,9 +153,8 @@ def print_line(arm: str, size: int, histories: replicates.Histories) -> None:
     numbers = _draws.pick_epochs(histories)
     best, last = (stats.mean_interval(numbers[name]) for name in _draws.EPOCHS)
     seconds = histories.seconds["compile"] + histories.seconds["run"]
-    start = f"{arm:<11}{size:>7,} reviews x {len(histories):<3} draws:"
-    numbers = f"best epoch {best}, last epoch {last}"
-    print(f"{start} {numbers}, in {seconds:.0f} s", flush=True)
+    start = f"{arm:<11}{len(histories):>4} draws of {size:>6,} reviews:"
+    print(f"{start} best {best}, last {last}, {seconds:.0f} s", flush=True)
 
 
 def list_rows(sizes: Sequence[int], numbers: Numbers) -> Iterator[tuple[Any, ...]]:
@@ -198,7 +198,7 @@ def print_crossovers(crossovers: Crossovers) -> None:
             if crossing.size is None:
                 what = f"{first} does not overtake {second}: {crossing} reviews"
             elif crossing.size <= crossing.smallest:
-                what = f"{first} is above {second} from the first size on: {crossing} reviews"
+                what = f"{first} is above {second} at all sizes: {crossing} reviews"
             else:
                 what = f"{first} overtakes {second} at {crossing} reviews"
             print(f"  {what}")

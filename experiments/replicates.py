@@ -7,11 +7,12 @@ Expect:    at the best epochs frozen 0.559, learned 0.527, fine-tuned 0.560; fro
            learned 0.032 (0.030 to 0.035); 3 minutes on two CPU cores
 Writes:    runs/replicates/{metrics.json,replicates.csv,replicates.png}
 
-The table of word vectors is pre-trained and frozen (frozen), learned from the reviews of
-a draw alone (learned), or pre-trained and trained after some frozen epochs (fine-tuned).
-The draws and all other initial weights are the same for every table. The best epoch is
-chosen on the validation reviews, so its accuracy is slightly too high for each table;
-the accuracy of the last epoch is not. An interrupted run resumes when started again.
+The table of word vectors is pre-trained and frozen (frozen), learned from the reviews
+of a draw alone (learned), or pre-trained and trained after some frozen epochs
+(fine-tuned). The draws and all other initial weights are the same for every table. The
+best epoch is chosen on the validation reviews, so its accuracy is slightly too high for
+each table; the accuracy of the last epoch is not. An interrupted run resumes when
+started again.
 """
 
 import dataclasses
@@ -162,7 +163,7 @@ def print_tables(arms: dict[str, Any], differences: dict[str, Any]) -> None:
         for pair, metrics in differences.items():
             mean, share = metrics[name]["mean"], metrics[name]["share_better"]
             print(f"  {pair:<24}{mean!s:<30}{share:.0%} of draws")
-    print("\ntraining accuracy at the last epoch")
+    print("\ntraining accuracy at the last epoch: mean (95 % interval)")
     for arm, metrics in arms.items():
         print(f"  {arm:<24}{metrics['accuracy_final']['mean']}")
     print(flush=True)
