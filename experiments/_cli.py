@@ -2,7 +2,7 @@
 
 import dataclasses
 import gc
-import importlib.util
+import importlib
 import os
 import re
 import shutil
@@ -81,7 +81,9 @@ def main(config_type: type, run: Callable[[Any], None]) -> None:
         description="",  # printed above: Tyro would join the rows of its table
         config=(tyro.conf.OmitArgPrefixes,),
     )
-    if importlib.util.find_spec("matplotlib") is None:  # found out before training
+    try:
+        importlib.import_module("matplotlib")  # raises now instead of after training
+    except ModuleNotFoundError:
         exit_for_package("matplotlib", "plot")
     try:
         run(config)

@@ -115,7 +115,9 @@ def write_metrics(out: Path, experiment: str, result: dict[str, Any]) -> None:
     facts = {"experiment": experiment} | result | environment()
     write_json(out / "metrics.json", facts)
     names = [path.name for path in out.iterdir() if path.suffix in (".csv", ".png")]
-    print(f"results in {out}: {', '.join(['metrics.json', *sorted(names)])}", flush=True)
+    print(
+        f"results in {out}: {', '.join(['metrics.json', *sorted(names)])}", flush=True
+    )
 
 
 def environment() -> dict[str, Any]:

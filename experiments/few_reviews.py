@@ -1,4 +1,4 @@
-"""Frozen, learned or fine-tuned word vectors: one run on 200 reviews.
+"""Frozen, learned or fine-tuned vectors: one run on 200 reviews.
 
 Notebook:  section 2, "Using pre-trained word embeddings", and its comparison at the end
 Run:       python -m experiments.few_reviews --data aclImdb_v1.tar.gz
@@ -6,7 +6,7 @@ Run:       python -m experiments.few_reviews --data aclImdb_v1.tar.gz
 Expect:    mean test accuracy 0.54 with glove, 0.52 with learned, 0.54 with fine-tuned;
            seed 0 is one of the bad draws (0.503 with glove); on two CPU cores 10 to
            12 s
-Writes:    runs/few_reviews/TABLE/{metrics.json,curves.png,checkpoint/}
+Writes:    runs/few_reviews/TABLE/{metrics.json, curves.png, checkpoint/}
 
 The table of word vectors is pre-trained and frozen (glove), learned from these 200
 reviews alone (learned), or pre-trained and trained after some frozen epochs

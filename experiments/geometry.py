@@ -6,7 +6,7 @@ Run:       python -m experiments.geometry --vectors glove.6B.zip/glove.6B.100d.t
 Expect:    with GloVe, king is near prince and queen, and man : king = woman : queen;
            with the checkpoint, words of equal sentiment are near each other, whatever
            they mean; 5 s on two CPU cores
-Writes:    runs/geometry/{metrics.json,words.png}
+Writes:    runs/geometry/{metrics.json, words.png}
 
 The checkpoint of imdb_learned has a table of 8 dimensions that is trained to classify
 sentiment. It orders words by sentiment, not by meaning: a name or a noun can be near

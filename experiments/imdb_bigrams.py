@@ -5,7 +5,7 @@ Notebook:  beyond the notebook: all words of a review, as in fastText (Joulin et
 Run:       python -m experiments.imdb_bigrams --data aclImdb_v1.tar.gz
 Expect:    validation accuracy 0.90, test accuracy 0.906; 30 s on two CPU cores, of
            which training takes 7 s
-Writes:    runs/imdb_bigrams/{metrics.json,curves.png,checkpoint/}
+Writes:    runs/imdb_bigrams/{metrics.json, curves.png, checkpoint/}
 
 A word or pair counts once in a review, and only if enough training reviews contain it.
 A step updates only the rows of its batch, or all rows if a batch has at least as many

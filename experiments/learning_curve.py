@@ -1,11 +1,11 @@
-"""Frozen, learned and fine-tuned word vectors: 50 to 20,000 reviews.
+"""Frozen, learned, fine-tuned vectors: 50 to 20,000 reviews.
 
 Notebook:  section 2 says that learned vectors win with more data, not with how much
 Run:       python -m experiments.learning_curve --data aclImdb_v1.tar.gz
            --vectors glove.6B.zip/glove.6B.100d.txt
 Expect:    learned overtakes frozen at 802 reviews (671 to 864) at the best epochs; 17
            minutes on two CPU cores
-Writes:    runs/learning_curve/{metrics.json,learning_curve.csv,learning_curve.png,
+Writes:    runs/learning_curve/{metrics.json, learning_curve.csv, learning_curve.png,
            learning_curve_final.png}
 
 The table of word vectors is pre-trained and frozen (frozen), learned from the reviews

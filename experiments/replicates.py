@@ -1,11 +1,11 @@
-"""Frozen, learned and fine-tuned word vectors: 100 draws of 200 reviews.
+"""Frozen, learned, fine-tuned vectors: 100 draws of 200 reviews.
 
 Notebook:  beyond section 2, which has one draw of 200 reviews and no interval
 Run:       python -m experiments.replicates --data aclImdb_v1.tar.gz
            --vectors glove.6B.zip/glove.6B.100d.txt
 Expect:    at the best epochs frozen 0.559, learned 0.527, fine-tuned 0.560; frozen -
            learned 0.032 (0.030 to 0.035); 3 minutes on two CPU cores
-Writes:    runs/replicates/{metrics.json,replicates.csv,replicates.png}
+Writes:    runs/replicates/{metrics.json, replicates.csv, replicates.png}
 
 The table of word vectors is pre-trained and frozen (frozen), learned from the reviews
 of a draw alone (learned), or pre-trained and trained after some frozen epochs
