@@ -1,4 +1,4 @@
-"""Experiments: one file for each question, each run as ``python -m experiments.NAME``.
+"""Experiments: one module for each question, run as ``python -m experiments.NAME``.
 
 ``python -m experiments`` lists them.
 """

@@ -1,7 +1,7 @@
-"""Arms: three tables of word vectors to compare, and the data that they share."""
+"""Arms: kinds of word vectors to compare, and the data that they share."""
 
 import dataclasses
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,23 +13,32 @@ Arm = Literal["frozen", "learned", "fine-tuned"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Arms to compare.
+    """Word vectors to compare, and how to train them.
 
     Attributes:
-      arms: Tables to compare: pre-trained vectors that stay frozen (frozen), vectors
-        learned from the reviews alone (learned), and pre-trained vectors that are
-        trained after some frozen epochs (fine-tuned).
-      n_parallel: Number of draws trained at the same time. By default, as many as fit
-        into the memory and make training faster.
+      arms: Word vectors to compare: frozen is pre-trained and frozen, learned starts at
+        random and sees the reviews of a draw alone, fine-tuned is pre-trained and
+        trained after some frozen epochs.
+      n_parallel: Number of draws to train at the same time.
       memory_gib: Memory for training, in GiB.
-      n_validation: Number of reviews to validate on, the same for all draws. By default
-        two fifths of the reviews in replicates, and a fifth in learning_curve.
+      n_validation: Number of reviews to validate on, the same for all draws.
     """
 
-    arms: tuple[Arm, ...] = ("frozen", "learned", "fine-tuned")
-    n_parallel: int | None = None
+    arms: Annotated[
+        tuple[Arm, ...],
+        _cli.flag(
+            "{frozen,learned,fine-tuned} ...", default="frozen learned fine-tuned"
+        ),
+    ] = ("frozen", "learned", "fine-tuned")
+    n_parallel: Annotated[
+        int | None,
+        _cli.flag("INT", default="as many as fit into --memory-gib and pay off"),
+    ] = None
     memory_gib: float = 4.0
-    n_validation: int | None = None
+    n_validation: Annotated[
+        int | None,
+        _cli.flag("INT", default="2/5 of the reviews; 1/5 in learning_curve"),
+    ] = None
     setup: _setup.Setup = _setup.Setup()
     pretrained: _vectors.Pretrained = _vectors.Pretrained()
 
@@ -40,10 +49,10 @@ class Reviews(NamedTuple):
     Attributes:
       ids: Padded ids, ``int32[N, L]``.
       labels: Labels, ``int[N]``.
-      held_out: Numbers of the reviews to validate on, ``int[n]``.
-      pool: Numbers of the reviews to draw from, ``int[N - n]``.
+      held_out: Indices of the reviews to validate on, ``int[n]``.
+      pool: Indices of the reviews to draw from, ``int[N - n]``.
       table: Pre-trained vectors of the words, ``float32[V, D]``.
-      description: Description of the reviews, for titles.
+      description: Source of the reviews.
       facts: Entries of ``metrics.json`` about the data.
     """
 
@@ -57,7 +66,7 @@ class Reviews(NamedTuple):
 
 
 def choose_vectors(comparison: Comparison, data: str) -> Comparison:
-    """Fill in the vectors if the flags leave them open."""
+    """Return `comparison` with the default vectors if ``--vectors`` is not set."""
     name = _vectors.choose_vectors(comparison.pretrained.vectors, data)
     pretrained = dataclasses.replace(comparison.pretrained, vectors=name)
     return dataclasses.replace(comparison, pretrained=pretrained)
@@ -71,8 +80,8 @@ def begin(experiment: str, config: _cli.Options, comparison: Comparison) -> None
       ValueError: If a flag is out of range; the error names it.
     """
     vectors = _vectors.describe(comparison.pretrained.vectors)
-    sources = f"{_reviews.describe(config.data)}, {vectors}"
-    _results.begin(experiment, sources, config.out)
+    facts = f"{_reviews.describe(config.data)}, {vectors}, seed {config.seed}"
+    _results.begin(experiment, facts, config.out)
     arms, memory = comparison.arms, comparison.memory_gib
     if not 0 < memory < 2**30:
         raise ValueError(f"--memory-gib must be above 0, got {memory}.")
@@ -105,7 +114,7 @@ def load(
     check_sizes(len(ids), n_held_out, largest)
     sizes = n_held_out, len(ids) - n_held_out
     held_out, pool = _reviews.draw_parts(len(ids), *sizes, seed=config.seed)
-    print(f"{len(held_out):,} reviews held out, {len(pool):,} to draw from")
+    print(f"{len(held_out):,} reviews to validate on, {len(pool):,} to draw from")
     n_rows = min(setup.num_words, len(tokens.tokenizer.word_index) + 1)
     table, facts = _vectors.make_table(
         config, setup, comparison.pretrained, tokens=tokens, n_rows=n_rows
@@ -116,20 +125,20 @@ def load(
 
 
 def check_sizes(n: int, n_held_out: int, largest: int) -> None:
-    """Check that `largest` of `n` reviews are left to draw.
+    """Check that `n - n_held_out` reviews are enough for the largest draw.
 
     Raises:
-      ValueError: If fewer are left, or none are held out.
+      ValueError: If they are too few, or no review is held out.
     """
     if not 0 < n_held_out < n:
         raise ValueError(
-            f"--n-validation must leave some of the {n:,} reviews to train on, and be "
-            f"at least 1, got {n_held_out}."
+            f"--n-validation must be from 1 to {n - 1:,}, to leave some of the {n:,} "
+            f"reviews to train on, got {n_held_out:,}."
         )
     n_pool = n - n_held_out
     if largest > n_pool:
         raise ValueError(
-            f"{largest:,} reviews to train on are not there: of {n:,}, {n_held_out:,} "
-            f"are held out, so the largest size is {n_pool:,}. Hold out fewer "
-            "(--n-validation), or train on fewer."
+            f"a draw must have at most {n_pool:,} reviews, since {n_held_out:,} of "
+            f"{n:,} are held out, got {largest:,}: train on fewer reviews, or lower "
+            "--n-validation."
         )

@@ -2,15 +2,39 @@
 
 import dataclasses
 import gc
+import importlib
 import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NoReturn
 
-# Rows of the table at the top of a docstring, and the lines that continue them.
-TABLE_ROW = re.compile(r"^(?=(?:Notebook|Run|Expect|Writes): | {11}\S)", re.MULTILINE)
+try:
+    import tyro
+except ModuleNotFoundError as error:
+    if error.name != "tyro":  # tyro is installed, but not all that it needs
+        raise
+    tyro = None  # type: ignore[assignment]
+
+# First word of each row of the table in a docstring, and the column of its text.
+ROW = re.compile(r"(?:Notebook|Run|Expect|Writes): ")
+INDENT = 11
+MAX_WIDTH = 100
+
+
+def flag(metavar: str, *, default: str) -> Any:
+    """Return an annotation of a flag whose default follows from other settings.
+
+    Args:
+      metavar: Placeholder of the value in ``--help``.
+      default: Description of the default in ``--help``.
+    """
+    if tyro is None:
+        return None
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,15 +42,16 @@ class Options:
     """Flags of every experiment.
 
     Attributes:
-      data: Reviews: a folder or .tar.gz like aclImdb, "tfds", or "synthetic" for the
-        synthetic reviews of jaxembed. By default, reviews in the folder $JAXEMBED_DATA,
-        or the synthetic reviews if that variable is not set.
+      data: Reviews: a folder or .tar.gz file like aclImdb, "tfds" for TensorFlow
+        Datasets, or "synthetic" for generated reviews.
       out: Folder for the results.
       cache: Folder for tokenised reviews and for vectors made from reviews.
       seed: Random seed of the split, the initial weights and the shuffling.
     """
 
-    data: str = ""
+    data: Annotated[
+        str, flag("PATH", default="reviews in $JAXEMBED_DATA if set, else synthetic")
+    ] = ""
     out: Path = Path("runs")
     cache: Path = Path("runs/cache")
     seed: int = 0
@@ -35,7 +60,8 @@ class Options:
 def main(config_type: type, run: Callable[[Any], None]) -> None:
     """Parse the flags of an experiment and run it.
 
-    Bad input ends the process with one line that says what to do.
+    Bad input ends the process with status 1 and a message that says what to do, a
+    missing package with status 2 and the command that installs it.
 
     Args:
       config_type: Frozen dataclass of the flags; fields of nested dataclasses become
@@ -43,21 +69,82 @@ def main(config_type: type, run: Callable[[Any], None]) -> None:
       run: Function of an instance of ``config_type``, defined in the module whose
         docstring ``--help`` shows.
     """
-    import tyro
-
+    if tyro is None:
+        exit_for_package("tyro", "cli")
     gc.freeze()  # modules are never garbage, and scanning them takes half a second
     module = sys.modules[run.__module__]
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(format_docstring(module.__doc__ or "") + "\n")
     config: Any = tyro.cli(
         config_type,
         prog=f"python -m experiments.{Path(str(module.__file__)).stem}",
-        # Tyro joins lines, except for lines that begin with a space.
-        description=TABLE_ROW.sub("  ", module.__doc__ or ""),
+        description="",  # printed above: Tyro would join the rows of its table
         config=(tyro.conf.OmitArgPrefixes,),
     )
     try:
+        importlib.import_module("matplotlib")  # raises now instead of after training
+    except ModuleNotFoundError:
+        exit_for_package("matplotlib", "plot")
+    try:
         run(config)
+    except ImportError as error:
+        if os.environ.get("JAXEMBED_TRACEBACK") or "pip install" not in str(error):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     except (OSError, TypeError, ValueError, KeyError, ArithmeticError) as error:
         if os.environ.get("JAXEMBED_TRACEBACK"):
             raise
-        what = error.args[0] if isinstance(error, KeyError) else error
-        sys.exit(f"error: {what}\n(JAXEMBED_TRACEBACK=1 shows where)")
+        message = error.args[0] if isinstance(error, KeyError) else error
+        sys.exit(f"error: {message}\n(set JAXEMBED_TRACEBACK=1 for the traceback)")
+
+
+def exit_for_package(package: str, extra: str) -> NoReturn:
+    """End the process with status 2 and the command that installs a package."""
+    print(
+        f"error: {package} is not installed: pip install 'jaxembed[{extra}]'",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
+
+def format_docstring(docstring: str) -> str:
+    """Return a docstring wrapped to the terminal, each row of its table apart.
+
+    A command that needs several lines gets a backslash at the end of each but the last,
+    so that it can be copied.
+    """
+    width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
+    blocks = docstring.strip().split("\n\n")
+    return "\n\n".join(
+        _format_table(block, width) if ROW.match(block) else _fill(block, width)
+        for block in blocks
+    )
+
+
+def _format_table(block: str, width: int) -> str:
+    """Wrap each row of a table, with its text in one column."""
+    lines = []
+    for row in re.split(rf"\n(?={ROW.pattern})", block):
+        for i, text in enumerate(re.split(r"\n\s+(?=python -m )", row[INDENT:])):
+            start = row[:INDENT] if i == 0 else " " * INDENT
+            if text.startswith("python -m "):
+                filled = _fill(text, width - 2, start, " " * INDENT)
+                lines.append(filled.replace("\n", " \\\n"))
+            else:
+                lines.append(_fill(text, width, start, " " * INDENT))
+    return "\n".join(lines)
+
+
+def _fill(text: str, width: int, start: str = "", indent: str = "") -> str:
+    """Wrap a text at spaces, but not between a flag and its value."""
+    text = re.sub(r"(--[\w-]+) (?=\w)", "\\1\xa0", " ".join(text.split()))
+    filled = textwrap.fill(
+        text,
+        width,
+        initial_indent=start,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return filled.replace("\xa0", " ")

@@ -1,4 +1,4 @@
-"""Draws: one arm trained on many draws of reviews, resumed if it was interrupted."""
+"""Draws: training of one arm on many draws of reviews, with resumption."""
 
 import contextlib
 import hashlib
@@ -15,19 +15,19 @@ from experiments._arms import Arm, Comparison, Reviews
 from jaxembed import optim, replicates, stats
 
 CHANCE = 0.5  # half of the reviews are positive
-# Accuracies to compare, and the epochs that they are from.
+# Accuracies to compare, and their epochs.
 EPOCHS = {
     "val_accuracy_best": "at the best epoch of each draw",
     "val_accuracy_final": "at the last epoch",
 }
 METRICS = (*EPOCHS, "accuracy_final")
-# Settings that do not affect a draw, or that are in the name of its file.
+# Settings that do not affect a draw, or that the name of its file already contains.
 ASIDE = {"out", "cache", "arms", "memory_gib"}
 ASIDE |= {"draws", "n_train", "sizes", "large", "draws_large"}
 
 
 def journal_path(config: _cli.Options, arm: Arm, n_train: int) -> Path:
-    """Return the file of an arm's finished draws, one for each setting of a draw."""
+    """Return the path of an arm's finished draws, which differs between settings."""
     settings = _results.as_json(config)
     kept = {name: settings[name] for name in sorted(settings.keys() - ASIDE)}
     digest = hashlib.sha256(json.dumps(kept).encode()).hexdigest()[:12]
@@ -37,10 +37,10 @@ def journal_path(config: _cli.Options, arm: Arm, n_train: int) -> Path:
 def remove_journals(
     config: _cli.Options, arms: Sequence[Arm], sizes: Sequence[int]
 ) -> None:
-    """Remove the files of finished draws, and their folder if it is empty."""
+    """Delete the files of finished draws, and their folder if it is empty."""
     for arm, size in itertools.product(arms, sizes):
         journal_path(config, arm, size).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # files of other settings stay
+    with contextlib.suppress(OSError):  # keeps the files of other settings
         (config.out / "unfinished").rmdir()
 
 
@@ -53,28 +53,28 @@ def train_arm(
     n_train: int,
     n_draws: int,
 ) -> replicates.Histories:
-    """Train one arm on many draws; draws and heads are those of the other arms.
+    """Train one arm on many draws, with the draws and heads that all arms share.
 
-    The metrics of finished draws are kept in :func:`journal_path` until
-    :func:`remove_journals`, and an interrupted run resumes from there.
+    The file :func:`journal_path` keeps the metrics of finished draws until
+    :func:`remove_journals`. An interrupted run resumes from this file.
 
     Args:
       config: Random seed, and all settings that identify a draw.
       comparison: Network, training and memory.
-      reviews: Data of :func:`experiments._arms.load`.
+      reviews: Data from :func:`experiments._arms.load`.
       arm: Arm to train.
       n_train: Number of reviews in a draw.
       n_draws: Number of draws.
     """
     setup, table = comparison.setup, reviews.table
     ids, labels, held_out = reviews.ids, reviews.labels, reviews.held_out
-    # Each size has draws of its own: the interval of a crossing assumes so.
+    # Sizes have independent draws: the interval of a crossover assumes it.
     key = jax.random.fold_in(jax.random.key(config.seed), n_train)
     journal = journal_path(config, arm, n_train)
     n_done = min(count_finished(journal), n_draws)
     if journal.exists():
         size = f"{arm}, {n_train:,} reviews"
-        print(f"{size}: {n_done} of {n_draws} draws were finished before")
+        print(f"{size}: resuming, {n_done} of {n_draws} draws are finished")
         print(f"to train them again, remove {journal}", flush=True)
     histories = replicates.run(
         _setup.make_model(setup, *table.shape, frozen=arm == "frozen"),
@@ -98,18 +98,18 @@ def train_arm(
 
 
 def count_finished(journal: Path) -> int:
-    """Return the number of draws in a journal, or 0 if it cannot be read."""
+    """Return the number of finished draws in a file, or 0 if it cannot be read."""
     try:
         return len(json.loads(journal.read_text())["draws"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return 0  # if it is damaged, replicates.run says so
+        return 0  # replicates.run raises if the file is damaged
 
 
 def pick_epochs(histories: replicates.Histories) -> dict[str, np.ndarray]:
-    """Return accuracies of each draw at its best epoch, from 1, and at the last epoch.
+    """Return accuracies at the best and the last epoch of each draw; epochs from 1.
 
     Raises:
-      ValueError: If a draw has no accuracy that is a number.
+      ValueError: If an accuracy is not finite.
     """
     best, epochs = stats.best_epoch(histories.val_accuracy)
     return {

@@ -1,4 +1,4 @@
-"""Results of an experiment: atomic files, and weights that are tested from disk."""
+"""Results: files of an experiment, and a test of the weights read back from disk."""
 
 import csv
 import dataclasses
@@ -15,24 +15,24 @@ import numpy as np
 from flax.traverse_util import flatten_dict
 from tqdm import tqdm
 
-from experiments import _cli
+from experiments import _cli, _reviews
 from jaxembed import nn, plot, train
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
-def begin(experiment: str, sources: str, out: Path) -> None:
+def begin(experiment: str, facts: str, out: Path) -> None:
     """Print the first line, and check that the results can be written.
 
     Args:
       experiment: Name of the experiment.
-      sources: Description of the data and vectors in use.
+      facts: Data, vectors and seed in use.
       out: Folder for the results; it is created.
 
     Raises:
       OSError: If the folder cannot be written; the error names it.
     """
-    print(f"{experiment} on {sources}", flush=True)
+    print(f"{experiment}: {facts}", flush=True)
     probe = out / f".probe.{os.getpid()}"
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -42,6 +42,11 @@ def begin(experiment: str, sources: str, out: Path) -> None:
         raise OSError(
             f"--out {out} cannot be written: {error.strerror}. Name another folder."
         ) from error
+
+
+def make_title(model: str, config: _cli.Options) -> str:
+    """Return the title of a plot: model, data and seed."""
+    return f"{model}; {_reviews.shorten(config.data)}; seed {config.seed}"
 
 
 def print_epoch(history: train.History, epochs: int) -> None:
@@ -85,8 +90,8 @@ def save_and_test(
     best, final = max(history.val_accuracy, default=None), None
     if best is not None:
         final = history.val_accuracy[-1]
-        print(f"validation accuracy {best:.4f} at best, {final:.4f} at the end")
-    print(f"test accuracy {accuracy:.4f} with the weights read from {folder}")
+        print(f"validation accuracy: best epoch {best:.4f}, last epoch {final:.4f}")
+    print(f"test accuracy: {accuracy:.4f} (weights read back from {folder})")
     counts = {name: getattr(summary, name) for name in ("total", "trainable", "frozen")}
     return {
         "config": settings,
@@ -100,21 +105,23 @@ def save_and_test(
 
 
 def write_metrics(out: Path, experiment: str, result: dict[str, Any]) -> None:
-    """Write ``metrics.json``, and print the names of the results.
+    """Write ``metrics.json``, and print where the results are.
 
     Args:
       out: Folder for the results.
       experiment: Name of the experiment.
       result: Entries of the file, in addition to those of :func:`environment`.
     """
-    path = out / "metrics.json"
-    write_json(path, {"experiment": experiment} | result | environment())
-    pictures = sorted(picture.name for picture in out.glob("*.png"))
-    print(" and ".join([f"results: {path}", *pictures]), flush=True)
+    facts = {"experiment": experiment} | result | environment()
+    write_json(out / "metrics.json", facts)
+    names = [path.name for path in out.iterdir() if path.suffix in (".csv", ".png")]
+    print(
+        f"results in {out}: {', '.join(['metrics.json', *sorted(names)])}", flush=True
+    )
 
 
 def environment() -> dict[str, Any]:
-    """Return the device and the versions in use."""
+    """Return the device and the versions of the packages."""
     import jax
 
     import jaxembed
@@ -129,9 +136,9 @@ def environment() -> dict[str, Any]:
 
 
 def as_json(value: Any) -> Any:
-    """Convert settings and statistics to what JSON can hold.
+    """Convert settings and statistics to values that JSON can hold.
 
-    A dataclass becomes a flat dict, with the fields of nested dataclasses in it.
+    A dataclass becomes a flat dict that includes the fields of nested dataclasses.
 
     Example:
       >>> @dataclasses.dataclass
@@ -151,7 +158,7 @@ def as_json(value: Any) -> Any:
             is_nested = dataclasses.is_dataclass(part)
             flat |= as_json(part) if is_nested else {field.name: as_json(part)}
         return flat
-    if hasattr(value, "to_dict"):  # an interval or a crossover, which is a tuple too
+    if hasattr(value, "to_dict"):  # an interval or a crossover; they are tuples
         return value.to_dict()
     if isinstance(value, dict):
         return {name: as_json(item) for name, item in value.items()}
@@ -161,12 +168,12 @@ def as_json(value: Any) -> Any:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace a file by `value` as JSON."""
+    """Write `value` to a file as JSON; replace the file in one step."""
     _replace(path, json.dumps(as_json(value), indent=2, default=str) + "\n")
 
 
 def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Replace a file by a header and rows of comma-separated values."""
+    """Write a header and rows to a CSV file; replace the file in one step."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)

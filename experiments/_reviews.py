@@ -23,12 +23,19 @@ def choose_data(data: str) -> str:
 
 
 def describe(data: str) -> str:
-    """Return the source of the reviews as the first line prints it."""
-    return "SYNTHETIC reviews, no real text" if data == "synthetic" else data
+    """Return the source of the reviews for the first line of the output."""
+    if data == "synthetic":
+        return "synthetic reviews (not real text)"
+    return f"reviews {data}"
+
+
+def shorten(data: str) -> str:
+    """Return the source of the reviews for the title of a plot."""
+    return f"{data} reviews" if data in ("synthetic", "tfds") else Path(data).name
 
 
 def draw_parts(n: int, *sizes: int, seed: int) -> list[np.ndarray]:
-    """Draw disjoint random subsets of the numbers below `n`.
+    """Draw disjoint random subsets of the integers from 0 to `n` - 1.
 
     Args:
       n: Number of reviews.
@@ -36,8 +43,7 @@ def draw_parts(n: int, *sizes: int, seed: int) -> list[np.ndarray]:
       seed: Random seed of the draw.
 
     Returns:
-      ``int[size]`` for each size: consecutive parts of one random order of all
-      numbers.
+      ``int[size]`` for each size: consecutive parts of one random permutation.
 
     Example:
       >>> train, held_out = draw_parts(5, 3, 2, seed=0)
@@ -57,13 +63,13 @@ def hold_out(n: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray
       seed: Random seed of the draw.
 
     Raises:
-      ValueError: If one of the two would be empty.
+      ValueError: If one of the two subsets would be empty.
     """
     n_held_out = int(fraction * n)
     if not 0 < n_held_out < n:
         raise ValueError(
-            f"--validation-fraction must leave some of the {n} reviews on each side, "
-            f"got {fraction}."
+            f"--validation-fraction must leave at least 1 of the {n} reviews to train "
+            f"on and 1 to validate on, got {fraction}."
         )
     examples, held_out = draw_parts(n, n - n_held_out, n_held_out, seed=seed)
     return examples, held_out

@@ -1,8 +1,9 @@
-"""Setup of the notebook's section 2: words, network and training, for any table."""
+"""Setup: words, network and training of the notebook's section 2."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
+from experiments import _cli
 from jaxembed import nn
 
 SIZES = ("num_words", "length", "hidden", "epochs", "batch_size")
@@ -13,24 +14,26 @@ class Setup:
     """Words, network and training.
 
     Attributes:
-      num_words: Number of ids, for the most frequent words; also the largest number of
-        rows of the table.
-      length: Number of words of a review that the network reads, the last ones.
-      dim: Length of a learned word vector. By default 100, or the length of the
-        pre-trained vectors that it is compared with.
-      missing: Rows of words without a vector: zeros, or drawn from a normal
-        distribution fitted to the vectors.
-      hidden: Units of the hidden layer, which has a relu.
+      num_words: Number of ids, one for each of the most frequent words; also the
+        largest number of rows of the table.
+      length: Number of words to read of each review; a longer review loses its start.
+      dim: Length of a learned word vector.
+      missing: Vectors of words that the pre-trained vectors lack: zeros, or drawn from
+        a normal distribution fitted to the vectors.
+      hidden: Number of units of the hidden layer, which has a ReLU.
       epochs: Number of passes over the reviews.
       batch_size: Number of reviews in a step.
       learning_rate: Learning rate of RMSprop.
       unfreeze_after: Number of epochs that a fine-tuned table stays frozen before it is
-        trained; 0 trains it from the start.
+        trained. With 0 it is trained from the start.
     """
 
     num_words: int = 10_000
     length: int = 100
-    dim: int | None = None
+    dim: Annotated[
+        int | None,
+        _cli.flag("INT", default="length of the pre-trained vectors, or 100"),
+    ] = None
     missing: Literal["zeros", "normal"] = "zeros"
     hidden: int = 32
     epochs: int = 10
@@ -40,7 +43,7 @@ class Setup:
 
 
 def check(setup: Setup, *, is_fine_tuned: bool) -> None:
-    """Check that a network can be trained.
+    """Check the sizes and the number of frozen epochs.
 
     Args:
       setup: Settings to check.
@@ -65,6 +68,6 @@ def check(setup: Setup, *, is_fine_tuned: bool) -> None:
 def make_model(
     setup: Setup, n_rows: int, dim: int, *, frozen: bool
 ) -> nn.TextClassifier:
-    """Make the network: a table, a hidden layer, one logit."""
+    """Return the network: a table, a hidden layer and one logit."""
     embed = nn.Embed(n_rows, dim, frozen=frozen)
     return nn.TextClassifier(embed, nn.DenseHead(hidden=(setup.hidden,)))

@@ -5,7 +5,7 @@ import hashlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -20,14 +20,18 @@ class Pretrained:
     """Pre-trained word vectors.
 
     Attributes:
-      vectors: Word vectors: a file in any known format, a member of a .zip as in
-        glove.6B.zip/glove.6B.100d.txt, or the word "ppmi" to make vectors from the
-        reviews. By default, a file glove.6B.100d* in the folder $JAXEMBED_DATA;
-        for the synthetic reviews "ppmi".
-      ppmi_dim: Length of the vectors made from the reviews.
+      vectors: Word vectors: a file, a member of a .zip file as in
+        glove.6B.zip/glove.6B.100d.txt, or "ppmi" to make vectors from the reviews.
+      ppmi_dim: Length of the vectors that --vectors ppmi makes.
     """
 
-    vectors: str = ""
+    vectors: Annotated[
+        str,
+        _cli.flag(
+            "PATH",
+            default="glove.6B.100d* in $JAXEMBED_DATA; ppmi for synthetic reviews",
+        ),
+    ] = ""
     ppmi_dim: int = 100
 
 
@@ -36,42 +40,37 @@ def choose_vectors(name: str, data: str) -> str:
 
     Args:
       name: Value of ``--vectors``.
-      data: Source of the reviews. Only the synthetic reviews default to "ppmi"; for
-        others the process ends with a message if there is no file.
+      data: Source of the reviews. Only synthetic reviews default to "ppmi". For other
+        reviews the process ends with a message if the file is missing.
     """
     if name or data == "synthetic":
         return name or "ppmi"
     if found := find_vectors():
         return found
     sys.exit(
-        "error: this experiment needs word vectors: download glove.6B.zip from "
-        "nlp.stanford.edu/projects/glove and give "
-        "--vectors glove.6B.zip/glove.6B.100d.txt, or --vectors ppmi to make some "
-        "from the reviews."
+        "error: --vectors is missing, and $JAXEMBED_DATA does not contain "
+        "glove.6B.100d*: download glove.6B.zip from nlp.stanford.edu/projects/glove "
+        "and give --vectors glove.6B.zip/glove.6B.100d.txt, or give --vectors ppmi to "
+        "make vectors from the reviews."
     )
 
 
 def find_vectors() -> str:
-    """Return a file of vectors in $JAXEMBED_DATA, or ""."""
+    """Return the path of a file of vectors in $JAXEMBED_DATA, or an empty string."""
     folder = os.environ.get("JAXEMBED_DATA")
     found = sorted(Path(folder).glob(NAMES)) if folder else []
     return str(found[0]) if found else ""
 
 
 def describe(name: str) -> str:
-    """Return the source of the vectors as the first line prints it."""
+    """Return the source of the vectors for the first line of the output."""
     return f"vectors {name}{' (made from the reviews)' if name == 'ppmi' else ''}"
-
-
-def add_to_title(title: str, name: str) -> str:
-    """Return the title of a plot with the name of the vectors."""
-    return f"{title}; vectors {Path(name).name}"
 
 
 def load(
     pretrained: Pretrained, tokens: text.TokenizedCorpus, cache: Path
 ) -> vectors.WordVectors:
-    """Load vectors for the words of the tokenizer, from the cache if possible."""
+    """Load the vectors of the tokenizer's words, from the cache if possible."""
     if pretrained.vectors != "ppmi":
         return vectors.load(
             pretrained.vectors,
@@ -87,7 +86,7 @@ def load(
         try:
             return vectors.load(path)
         except ValueError:
-            pass  # the file is damaged, and is made again
+            pass  # a damaged file is made again
     made = vectors.ppmi(texts, tokens.tokenizer, pretrained.ppmi_dim)
     vectors.save(made, path)
     return made
@@ -101,11 +100,11 @@ def make_table(
     tokens: text.TokenizedCorpus,
     n_rows: int,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Make the table of the tokenizer's words.
+    """Return the table of the tokenizer's words, and facts about its vectors.
 
     Args:
       config: Cache, and the random seed of rows for words without a vector.
-      setup: Rows of words without a vector, and the length of a vector, if it is set.
+      setup: Kind of rows for words without a vector, and the length of a vector.
       pretrained: Vectors to use.
       tokens: Reviews and their tokenizer.
       n_rows: Number of rows, V.
@@ -129,8 +128,8 @@ def make_table(
     dim, width = setup.dim, table.shape[1]
     if dim not in (None, width):
         raise ValueError(
-            f"--dim is {dim}, and the vectors of {pretrained.vectors} have {width} "
-            f"numbers: leave out --dim, or give vectors of {dim} numbers."
+            f"--dim must be {width}, the length of the vectors {pretrained.vectors}, "
+            f"got {dim}: leave out --dim, or give vectors of length {dim}."
         )
     counts = ("n_words", "n_words_found", "n_tokens", "n_tokens_found")
     facts = {name: getattr(coverage, name) for name in counts}

@@ -1,18 +1,23 @@
-"""Neighbours, analogies and a plot of a table of word vectors.
+"""Neighbours, analogies and a plot of word vectors.
 
-Notebook:  its opening, on the geometry of an embedding space.
+Notebook:  introduction, on the geometry of an embedding space
 Run:       python -m experiments.geometry --vectors glove.6B.zip/glove.6B.100d.txt
            python -m experiments.geometry --checkpoint runs/imdb_learned/checkpoint
 Expect:    with GloVe, king is near prince and queen, and man : king = woman : queen;
-           on two CPU cores 5 s
-Writes:    runs/geometry/{metrics.json,words.png}
+           with the checkpoint, words of equal sentiment are near each other, whatever
+           they mean; 5 s on two CPU cores
+Writes:    runs/geometry/{metrics.json, words.png}
+
+The checkpoint of imdb_learned has a table of 8 dimensions that is trained to classify
+sentiment. It orders words by sentiment, not by meaning: a name or a noun can be near
+"good" because it occurs in positive reviews.
 """
 
 import dataclasses
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -20,9 +25,9 @@ from experiments import _cli, _results, _reviews, _vectors
 from jaxembed import geometry, plot, text, train, vectors
 
 MAX_WORDS = 400_000  # read from a file, the most frequent first
-N_WORDS = 12  # shown by default
+N_WORDS = 12  # number of words shown by default
 NOTEBOOK = "king queen cat dog wolf tiger good bad great terrible film actor".split()
-NO_DATA = "none"  # the reviews of a table that is read from a file
+NO_DATA = "none"  # value of --data for a table that is read from a file
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,8 +35,12 @@ class Config(_cli.Options):
     """Table and questions.
 
     Attributes:
-      checkpoint: Checkpoint of an experiment, to take its table of words.
-      words: Words whose neighbours are shown. By default, some words of the table.
+      data: Reviews from which --vectors ppmi makes vectors: a folder or .tar.gz file
+        like aclImdb, "tfds" for TensorFlow Datasets, or "synthetic" for generated
+        reviews.
+      seed: Ignored: nothing is drawn at random.
+      checkpoint: Checkpoint of an experiment whose table of word vectors is read.
+      words: Words to show with their neighbours.
       topn: Number of neighbours of each word.
       analogies: Questions "a is to b as c is to ?", three words for each.
       questions: File of analogies like questions-words.txt, to count right answers.
@@ -39,17 +48,20 @@ class Config(_cli.Options):
     """
 
     out: Path = Path("runs/geometry")
-    checkpoint: Path | None = None
-    words: tuple[str, ...] = ()
+    checkpoint: Annotated[Path | None, _cli.flag("PATH", default="none")] = None
+    words: Annotated[
+        tuple[str, ...],
+        _cli.flag("WORD ...", default=f"up to {N_WORDS} frequent words of the table"),
+    ] = ()
     topn: int = 8
-    analogies: tuple[str, ...] = ()
-    questions: Path | None = None
-    pairs: Path | None = None
+    analogies: Annotated[tuple[str, ...], _cli.flag("A B C ...", default="none")] = ()
+    questions: Annotated[Path | None, _cli.flag("PATH", default="none")] = None
+    pairs: Annotated[Path | None, _cli.flag("PATH", default="none")] = None
     pretrained: _vectors.Pretrained = _vectors.Pretrained()
 
 
 def resolve(config: Config) -> Config:
-    """Fill in the reviews and the vectors; a table from a file needs no reviews."""
+    """Return `config` with default vectors, and default reviews for --vectors ppmi."""
     data, name = config.data, config.pretrained.vectors
     if config.checkpoint is not None:
         if name:
@@ -67,8 +79,10 @@ def resolve(config: Config) -> Config:
 
 
 def describe(config: Config) -> str:
-    """Return the sources of the table as the first line prints them."""
+    """Return the source of the table for the first line of the output."""
     name = config.pretrained.vectors
+    if config.checkpoint is not None:
+        return f"table of the checkpoint {name}"
     if config.data == NO_DATA:
         return f"vectors {name}"
     return f"{_reviews.describe(config.data)}, {_vectors.describe(name)}"
@@ -77,34 +91,37 @@ def describe(config: Config) -> str:
 def make_title(config: Config) -> str:
     """Return the title of the plot."""
     if config.checkpoint is not None:
-        return "/".join(config.checkpoint.parts[-2:])
-    name = config.pretrained.vectors
+        return f"Table of {'/'.join(config.checkpoint.parts[-2:])}"
+    vectors = f"Vectors {Path(config.pretrained.vectors).name}"
     if config.data == NO_DATA:
-        return Path(name).name
-    return _vectors.add_to_title(config.data, name)
+        return vectors
+    return f"{vectors}; {_reviews.shorten(config.data)}"
 
 
 def run(config: Config) -> None:
-    """Print neighbours and answers, and plot the words."""
+    """Print neighbours and answers to analogies, and plot the words."""
     config = resolve(config)
     _results.begin("geometry", describe(config), config.out)
     if len(config.analogies) % 3:
         raise ValueError(
-            '--analogies takes three words for each question, a b c for "a is to b as '
-            f'c is to ?", got {len(config.analogies)}.'
+            '--analogies must be three words for each question, a b c for "a is to b '
+            f'as c is to ?", got {len(config.analogies)} words.'
         )
     start = time.perf_counter()
     word_vectors = load_table(config)
     seconds = {"load": time.perf_counter() - start}
-    print(word_vectors)
+    print(f"{len(word_vectors):,} words, {word_vectors.dim} dimensions")
     start = time.perf_counter()
     words = config.words or choose_words(word_vectors)
     table = geometry.unit_table(word_vectors)
     neighbours = {
         word: geometry.most_similar(table, word, topn=config.topn) for word in words
     }
+    print("nearest words, with the cosine of the angle between the vectors:")
     for word, found in neighbours.items():
-        print(f"{word}: " + ", ".join(f"{near} {cosine:.2f}" for near, cosine in found))
+        print(
+            f"  {word}: " + ", ".join(f"{near} {cosine:.2f}" for near, cosine in found)
+        )
     result = {
         "data": config.data,
         "config": config,
@@ -115,7 +132,7 @@ def run(config: Config) -> None:
     nearest = [near for found in neighbours.values() for near, _ in found[:2]]
     shown = list(dict.fromkeys([*words, *nearest]))
     if len(shown) < 3:
-        print("no picture: it takes three words, so name more")
+        print("words.png is not written: give at least three --words")
     else:
         points = geometry.project(word_vectors, shown)
         plot.words(points, shown, config.out / "words.png", make_title(config))
@@ -124,7 +141,7 @@ def run(config: Config) -> None:
 
 
 def answer(config: Config, table: geometry.UnitTable) -> dict[str, Any]:
-    """Return and print the words that answer each question, the nearest first."""
+    """Print and return the words that answer each question, the nearest first."""
     answers = {}
     for a, b, c in zip(*[iter(config.analogies)] * 3, strict=True):
         found = geometry.most_similar(table, [b, c], [a], topn=config.topn)
@@ -148,15 +165,16 @@ def read_checkpoint(path: Path) -> vectors.WordVectors:
     """Load the words of a table that an experiment trained or froze.
 
     Raises:
-      ValueError: If the checkpoint has no table and tokenizer of an experiment.
+      ValueError: If the checkpoint lacks a table of word vectors or a tokenizer.
     """
     state, extra = train.restore(path)
     is_state = isinstance(state, train.TrainState)
     params = state.variables["params"] if is_state else {}
     if "embed" not in params or not {"tokenizer", "index_from"} <= set(extra):
         raise ValueError(
-            f"--checkpoint {path} is not of an experiment: its params are "
-            f"{sorted(params)}, and beside them it has {sorted(extra)}."
+            f"--checkpoint {path} must be that of imdb_learned or few_reviews, with "
+            "params of embed, and with tokenizer and index_from in extra, got params "
+            f"of {sorted(params)}, and {sorted(extra)} in extra."
         )
     table = params["embed"]["embedding"]
     tokenizer = text.Tokenizer.from_json(extra["tokenizer"])
@@ -168,7 +186,7 @@ def read_checkpoint(path: Path) -> vectors.WordVectors:
 
 
 def choose_words(word_vectors: vectors.WordVectors) -> tuple[str, ...]:
-    """Return words of the notebook's text, or else some frequent words."""
+    """Return words of the notebook's text, or frequent words if most are unknown."""
     known = [word for word in NOTEBOOK if word in word_vectors.index]
     if len(known) >= 3:
         return tuple(known[:N_WORDS])
@@ -178,15 +196,15 @@ def choose_words(word_vectors: vectors.WordVectors) -> tuple[str, ...]:
 
 
 def measure(config: Config, word_vectors: vectors.WordVectors) -> dict[str, Any]:
-    """Measure the table with the files of analogies and of word pairs, if any."""
+    """Measure the table with ``--questions`` and ``--pairs``, if they are set."""
     measured: dict[str, Any] = {}
     if config.questions is not None:
         answers = geometry.evaluate_analogies(word_vectors, config.questions)
         for name, section in answers.sections.items():
             print(f"{name}: {section}")
         print(
-            f"analogies: {answers.accuracy:.4f} of {answers.n_questions} right, "
-            f"{answers.n_skipped} skipped for an unknown word"
+            f"analogies: accuracy {answers.accuracy:.4f} on {answers.n_questions:,} "
+            f"questions; {answers.n_skipped:,} skipped because of an unknown word"
         )
         measured["analogy_accuracy"] = answers.accuracy
         measured["analogy_questions"] = answers.n_questions
@@ -194,7 +212,8 @@ def measure(config: Config, word_vectors: vectors.WordVectors) -> dict[str, Any]
         pairs = geometry.evaluate_word_pairs(word_vectors, config.pairs)
         print(
             f"word pairs: Spearman {pairs.spearman:.4f}, Pearson {pairs.pearson:.4f} "
-            f"over {pairs.n_pairs}; {pairs.missing:.1%} have an unknown word"
+            f"on {pairs.n_pairs:,} pairs; {pairs.missing:.1%} skipped because of an "
+            "unknown word"
         )
         measured["pairs"] = dataclasses.asdict(pairs)
     return measured

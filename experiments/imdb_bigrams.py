@@ -1,15 +1,15 @@
-"""Bag of the words and word pairs of whole IMDB reviews, in a row-sparse table.
+"""Bag of words and word pairs, trained with row-sparse updates.
 
 Notebook:  beyond the notebook: all words of a review, as in fastText (Joulin et al.
            2016), and two million rows, of which a step updates a few thousand
 Run:       python -m experiments.imdb_bigrams --data aclImdb_v1.tar.gz
-Expect:    validation accuracy 0.90, test accuracy 0.906; on two CPU cores 30 s, of
-           which the training takes 7 s
-Writes:    runs/imdb_bigrams/{metrics.json,curves.png,checkpoint/}
+Expect:    validation accuracy 0.90, test accuracy 0.906; 30 s on two CPU cores, of
+           which training takes 7 s
+Writes:    runs/imdb_bigrams/{metrics.json, curves.png, checkpoint/}
 
-A word or pair counts once in a review, and only if it is in enough training reviews. A
-step updates only the rows of its batch, or all rows if a batch has at least as many ids
-as the table has rows.
+A word or pair counts once in a review, and only if enough training reviews contain it.
+A step updates only the rows of its batch, or all rows if a batch has at least as many
+ids as the table has rows.
 """
 
 import dataclasses
@@ -30,18 +30,17 @@ class Config(_cli.Options):
     """Settings, chosen on validation reviews.
 
     Attributes:
-      num_words: Number of ids for words, the most frequent ones.
-      buckets: Number of ids for hashed word pairs; with --num-words, the number of rows
-        of the table.
-      length: Number of different ids read of each review, the most frequent ones.
-      min_reviews: Least number of training reviews that an id must be in; rarer ids are
-        left out.
-      dim: Length of a row.
+      num_words: Number of ids, one for each of the most frequent words.
+      buckets: Number of ids for hashed word pairs; the table has --num-words more rows.
+      length: Number of different ids to read of each review, the most frequent first.
+      min_reviews: Smallest number of training reviews with an id; rarer ids are left
+        out.
+      dim: Length of a word vector.
       epochs: Number of passes over the reviews.
       batch_size: Number of reviews in a step.
       learning_rate: Initial learning rate of Adagrad, which falls linearly to 0.
-      validation_fraction: Share of the training reviews to validate on; 0 trains on all
-        reviews.
+      validation_fraction: Share of the training reviews to validate on. With 0 all
+        reviews are trained on.
     """
 
     out: Path = Path("runs/imdb_bigrams")
@@ -59,7 +58,8 @@ class Config(_cli.Options):
 def run(config: Config) -> None:
     """Train the model, save the weights, and test them."""
     config = dataclasses.replace(config, data=_reviews.choose_data(config.data))
-    _results.begin("imdb_bigrams", _reviews.describe(config.data), config.out)
+    facts = f"{_reviews.describe(config.data)}, learned vectors, seed {config.seed}"
+    _results.begin("imdb_bigrams", facts, config.out)
     check_sizes(config)
     # reviews -> words -> ids of words and pairs -> padded ids
     start = time.perf_counter()
@@ -96,7 +96,7 @@ def run(config: Config) -> None:
         state,
         history,
         config=config,
-        title=tokens.description,
+        title=_results.make_title("Bag of words and word pairs", config),
         test=test,
         extra={"tokenizer": tokens.tokenizer.to_json(), "kept_ids": kept},
     )
@@ -106,7 +106,7 @@ def run(config: Config) -> None:
 
 
 def check_sizes(config: Config) -> None:
-    """Check that id 0 is left for padding, and that a row has numbers."""
+    """Check that ``--dim`` and ``--num-words`` are at least 1; id 0 is padding."""
     if config.dim < 1 or config.num_words < 1:
         raise ValueError(
             "--dim and --num-words must be at least 1, got "
@@ -115,7 +115,7 @@ def check_sizes(config: Config) -> None:
 
 
 def make_model(config: Config) -> nn.TextClassifier:
-    """Make fastText's model with its initial weights; id 0 is padding."""
+    """Return fastText's model with its initializers; id 0 is padding."""
     embed = nn.Embed(
         config.num_words + config.buckets,
         config.dim,
@@ -128,7 +128,7 @@ def make_model(config: Config) -> nn.TextClassifier:
 
 
 def make_bags(ranks: text.Ragged, config: Config) -> text.Ragged:
-    """Return the distinct words of each review, followed by its distinct pairs."""
+    """Return the ids of each review: distinct words, then distinct pairs of words."""
     words = ranks.keep(ranks.values < config.num_words)
     pairs = text.hash_ngrams(ranks, 2, config.buckets)
     shifted = text.Ragged(pairs.values + config.num_words, pairs.offsets)

@@ -1,10 +1,13 @@
-"""Word vectors learned with the task, on the last words of IMDB reviews.
+"""Word vectors learned as part of a classifier of IMDB reviews.
 
-Notebook:  section 1, "Learning word embeddings with the Embedding layer".
+Notebook:  section 1, "Learning word embeddings with the Embedding layer"
 Run:       python -m experiments.imdb_learned --data aclImdb_v1.tar.gz
-Expect:    validation accuracy 0.76 at best, test accuracy 0.76; on two CPU cores 7 s,
-           the first time 16 s; an epoch 0.02 s, with --no-row-sparse 0.05 s
-Writes:    runs/imdb_learned/{metrics.json,curves.png,checkpoint/}
+Expect:    validation accuracy 0.76 at the best epoch, test accuracy 0.76; 7 s on two
+           CPU cores, 16 s for the first run; an epoch takes 0.02 s, or 0.05 s with
+           --no-row-sparse
+Writes:    runs/imdb_learned/{metrics.json, curves.png, checkpoint/}
+
+The model reads the last 20 words of a review.
 """
 
 import dataclasses
@@ -23,18 +26,18 @@ class Config(_cli.Options):
     """Settings of the notebook.
 
     Attributes:
-      num_words: Number of ids, for the most frequent words; also the number of rows of
-        the table.
-      length: Number of words of a review that the model reads, the last ones.
+      num_words: Number of ids, one for each of the most frequent words; also the number
+        of rows of the table.
+      length: Number of words to read of each review; a longer review loses its start.
       dim: Length of a word vector.
       epochs: Number of passes over the reviews.
       batch_size: Number of reviews in a step.
       learning_rate: Learning rate of RMSprop.
       validation_fraction: Share of the training reviews to validate on.
-      row_sparse: Whether a step updates only the rows of its words. It updates all
-        rows if a batch has at least as many words as the table has rows.
-      keep_best: Whether to test the weights of the epoch with the lowest validation
-        loss instead of the last epoch.
+      row_sparse: Update only the rows of the words of a batch. All rows are updated if
+        a batch has at least as many words as the table has rows.
+      keep_best: Test the weights of the epoch with the lowest validation loss instead
+        of the last epoch.
     """
 
     out: Path = Path("runs/imdb_learned")
@@ -52,7 +55,8 @@ class Config(_cli.Options):
 def run(config: Config) -> None:
     """Train the model, save the weights, and test them."""
     config = dataclasses.replace(config, data=_reviews.choose_data(config.data))
-    _results.begin("imdb_learned", _reviews.describe(config.data), config.out)
+    facts = f"{_reviews.describe(config.data)}, learned vectors, seed {config.seed}"
+    _results.begin("imdb_learned", facts, config.out)
     # reviews -> words -> ids -> padded ids
     start = time.perf_counter()
     tokens = text.load_imdb_tokens(config.data, cache_dir=config.cache)
@@ -85,7 +89,7 @@ def run(config: Config) -> None:
         state,
         history,
         config=config,
-        title=tokens.description,
+        title=_results.make_title("Learned vectors", config),
         test=(pad(tokens.test, config), tokens.test_labels),
         # An id of encode_imdb is the rank of the word plus 3.
         extra={"tokenizer": tokens.tokenizer.to_json(), "index_from": 3},
@@ -95,7 +99,7 @@ def run(config: Config) -> None:
 
 
 def pad(ranks: text.Ragged, config: Config) -> np.ndarray:
-    """Return the ids ``int32[N, L]`` of Keras for ranks of words."""
+    """Convert ranks of words to Keras's ids, padded to ``int32[N, L]``."""
     ids = text.encode_imdb(ranks, config.num_words)
     return text.pad_sequences(ids, maxlen=config.length)
 

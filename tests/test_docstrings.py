@@ -1,4 +1,4 @@
-"""Every public name says what it is, and every public function shows it."""
+"""Docstrings: public names have one, and public functions have an example in it."""
 
 import importlib
 import inspect

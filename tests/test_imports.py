@@ -1,4 +1,4 @@
-"""Who imports whom: the rule that keeps the rooms apart."""
+"""Imports: allowed imports between subpackages, and lazy imports of heavy modules."""
 
 import ast
 import subprocess
@@ -29,12 +29,12 @@ ROOMS = {room for room in MAY_IMPORT if not room.startswith("_")}
 MAY_IMPORT["cli"] = GROUND | ROOMS
 WITHOUT_JAX = {"text", "vectors", "stats"}
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax", "chex"}
-# `plot` shows a History and draws nothing else of `train`.
+# `plot` uses only `History` from `train`.
 ONLY = {("plot", "train"): {"jaxembed.train.History", "jaxembed.train._history"}}
 
 
 def imported_names(path):
-    """Every module that a file imports, at its top or inside of a function."""
+    """Yield every module that a file imports, also inside of functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -77,7 +77,9 @@ def test_a_folder_has_at_most_a_dozen_modules(folder):
     modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
     assert len(modules) <= 12
     private = [path.name.startswith("_") for path in modules]
-    assert all(private), "modules are private: the room's __init__ is its door"
+    assert all(private), (
+        "names of modules must begin with _; __init__.py exports the public names"
+    )
 
 
 def module_name(path):
@@ -86,7 +88,7 @@ def module_name(path):
 
 
 def import_graph(files):
-    """The modules of ours that each module imports when it is loaded."""
+    """Map each module to the jaxembed modules that it imports when loaded."""
     names = {module_name(path) for path in files}
     graph = {}
     for path in files:
@@ -122,7 +124,9 @@ def test_there_is_no_import_cycle():
     graph = import_graph(FILES)
     assert len(graph) == len(FILES) and sum(map(len, graph.values())) > 100
     assert find_cycle(graph) is None
-    graph["jaxembed._checks"] = {"jaxembed.train._fit"}  # so that the test can fail
+    graph["jaxembed._checks"] = {
+        "jaxembed.train._fit"
+    }  # the check must find this cycle
     assert find_cycle(graph)[0] == find_cycle(graph)[-1]
 
 
@@ -136,7 +140,7 @@ def test_programs_use_public_names_only(folder):
 
 
 def is_public(parts):
-    """Whether a room, or a name in the table of contents of one, is meant."""
+    """Return whether the name is a subpackage or is exported by one."""
     room, *names = parts
     if room not in ROOMS | {"cli"} or len(names) > 1:
         return False

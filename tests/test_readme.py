@@ -1,4 +1,4 @@
-"""The README tells the truth: its Python runs, its files and commands exist."""
+"""README: its Python blocks run, and its files, modules and commands exist."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Optional dependencies: the module, or an error with the command that installs it."""
+"""require: import an optional module, or raise an error with the install command."""
 
 import math
 import sys

@@ -1,11 +1,12 @@
-"""Geometry: neighbours, analogies and word similarity on the device. JAX.
+"""Geometry: neighbours, analogies and word similarity, computed on the device.
 
-The answers are those of gensim's KeyedVectors.
+The results equal those of gensim's KeyedVectors.
 """
 
 from jaxembed.geometry._analogies import evaluate_analogies as evaluate_analogies
 from jaxembed.geometry._nearest import nearest as nearest
 from jaxembed.geometry._projection import project as project
+from jaxembed.geometry._projection import variance_shares as variance_shares
 from jaxembed.geometry._similar import most_similar as most_similar
 from jaxembed.geometry._similar import most_similar_cosmul as most_similar_cosmul
 from jaxembed.geometry._similar import similarity as similarity

@@ -1,4 +1,4 @@
-"""Analogies: how many questions "a is to b as c is to ?" the vectors answer."""
+"""Analogies: accuracy on questions of the form "a is to b as c is to ?"."""
 
 import dataclasses
 import itertools
@@ -13,20 +13,26 @@ from jaxembed.geometry._table import UnitTable, unit_table
 from jaxembed.vectors import WordVectors
 
 Question: TypeAlias = tuple[str, str, str, str]
-# gensim's: words that are looked at for one that may be the answer.
+# gensim also looks for the answer among the 5 nearest words.
 N_CANDIDATES = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """The questions of one section, as words in upper case where case is ignored."""
+    """Answered questions of one section.
+
+    Attributes:
+      correct: questions with the correct answer; the words are in upper case if case
+        is ignored.
+      incorrect: the remaining questions.
+    """
 
     correct: tuple[Question, ...]
     incorrect: tuple[Question, ...]
 
     @property
     def accuracy(self) -> float:
-        """The share of correct answers; 0 if nothing was asked."""
+        """Share of correct answers; 0 for a section without questions."""
         n_questions = len(self.correct) + len(self.incorrect)
         return len(self.correct) / n_questions if n_questions else 0.0
 
@@ -37,12 +43,12 @@ class Section:
 
 @dataclasses.dataclass(frozen=True)
 class Analogies:
-    """The answers to a file of analogies.
+    """Answers to a file of analogies.
 
     Attributes:
-      sections: the answers by section; the ones of sections of one name together.
-      n_skipped: questions that were left out for a word that is not known.
-      n_malformed: lines that are no question, nor empty.
+      sections: answers by section. Sections of the same name are merged.
+      n_skipped: number of questions skipped because of an unknown word.
+      n_malformed: number of lines that are neither empty nor a question.
     """
 
     sections: dict[str, Section]
@@ -51,18 +57,18 @@ class Analogies:
 
     @property
     def n_correct(self) -> int:
-        """How many were answered correctly."""
+        """Number of questions answered correctly."""
         return sum(len(section.correct) for section in self.sections.values())
 
     @property
     def n_questions(self) -> int:
-        """How many were asked: all that were not skipped."""
+        """Number of questions answered, without the skipped ones."""
         n_incorrect = sum(len(section.incorrect) for section in self.sections.values())
         return self.n_correct + n_incorrect
 
     @property
     def accuracy(self) -> float:
-        """The share of correct answers to all questions; 0 if none was asked."""
+        """Share of correct answers; 0 without questions."""
         return self.n_correct / self.n_questions if self.n_questions else 0.0
 
 
@@ -74,32 +80,34 @@ def evaluate_analogies(
     method: str = "add",
     unknown: str = "skip",
 ) -> Analogies:
-    r"""How many analogies of a file the vectors get right, as gensim counts them.
+    r"""Answer the analogies of a file, and compare with the expected answers.
 
-    gensim's ``evaluate_word_analogies``. The answer to "a is to b as c is to ?" is the
-    first of the 5 words nearest to b - a + c, those three rows aside, that is not a
-    form of one of the three.
+    Equals gensim's ``evaluate_word_analogies``. For "a is to b as c is to ?", the five
+    words nearest to b - a + c are searched, without the rows of a, b and c. The answer
+    is the nearest of the five that differs from a, b and c; with ``case_insensitive``,
+    "King" and "king" do not differ.
 
     Args:
-      word_vectors: the words; questions are asked by their rows, not by subwords.
-      path: a UTF-8 text of lines ``a b c d`` below lines ``: section``.
-      restrict_vocab: how many words from the first on are known and may be answers;
-        None for all.
-      case_insensitive: whether words are compared in upper case; of those that become
-        equal the first one's vector is used.
+      word_vectors: word vectors. Words made of subwords alone are unknown here.
+      path: UTF-8 text file with a question ``a b c d`` on each line, below lines
+        ``: section``.
+      restrict_vocab: number of words to use, from the first row on; further words are
+        unknown and are never answers. None for all words.
+      case_insensitive: whether to compare words in upper case. If several words become
+        equal, the vector of the first one is used.
       method: "add" for 3CosAdd, "mul" for 3CosMul; see :func:`most_similar` and
-        :func:`most_similar_cosmul`. gensim always takes the first.
-      unknown: "skip" leaves out questions with a word that is not known, "wrong" counts
-        them as answered wrongly, which is gensim's ``dummy4unknown``.
+        :func:`most_similar_cosmul`. gensim always uses 3CosAdd.
+      unknown: "skip" skips questions with an unknown word; "wrong" counts them as
+        incorrect, like gensim's ``dummy4unknown``.
 
     Returns:
-      The answers. Without any question that is covered the accuracy is 0.
+      The answers by section.
 
     Raises:
       OSError: if the file cannot be read.
       TypeError: if ``restrict_vocab`` is not an integer.
-      ValueError: if the file is not UTF-8 or has a question before its first section,
-        or if an argument is none of the above.
+      ValueError: if the file is not UTF-8, a question precedes the first section,
+        ``restrict_vocab`` is below 1, or ``method`` or ``unknown`` has another value.
 
     Example:
       >>> import tempfile
@@ -122,7 +130,7 @@ def evaluate_analogies(
     )
     everything = itertools.chain.from_iterable(questions.values())
     words = itertools.chain.from_iterable(everything)
-    # In C throughout: in Python it took as long as all the arithmetic.
+    # Iterators of C: a Python loop took as long as all the arithmetic.
     numbers = map(rows_of.get, words, itertools.repeat(-1))
     rows = np.fromiter(numbers, np.int32).reshape(-1, 4)
     is_known = (rows >= 0).all(axis=1)
@@ -137,11 +145,11 @@ def evaluate_analogies(
 def _read_questions(
     path: str | Path, case_insensitive: bool
 ) -> tuple[dict[str, list[Question]], int]:
-    """The questions of each section, and how many lines are none."""
+    """Read the questions of each section, and count the malformed lines."""
     sections: dict[str, list[Question]] = {}
     section: list[Question] | None = None
     n_malformed = 0
-    # Not splitlines, which also parts at a form feed.
+    # Not splitlines, which also splits at a form feed.
     for number, line in enumerate(_questions.read_text(path).split("\n"), 1):
         if line.startswith(": "):
             section = sections.setdefault(line.lstrip(": ").strip(), [])
@@ -151,8 +159,8 @@ def _read_questions(
             continue
         if section is None:
             raise ValueError(
-                f"{path}:{number} must be below a line ': section', got {line[:80]!r} "
-                "before any."
+                f"{path}:{number} must be a line ': section', got {line[:80]!r}: each "
+                "question needs a section above it."
             )
         if len(words) == 4:
             section.append((words[0], words[1], words[2], words[3]))
@@ -164,7 +172,14 @@ def _read_questions(
 def _answer(
     table: UnitTable, forms: np.ndarray, rows: np.ndarray, score: _search.Score
 ) -> np.ndarray:
-    """Which questions are answered correctly, ``bool[N]``, of ``int32[N, 4]`` rows."""
+    """Return ``bool[N]``, True where the answer to a question is correct.
+
+    Args:
+      table: the words that are searched.
+      forms: ``int32[R]``, for each word the first row with the same form.
+      rows: ``int32[N, 4]``, rows of the words of each question.
+      score: scoring function of the method.
+    """
     if not len(rows):
         return np.zeros(0, bool)
     words, places = np.unique(rows[:, :3], return_inverse=True)
@@ -172,15 +187,16 @@ def _answer(
     if len(words) * len(table.rows) > _search.MAX_SCORES and len(rows) > 1:
         halves = np.array_split(rows, 2)
         return np.concatenate([_answer(table, forms, half, score) for half in halves])
-    words = np.resize(words, _search.power_of_two(len(words)))  # shapes that recur
-    # The words of a file recur: a few hundred make its thousands of questions.
+    # Pad to a power of two, so that files of similar size share a program.
+    words = np.resize(words, _search.power_of_two(len(words)))
+    # Cosines once per word: a few hundred words make up thousands of questions.
     known = _cosines_of_rows(table.rows, words)
     asked, n_best = rows[:, :3], min(N_CANDIDATES, len(table))
     scores, best = _search.search(score, known, places, table, asked, n_best)
-    is_there = ~np.isneginf(scores)  # else there are fewer words than candidates
+    is_there = ~np.isneginf(scores)  # False where the table has too few words
     candidates = np.where(is_there, forms[np.where(is_there, best, 0)], -1)
     is_proper = (candidates[:, :, None] != asked[:, None, :]).all(axis=2) & is_there
-    # gensim's, where each candidate is a form of a word that was asked: the last one.
+    # gensim answers with the last candidate if all are forms of words of the question.
     last = np.maximum(is_there.sum(axis=1) - 1, 0)
     chosen = np.where(is_proper.any(axis=1), is_proper.argmax(axis=1), last)
     return candidates[np.arange(len(rows)), chosen] == rows[:, 3]
@@ -189,7 +205,7 @@ def _answer(
 def _split(
     questions: dict[str, list[Question]], is_correct: list[bool], is_asked: list[bool]
 ) -> dict[str, Section]:
-    """The answers by section, of those to all questions in order."""
+    """Group the answered questions by section, from flags in the order of the file."""
     sections, start = {}, 0
     for name, of_section in questions.items():
         stop = start + len(of_section)
@@ -210,7 +226,7 @@ def _cosines_of_rows(rows: jax.Array, places: jax.Array) -> jax.Array:
 
 
 def _sum_scores(cosines: jax.Array, places: jax.Array) -> jax.Array:
-    """Cosines with b - a + c but for its length, the same for all words."""
+    """Return the cosines with b - a + c, up to a factor that all words share."""
     a, b, c = (cosines[places[:, word]] for word in range(3))
     return b - a + c
 

@@ -1,4 +1,4 @@
-"""Nearest: the words near to each of many vectors, as rows."""
+"""Nearest: rows of the words nearest to each query vector."""
 
 import numpy as np
 from jax.typing import ArrayLike
@@ -16,28 +16,28 @@ def nearest(
     exclude: ArrayLike | None = None,
     restrict_vocab: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The words nearest to each of many vectors, as rows.
+    """Return the rows of the words nearest to each query vector.
 
     Args:
-      word_vectors: what is searched; a :func:`unit_table` of it saves time where it is
-        searched often.
-      queries: ``float[N, D]``, of any length.
-      topn: how many.
-      exclude: ``int[N, E]``, rows that are no answer to a query; any number below 0
-        for none.
-      restrict_vocab: how many words from the first on are searched; None for all.
+      word_vectors: word vectors to search. For repeated searches, pass a
+        :func:`unit_table` of them, which is normalized once.
+      queries: ``float[N, D]``; the vectors need not have length 1.
+      topn: number of rows for each query.
+      exclude: ``int[N, E]``, rows to leave out of the results of each query. Negative
+        numbers are ignored.
+      restrict_vocab: number of words to search, from the first row on; None for all.
 
     Returns:
-      ``float32[N, K]`` cosines, from the highest on, and ``int32[N, K]`` rows; K is
-      ``topn``, or as many as there are words. Of equal cosines the earlier row comes
-      first. Words with a vector of zeros come last, with a cosine of 0. Where
-      ``exclude`` leaves fewer than K, the cosine is ``-inf`` and the row -1.
+      ``float32[N, K]`` cosines in descending order, and ``int32[N, K]`` rows. K is the
+      smaller of ``topn`` and the number of words. Equal cosines are in the order of
+      their rows. Words with a zero vector come last, with a cosine of 0. If
+      ``exclude`` leaves fewer than K words, the rest has cosine ``-inf`` and row -1.
 
     Raises:
-      TypeError: if ``topn`` or ``restrict_vocab`` is not an integer, or the rows in
-        ``exclude`` are not.
-      ValueError: if one of them is below 1, a row in ``exclude`` is not below V, the
-        axes do not fit, or a query is not finite.
+      TypeError: if ``topn`` or ``restrict_vocab`` is not an integer, or ``exclude`` is
+        not an array of integers.
+      ValueError: if ``topn`` or ``restrict_vocab`` is below 1, a row in ``exclude`` is
+        V or more, a shape does not fit, or a query is not finite.
 
     Example:
       >>> matrix = np.array([[1, 1], [1, 0], [0, 1]], np.float32)
@@ -52,12 +52,11 @@ def nearest(
     dim = table.rows.shape[1]
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         raise ValueError(
-            f"queries must have the axes [N, D] with D = {dim}, got "
-            f"{list(vectors.shape)}."
+            f"queries must have shape [N, D] with D = {dim}, got {list(vectors.shape)}."
         )
     if not np.isfinite(vectors).all():
         bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0]
-        raise ValueError(f"queries must be finite, got {vectors[bad]} at {bad}.")
+        raise ValueError(f"queries must be finite, got {vectors[bad]} in row {bad}.")
     excluded = _check_excluded(exclude, len(vectors), len(table.word_vectors))
     n_best = min(topn, len(table))
     if not len(vectors):
@@ -71,20 +70,21 @@ def nearest(
 def _check_excluded(
     exclude: ArrayLike | None, n_queries: int, n_words: int
 ) -> np.ndarray:
+    """Return ``exclude`` as ``int32[N, E]``, with ``NO_ROW`` for negative numbers."""
     rows = (
         np.zeros((n_queries, 0), np.int32) if exclude is None else np.asarray(exclude)
     )
     if rows.dtype.kind not in "iu":
         raise TypeError(
-            f"exclude must be integers, the rows' numbers, got {rows.dtype}."
+            f"exclude must be integers, the numbers of rows, got {rows.dtype}."
         )
     if rows.ndim != 2 or len(rows) != n_queries:
         raise ValueError(
-            f"exclude must have the axes [N, E] with N = {n_queries}, a row for each "
-            f"query, got {list(rows.shape)}."
+            f"exclude must have shape [N, E] with N = {n_queries}, the number of "
+            f"queries, got {list(rows.shape)}."
         )
     if rows.size and np.max(rows) >= n_words:
         raise ValueError(
-            f"exclude must be rows of the {n_words} words, got {np.max(rows)}."
+            f"exclude must be below {n_words}, the number of words, got {np.max(rows)}."
         )
     return np.where(rows < 0, _search.NO_ROW, rows).astype(np.int32)

@@ -1,4 +1,4 @@
-"""What files of analogies and of word pairs have in common: lines, and known words."""
+"""Questions: reading of evaluation files, and the words they may name."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from jaxembed.vectors import WordVectors
 
 
 def read_text(path: str | Path) -> str:
-    r"""The text of a UTF-8 file, without a mark of the byte order in front.
+    r"""Read a UTF-8 text file, without its byte order mark.
 
     Raises:
       OSError: if the file cannot be read.
-      ValueError: if it is not UTF-8.
+      ValueError: if the file is not UTF-8.
 
     Example:
       >>> import tempfile
@@ -29,22 +29,25 @@ def read_text(path: str | Path) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise ValueError(
             f"{path}:{line} is not UTF-8: byte {error.object[error.start]:#04x}. "
-            "Convert the file, or give the one that is not packed."
+            "Convert the file to UTF-8; if it is compressed, decompress it."
         ) from error
 
 
 def number_forms(
     word_vectors: WordVectors, n_words: int, case_insensitive: bool
 ) -> tuple[dict[str, int], np.ndarray]:
-    """The row of each form of a word; of words of one form, the first has it.
+    """Return the row of each form of a word, and the row for each word.
+
+    The form of a word is its upper case, or the word itself if case matters. The row of
+    a form is that of the first word with this form.
 
     Args:
-      word_vectors: the words.
-      n_words: R, how many from the first on are known.
-      case_insensitive: whether the form of a word is its upper case, or the word.
+      word_vectors: word vectors.
+      n_words: R, number of words to use, from the first row on.
+      case_insensitive: whether to ignore case.
 
     Returns:
-      The row of each form, and ``int32[R]``, for each word the row of its form.
+      The row of each form, and ``int32[R]``, the row of the form of each word.
 
     Example:
       >>> vectors = WordVectors(["Us", "it", "us"], np.eye(3, dtype=np.float32))
@@ -60,7 +63,7 @@ def number_forms(
 
 
 def check_unknown(unknown: str, choices: tuple[str, str]) -> None:
-    """Refuses an ``unknown`` that is none of the choices.
+    """Raise unless ``unknown`` is one of the choices.
 
     Example:
       >>> check_unknown("skip", ("skip", "wrong"))

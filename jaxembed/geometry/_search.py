@@ -1,4 +1,4 @@
-"""Search: the best rows of a table for many queries, in chunks of one shape."""
+"""Search: the rows with the highest scores, for queries in chunks of one shape."""
 
 import functools
 from collections.abc import Callable
@@ -11,25 +11,25 @@ from jax.typing import ArrayLike
 
 from jaxembed.geometry._table import BLOCK, UnitTable, unit
 
-# Queries at once: 256 keep a device busy; the scores of more leave a CPU's cache.
+# Queries in a chunk: 256 keep a device busy; more scores do not fit a CPU's cache.
 MAX_QUERIES = 256
-# Scores at once: 256 MB.
+# Scores in a chunk: 256 MB of float32.
 MAX_SCORES = 1 << 26
-# Stands for no row where one is to be left out; no table has as many.
+# Padding of excluded rows, out of range in every table.
 NO_ROW = np.int32(2**31 - 1)
-EPSILON = 1e-6  # gensim's, against a division by 0
+EPSILON = 1e-6  # of gensim, prevents a division by 0
 
-# score(known, queries) gives float32[B, P]. A pure function, and part of the program.
+# score(known, queries) returns float32[B, P]. Pure, since it is compiled.
 Score = Callable[[jax.Array, Any], jax.Array]
 Queries = ArrayLike | tuple[ArrayLike, ...]
 
 
 def cosines(rows: jax.Array, queries: jax.Array) -> jax.Array:
-    """The cosine of each query with each row, ``float32[B, P]``.
+    """Compute the cosine of each query with each row, ``float32[B, P]``.
 
     Args:
-      rows: ``float32[P, D]`` of length 1.
-      queries: ``float32[B, D]`` of any length.
+      rows: ``float32[P, D]`` vectors of length 1.
+      queries: ``float32[B, D]`` vectors of any length.
 
     Example:
       >>> cosines(jnp.eye(2), jnp.array([[3.0, 4.0]]))
@@ -39,18 +39,19 @@ def cosines(rows: jax.Array, queries: jax.Array) -> jax.Array:
 
 
 def cosine_products(rows: jax.Array, queries: tuple[jax.Array, jax.Array]) -> jax.Array:
-    """3CosMul's score of each query and each row, ``float32[B, P]``.
+    """Compute the 3CosMul score of each query and each row, ``float32[B, P]``.
 
-    The product of the cosines with the positive vectors, over that with the negative
-    ones and ``EPSILON``, each shifted from [-1, 1] to [0, 1]. [1]
+    Cosines are mapped from [-1, 1] to [0, 1]. The score is the product of the cosines
+    with the positive vectors, divided by ``EPSILON`` plus the product of the cosines
+    with the negative vectors. [1]
 
     [1] Levy and Goldberg, Linguistic Regularities in Sparse and Explicit Word
     Representations, CoNLL 2014, equation (4) and footnote 7.
 
     Args:
-      rows: ``float32[P, D]`` of length 1.
+      rows: ``float32[P, D]`` vectors of length 1.
       queries: ``float32[B, M, D]`` and ``float32[B, N, D]``, M positive and N negative
-        vectors, taken as they are; of length 1 for cosines.
+        vectors. They are not normalized: for cosines they must have length 1.
 
     Example:
       >>> positive, negative = jnp.array([[[0.0, 1.0]]]), jnp.zeros((1, 0, 2))
@@ -76,22 +77,24 @@ def search(
     exclude: np.ndarray,
     n_best: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of the highest scores of each query.
+    """Return the rows with the highest scores for each query.
 
-    Chunks of queries have one shape, and so few programs are compiled.
+    All chunks of queries have the same shape, so that few programs are compiled.
 
     Args:
-      score: called as ``score(known, queries)`` for B queries, gives ``float32[B, P]``.
-      known: what all queries share: the table's rows, or what was made of them.
+      score: scoring function; ``score(known, queries)`` returns ``float32[B, P]`` for a
+        chunk of B queries.
+      known: array that all queries share: the rows of the table, or computed from them.
       queries: arrays with a first axis N.
       table: R words in P rows.
-      exclude: ``int32[N, E]``, rows that are no answer to a query; ``NO_ROW`` for none.
-      n_best: K, how many; R at most.
+      exclude: ``int32[N, E]``, rows to leave out for each query, padded with
+        ``NO_ROW``.
+      n_best: K, number of rows for each query, at most R.
 
     Returns:
-      ``float32[N, K]`` scores, from the highest on, and ``int32[N, K]`` rows. Of equal
-      scores the earlier row comes first. Rows of zeros come last and have the score
-      0; ``-inf`` stands where no more rows are left.
+      ``float32[N, K]`` scores in descending order, and ``int32[N, K]`` rows. Equal
+      scores are in the order of their rows. Zero rows come last, with a score of 0.
+      If fewer than K rows remain, the missing scores are ``-inf``.
 
     Example:
       >>> from jaxembed import geometry, vectors
@@ -109,13 +112,13 @@ def search(
     size = min(MAX_QUERIES, power_of_two(n_queries), max(1, MAX_SCORES // n_scores))
     found: list[tuple[jax.Array, jax.Array]] = []
     for start in range(0, n_queries, size):
-        # The last chunk is filled up with the last query.
+        # Pad the last chunk with the last query.
         places = np.minimum(np.arange(start, start + size), n_queries - 1)
         chunk = jax.tree.map(lambda leaf, places=places: leaf[places], queries)
         best = _best(
             score, len(table), n_best, known, chunk, table.zero_rows, exclude[places]
         )
-        if found:  # waits for the one before: no more than two have their scores
+        if found:  # wait for the previous chunk: at most two hold their scores
             found[-1] = jax.device_get(found[-1])
         found.append(best)
     scores, rows = zip(*jax.device_get(found), strict=True)
@@ -142,16 +145,18 @@ def _best(
 
 
 def top(scores: jax.Array, n_best: int) -> tuple[jax.Array, jax.Array]:
-    """What ``jax.lax.top_k`` gives, found block by block.
+    """Return the result of ``jax.lax.top_k``, computed block by block.
 
-    The K best lie in the K blocks of the greatest maxima: only there are they sorted.
+    The K highest scores lie in the K blocks with the highest maxima, so only these
+    blocks are sorted.
 
     Args:
-      scores: ``float32[B, P]``, P blocks of ``BLOCK``.
-      n_best: K.
+      scores: ``float32[B, P]``, where P is a multiple of ``BLOCK``.
+      n_best: K, number of scores to return.
 
     Returns:
-      ``float32[B, K]`` scores and ``int32[B, K]`` places; of equal ones the first.
+      ``float32[B, K]`` scores and ``int32[B, K]`` positions. Equal scores are in the
+      order of their positions.
 
     Example:
       >>> top(jnp.arange(256.0)[None], 2)
@@ -161,7 +166,7 @@ def top(scores: jax.Array, n_best: int) -> tuple[jax.Array, jax.Array]:
     if 2 * n_best > blocks.shape[1]:
         return jax.lax.top_k(scores, n_best)
     _, chosen = jax.lax.top_k(jnp.max(blocks, axis=2), n_best)
-    chosen = jnp.sort(chosen, axis=1)  # so that of equal scores the first stays it
+    chosen = jnp.sort(chosen, axis=1)  # keeps equal scores in the order of positions
     among = jnp.take_along_axis(blocks, chosen[:, :, None], axis=1)
     best, places = jax.lax.top_k(among.reshape(len(scores), -1), n_best)
     block = jnp.take_along_axis(chosen, places // BLOCK, axis=1)
@@ -169,7 +174,7 @@ def top(scores: jax.Array, n_best: int) -> tuple[jax.Array, jax.Array]:
 
 
 def power_of_two(n: int) -> int:
-    """The least power of two that is not below n.
+    """Return the smallest power of two that is at least n.
 
     Example:
       >>> [power_of_two(n) for n in (1, 2, 3, 512)]

@@ -1,4 +1,4 @@
-"""Similar words: gensim's questions, for words, vectors, and both with weights."""
+"""Similar words: neighbours of words and vectors, with gensim's arguments."""
 
 import math
 import numbers
@@ -14,7 +14,7 @@ from jaxembed.geometry._table import UnitTable, unit_table
 from jaxembed.vectors import WordVectors
 
 Array: TypeAlias = np.ndarray | jax.Array
-# A word or a vector, float[D]; or one of them and its weight.
+# A word or a vector, float[D]; or a pair of a word or vector and its weight.
 Term: TypeAlias = str | Array | tuple[str | Array, float]
 Terms: TypeAlias = str | Array | Sequence[Term]
 
@@ -26,33 +26,34 @@ def most_similar(
     topn: int = 10,
     restrict_vocab: int | None = None,
 ) -> list[tuple[str, float]]:
-    """The words nearest to a sum of words, each with its cosine.
+    """Return the words nearest to a sum of words, each with its cosine.
 
-    gensim's ``most_similar``, 3CosAdd: the words' vectors are made to have length 1
-    and added, and those of ``negative`` are subtracted. Vectors that are given are
-    taken as they are.
+    Equals gensim's ``most_similar`` (3CosAdd): the vectors of the positive words are
+    scaled to length 1 and added, and the vectors of the negative words are subtracted.
+    Vectors given as arrays are not scaled.
 
     Args:
-      word_vectors: what is searched; a :func:`unit_table` of it saves time where it is
-        searched often.
-      positive: a word, a vector ``float[D]``, or a list of them; one of a list may
-        be a pair of it and its weight. Words that only have subwords may come too.
-      negative: the same. A weight is used as it is given: -1 subtracts, and is what a
-        word without one has.
-      topn: how many; all where there are not as many.
-      restrict_vocab: how many words from the first on are searched; None for all.
+      word_vectors: word vectors to search. For repeated searches, pass a
+        :func:`unit_table` of them, which is normalized once.
+      positive: a word, a vector ``float[D]``, or a list of words, vectors and pairs
+        ``(word or vector, weight)``. Words made of subwords alone are allowed.
+      negative: like ``positive``. The default weight is -1. A given weight keeps its
+        sign: 0.5 adds.
+      topn: number of words to return.
+      restrict_vocab: number of words to search, from the first row on; None for all.
 
     Returns:
-      (word, cosine), from the nearest on; the words that were given are none of them.
-      Of equal cosines the earlier word comes first. Words with a vector of zeros come
-      last, with a cosine of 0 where gensim's is NaN. Where the sum is zeros, all are 0.
+      Pairs (word, cosine) in descending order, without the words of ``positive`` and
+      ``negative``. Equal cosines are in the order of their words. Words with a zero
+      vector come last, with a cosine of 0 (NaN in gensim). If the sum is a zero vector,
+      all cosines are 0.
 
     Raises:
-      KeyError: if a word has no vector.
-      TypeError: if a term is none of the above, or ``topn`` or ``restrict_vocab`` is
-        not an integer.
-      ValueError: if one of those is below 1, there is no term, or a vector does not
-        have length D or is not finite.
+      KeyError: if a word does not have a vector.
+      TypeError: if a term has another type, or ``topn`` or ``restrict_vocab`` is not an
+        integer.
+      ValueError: if ``topn`` or ``restrict_vocab`` is below 1, no term is given, or a
+        vector does not have length D or is not finite.
 
     Example:
       >>> matrix = np.array([[1, 9], [9, 1], [2, 9], [9, 8]], np.float32)
@@ -70,7 +71,7 @@ def most_similar(
     ]
     if not terms:
         raise ValueError(
-            "positive and negative are empty: there is nothing to be near."
+            "positive and negative are empty: give at least one word or vector."
         )
     total = np.sum([term.weight * term.vector for term in terms], axis=0)
     query = unit_vector(total).astype(np.float32)[None]
@@ -84,28 +85,28 @@ def most_similar_cosmul(
     topn: int = 10,
     restrict_vocab: int | None = None,
 ) -> list[tuple[str, float]]:
-    """The words that are near to each of some words and far from others.
+    """Return the words near each positive word and far from each negative word.
 
-    gensim's ``most_similar_cosmul``, 3CosMul: cosines are multiplied, so that a large
-    one does not outweigh the others; see :func:`_search.cosine_products`. Unlike
-    gensim's it heeds ``restrict_vocab``.
+    Equals gensim's ``most_similar_cosmul`` (3CosMul), but respects ``restrict_vocab``.
+    Cosines are multiplied, so that one large cosine cannot outweigh the rest; see
+    :func:`_search.cosine_products`.
 
     Args:
-      word_vectors: see :func:`most_similar`, as for the other arguments.
-      positive: words or vectors, of which one at least is needed. Vectors are taken
-        as they are: only of length 1 do they have cosines.
-      negative: the same; neither may have weights.
-      topn: how many.
-      restrict_vocab: how many words are searched.
+      word_vectors: word vectors to search; see :func:`most_similar`.
+      positive: a word, a vector, or a list of them, at least one. Vectors given as
+        arrays are not scaled: their products are cosines only at length 1.
+      negative: like ``positive``, and may be empty. Weights are not allowed.
+      topn: number of words to return.
+      restrict_vocab: number of words to search, from the first row on; None for all.
 
     Returns:
-      (word, score), from the best on. Words with a vector of zeros come last, with a
-      score of 0.
+      Pairs (word, score) in descending order. Words with a zero vector come last, with
+      a score of 0.
 
     Raises:
-      KeyError: if a word has no vector.
-      TypeError: if a term has a weight; else as :func:`most_similar`.
-      ValueError: if nothing is positive; else as :func:`most_similar`.
+      KeyError: if a word does not have a vector.
+      TypeError: if a term has a weight; otherwise as in :func:`most_similar`.
+      ValueError: if ``positive`` is empty; otherwise as in :func:`most_similar`.
 
     Example:
       >>> matrix = np.array([[1, 9], [9, 1], [2, 9], [9, 8]], np.float32)
@@ -121,7 +122,7 @@ def most_similar_cosmul(
         _read_terms("negative", negative, table.word_vectors, None),
     ]
     if not groups[0]:
-        raise ValueError("positive is empty: there is nothing to be near.")
+        raise ValueError("positive is empty: give at least one word or vector.")
     dim = table.rows.shape[1]
     above, below = (
         np.array([term.vector for term in group], np.float32).reshape(1, -1, dim)
@@ -133,10 +134,10 @@ def most_similar_cosmul(
 
 
 def similarity(word_vectors: WordVectors, a: str, b: str) -> float:
-    """The cosine of two words; 0 if the vector of one is zeros.
+    """Return the cosine of two words; 0 if either has a zero vector.
 
     Raises:
-      KeyError: if a word has no vector.
+      KeyError: if a word does not have a vector.
 
     Example:
       >>> matrix = np.array([[3, 4], [0, 2]], np.float32)
@@ -148,7 +149,7 @@ def similarity(word_vectors: WordVectors, a: str, b: str) -> float:
 
 
 def unit_vector(vector: np.ndarray) -> np.ndarray:
-    """``float64[..., D]`` of length 1; zeros stay zeros.
+    """Scale ``float[..., D]`` vectors to length 1, as float64; zeros remain zero.
 
     Example:
       >>> unit_vector(np.array([[3.0, 4.0], [0.0, 0.0]]))
@@ -161,16 +162,23 @@ def unit_vector(vector: np.ndarray) -> np.ndarray:
 
 
 class _Term(NamedTuple):
-    vector: np.ndarray  # float64[D], of length 1 if it is a word's
-    row: int | None  # a row that is no answer
+    vector: np.ndarray  # float64[D], of length 1 for a word
+    row: int | None  # row of the word, left out of the results; None for a vector
     weight: float
 
 
 def _read_terms(
     name: str, terms: Terms | None, word_vectors: WordVectors, weight: float | None
 ) -> list[_Term]:
-    """Terms as vectors; ``weight`` is theirs by default, None if they have none."""
-    if terms is None:  # as gensim has it by default
+    """Read terms as vectors with weights.
+
+    Args:
+      name: name of the argument, for errors.
+      terms: words, vectors and pairs of one of them and a weight.
+      word_vectors: word vectors.
+      weight: default weight; None if weights are not allowed.
+    """
+    if terms is None:  # the default of gensim
         terms = ()
     elif isinstance(terms, str) or isinstance(terms, Array) and terms.ndim == 1:
         terms = [terms]
@@ -183,10 +191,13 @@ def _read_terms(
 def _read_term(
     place: str, term: object, word_vectors: WordVectors, weight: float | None
 ) -> _Term:
+    """Read one term; ``place`` names it in errors."""
     if isinstance(term, (tuple, list)) and len(term) == 2:
         term, given = term
         if weight is None:
-            raise TypeError(f"{place} has the weight {given!r}: 3CosMul knows none.")
+            raise TypeError(
+                f"{place} has the weight {given!r}: 3CosMul does not use weights."
+            )
         if not isinstance(given, numbers.Real):
             raise TypeError(f"the weight of {place} must be a number, got {given!r}.")
         weight = float(given)
@@ -198,14 +209,14 @@ def _read_term(
         return _Term(vector, word_vectors.index.get(term), weight)
     if not isinstance(term, Array):
         raise TypeError(
-            f"{place} must be a word, an array, or a pair of one and its weight, got "
+            f"{place} must be a word, an array, or a pair (word or array, weight), got "
             f"{term!r}."
         )
     vector = np.asarray(term, np.float64)
     if vector.shape != (word_vectors.dim,) or not np.isfinite(vector).all():
         raise ValueError(
-            f"{place} must be a vector of {word_vectors.dim} finite numbers, as a "
-            f"word's, got {list(vector.shape)}: {vector}."
+            f"{place} must be a vector of {word_vectors.dim} finite numbers, got "
+            f"{list(vector.shape)}: {vector}."
         )
     return _Term(vector, None, weight)
 
@@ -217,9 +228,9 @@ def _answer(
     terms: list[_Term],
     topn: int,
 ) -> list[tuple[str, float]]:
-    """The words of one _search, without those that were given."""
+    """Search for one query, and leave out the words of its terms."""
     given = sorted({term.row for term in terms if term.row is not None})
-    # Powers of two: a program for 10 words of an answer is one for 16 too.
+    # Powers of two, so that 10 to 16 results share a program.
     exclude = np.full((1, _search.power_of_two(max(len(given), 1))), _search.NO_ROW)
     exclude[0, : len(given)] = given
     n_best = min(_search.power_of_two(topn), len(table))

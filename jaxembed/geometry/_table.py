@@ -1,4 +1,4 @@
-"""UnitTable: word vectors of length 1, on the device."""
+"""UnitTable: word vectors scaled to length 1, on the device."""
 
 import dataclasses
 
@@ -9,21 +9,21 @@ import numpy as np
 from jaxembed._checks import check_count
 from jaxembed.vectors import WordVectors
 
-# Rows of a table come in blocks of as many; see search.top.
+# The number of rows of a table is a multiple of this; see _search.top.
 BLOCK = 64
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class UnitTable:
-    """The vectors of words, made to have length 1 once, for many searches.
+    """Word vectors scaled to length 1 once, for many searches.
 
     Attributes:
-      word_vectors: what it was made of.
-      n_words: R, how many words are in it, from the first on.
-      rows: ``float32[P, D]`` on the device, their vectors at length 1; a vector of
-        zeros stays one. Rows from R on fill the last block up, and are no words.
-      zero_rows: ``int32[Z]``, which words' are zeros. They have no direction, and come
-        last in every search.
+      word_vectors: source of the table.
+      n_words: R, number of words in the table, from the first row on.
+      rows: ``float32[P, D]`` on the device, vectors of length 1. Zero vectors remain
+        zero. Rows from R on are padding.
+      zero_rows: ``int32[Z]``, rows of the words with a zero vector. A zero vector has
+        no direction, so these words come last in every search.
     """
 
     word_vectors: WordVectors
@@ -38,19 +38,22 @@ class UnitTable:
 def unit_table(
     word_vectors: WordVectors | UnitTable, restrict_vocab: int | None = None
 ) -> UnitTable:
-    """Word vectors at length 1, on the device.
+    """Copy word vectors to the device, scaled to length 1.
 
-    Every search makes one for itself of the ``WordVectors`` it gets. Who searches
-    often makes it once, and gives it in their place.
+    A search given ``WordVectors`` makes this table for each call. For repeated
+    searches, make the table once and pass it instead.
 
     Args:
-      word_vectors: V vectors of length D, or a table of them.
-      restrict_vocab: R, how many words from the first on are in it; all of them where
-        it is None or more than V.
+      word_vectors: word vectors, or a table made from them.
+      restrict_vocab: R, number of words to use, from the first row on. None for all
+        words.
+
+    Returns:
+      The table, with R words, or all if there are fewer.
 
     Raises:
       TypeError: if ``restrict_vocab`` is not an integer.
-      ValueError: if it is below 1.
+      ValueError: if ``restrict_vocab`` is below 1.
 
     Example:
       >>> matrix = np.array([[3, 4], [0, 0], [0, 2]], np.float32)
@@ -82,23 +85,23 @@ def _unit_rows(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def unit(vectors: jax.Array) -> jax.Array:
-    """``float32[..., D]`` vectors at length 1; zeros stay zeros.
+    """Scale ``float32[..., D]`` vectors to length 1; zero vectors remain zero.
 
     Example:
       >>> unit(jnp.array([[3e-30, 4e-30], [0, 0]]))
       Array([[0.6, 0.8],
              [0. , 0. ]], dtype=float32)
     """
-    # First to a greatest number of about 1: the square of 1e-30 is 0, of 1e30 inf.
+    # Divide by the largest element first: the square of 1e-30 is 0, of 1e30 inf.
     greatest = jnp.max(jnp.abs(vectors), axis=-1, keepdims=True)
-    # Between bounds: XLA multiplies by the inverse, which is 0 for 1e38.
+    # Clip the divisor: XLA multiplies by its inverse, which is 0 for 1e38.
     vectors = vectors / jnp.clip(greatest, 1e-30, 1e30)
     norms = jnp.sqrt(jnp.sum(vectors**2, axis=-1, keepdims=True))
     return vectors / jnp.where(norms == 0, 1, norms)
 
 
 def count_words(n_words: int, restrict_vocab: int | None) -> int:
-    """How many words remain of ``n_words``.
+    """Return how many of ``n_words`` words are used.
 
     Example:
       >>> count_words(10, None), count_words(10, 20), count_words(10, 3)

@@ -1,4 +1,4 @@
-"""Word pairs: how cosines go with what people say of the likeness of words."""
+"""Word pairs: correlation of cosines with human judgements of similarity."""
 
 import dataclasses
 import math
@@ -14,16 +14,17 @@ from jaxembed.vectors import WordVectors
 
 @dataclasses.dataclass(frozen=True)
 class WordPairs:
-    """How the cosines of word pairs go with numbers given by people.
+    """Correlation of the cosines of word pairs with scores given by people.
 
     Attributes:
       pearson: Pearson's correlation.
-      pearson_pvalue: its two-sided p-value.
+      pearson_pvalue: two-sided p-value of Pearson's correlation.
       spearman: Spearman's rank correlation.
-      spearman_pvalue: its two-sided p-value.
-      missing: the share of the pairs with a word that is not known, 0 to 1.
-      n_pairs: how many pairs were compared.
-      n_malformed: lines that are no pair, nor a comment, nor empty.
+      spearman_pvalue: two-sided p-value of Spearman's correlation.
+      missing: share of pairs with an unknown word, from 0 to 1. gensim's is a
+        percentage.
+      n_pairs: number of pairs compared.
+      n_malformed: number of lines that are neither empty, a comment nor a pair.
     """
 
     pearson: float
@@ -43,30 +44,32 @@ def evaluate_word_pairs(
     case_insensitive: bool = True,
     unknown: str = "skip",
 ) -> WordPairs:
-    r"""How the cosines of a file's word pairs go with the numbers beside them.
+    r"""Correlate the cosines of the word pairs of a file with their scores.
 
-    gensim's ``evaluate_word_pairs``.
+    Equals gensim's ``evaluate_word_pairs``.
 
     Args:
-      word_vectors: the words; pairs are compared by their rows, not by subwords.
-      path: a UTF-8 text of lines of two words and a number; lines from ``#`` on are
-        comments.
-      delimiter: what stands between the three.
-      restrict_vocab: how many words from the first on are known; None for all.
-      case_insensitive: whether words are compared in upper case; of those that become
-        equal the first one's vector is used.
-      unknown: "skip" leaves out pairs with a word that is not known, "zero" gives them
-        a cosine of 0, which is gensim's ``dummy4unknown``.
+      word_vectors: word vectors. Words made of subwords alone are unknown here.
+      path: UTF-8 text file with two words and a number on each line. Lines that begin
+        with ``#`` are comments.
+      delimiter: text between the words and the number.
+      restrict_vocab: number of words to use, from the first row on; further words are
+        unknown. None for all words.
+      case_insensitive: whether to compare words in upper case. If several words become
+        equal, the vector of the first one is used.
+      unknown: "skip" skips pairs with an unknown word; "zero" gives them a cosine of 0,
+        like gensim's ``dummy4unknown``.
 
     Returns:
-      The correlations; NaN, with a warning of SciPy's, where all cosines or all numbers
-      are equal.
+      The correlations. They are NaN, with a warning from SciPy, if all cosines or all
+      scores are equal.
 
     Raises:
       OSError: if the file cannot be read.
       TypeError: if ``restrict_vocab`` is not an integer.
       ValueError: if the file is not UTF-8, fewer than two of its pairs can be compared,
-        or an argument is none of the above.
+        ``restrict_vocab`` is below 1, ``delimiter`` is empty, or ``unknown`` has
+        another value.
 
     Example:
       >>> import tempfile
@@ -80,7 +83,7 @@ def evaluate_word_pairs(
       (1.0, 0.98, 0.0)
     """
     if not delimiter:
-        raise ValueError("delimiter must not be empty: by default it is a tab.")
+        raise ValueError("delimiter must not be empty: the default is a tab.")
     _questions.check_unknown(unknown, ("skip", "zero"))
     n_words = count_words(len(word_vectors), restrict_vocab)
     pairs, numbers, n_malformed = _read_pairs(path, delimiter, case_insensitive)
@@ -93,10 +96,10 @@ def evaluate_word_pairs(
     is_used = is_known if unknown == "skip" else np.ones_like(is_known)
     if is_used.sum() < 2:
         raise ValueError(
-            f"{path} must have two pairs of known words at least to correlate, got "
-            f"{is_used.sum()}: {(~is_known).sum()} pairs have other words, and "
-            f"{n_malformed} lines are not two words and a number with {delimiter!r} "
-            "between."
+            f"{path} must have at least two pairs of known words, got "
+            f"{is_used.sum()}: {(~is_known).sum()} pairs have an unknown word, and "
+            f"{n_malformed} lines are not two words and a number separated by "
+            f"{delimiter!r}."
         )
     correlations = _correlate(np.array(numbers)[is_used], cosines[is_used])
     missing = float((~is_known).mean())
@@ -106,7 +109,7 @@ def evaluate_word_pairs(
 def _read_pairs(
     path: str | Path, delimiter: str, case_insensitive: bool
 ) -> tuple[list[tuple[str, str]], list[float], int]:
-    """The pairs, their numbers, and how many lines are none."""
+    """Read the pairs and their scores, and count the malformed lines."""
     pairs, numbers, n_malformed = [], [], 0
     text = _questions.read_text(path).replace("\r\n", "\n").replace("\r", "\n")
     for line in text.split("\n"):
@@ -123,7 +126,7 @@ def _read_pairs(
 
 
 def _read_number(field: str) -> float | None:
-    """A finite number, or None: with NaN there is no correlation."""
+    """Return a finite number or None: one NaN would make every correlation NaN."""
     try:
         number = float(field)
     except ValueError:
@@ -139,7 +142,7 @@ def _cosines(matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def _correlate(
     numbers: np.ndarray, cosines: np.ndarray
 ) -> tuple[float, float, float, float]:
-    from scipy import stats  # its import takes longer than all the rest
+    from scipy import stats  # imported late: it takes longer than the evaluation
 
     pearson = stats.pearsonr(numbers, cosines)
     spearman = stats.spearmanr(numbers, cosines)

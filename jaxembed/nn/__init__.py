@@ -1,4 +1,4 @@
-"""Neural network layers: from ids to logits. JAX and Flax Linen."""
+"""Neural network layers in JAX and Flax Linen: from ids to logits."""
 
 from jaxembed.nn._classifier import TextClassifier as TextClassifier
 from jaxembed.nn._embed import Embed as Embed

@@ -1,4 +1,4 @@
-"""TextClassifier: a table, a way of pooling, and a head."""
+"""TextClassifier: an embedding, a pooling and a head in one module."""
 
 import flax.linen as nn
 import jax
@@ -6,15 +6,15 @@ from jax.typing import ArrayLike
 
 
 class TextClassifier(nn.Module):
-    """The ids of a text to its logits.
+    """Text classifier that maps the ids of a text to logits.
 
     Attributes:
-      embed: an :class:`Embed`, which maps ids ``int[B, L]`` to rows ``float[B, L, D]``,
-        or to bags ``float[B, D]`` by its method ``bag``.
+      embed: an :class:`Embed`. It maps ids ``int[B, L]`` to rows ``float[B, L, D]``, or
+        with its method ``bag`` to bags ``float[B, D]``.
       head: maps rows or bags to logits, called as ``head(features, train=...)``, such
         as :class:`DenseHead`.
       pool: "mean", "sum", "sqrtn" or "max" to pool the rows of a text to a bag, see
-        :func:`embedding_bag`; None to give the head a row for each word.
+        :func:`embedding_bag`; None to pass the rows of all words to the head.
 
     Example:
       >>> import jax.numpy as jnp
@@ -37,7 +37,7 @@ class TextClassifier(nn.Module):
 
         Args:
           ids: ``int[B, L]``.
-          train: whether this is a training step, in which dropout is active.
+          train: True in a training step, in which dropout is active.
         """
         if self.pool is None:
             return self.head(self.embed(ids), train=train)

@@ -1,4 +1,4 @@
-"""Embed: the table as a parameter."""
+"""Embed: a layer that holds a table of word vectors and looks up its rows."""
 
 from collections.abc import Callable
 
@@ -15,39 +15,39 @@ from jaxembed.nn._lookup import as_ids, lookup
 from jaxembed.nn._tap import tap_bags, tap_rows
 from jaxembed.nn.bag._bag import embedding_bag
 
-# Two collections of Flax that a row-sparse training step passes to the model: for each
-# lookup, in order, an array whose gradient is that of the rows, and the ids [..., 1].
+# Flax collections of a row-sparse training step. For each lookup, in order, ROW_GRADS
+# holds a tap, whose gradient is that of the rows, and ROW_IDS the ids [..., 1].
 ROW_GRADS, ROW_IDS = "row_grads", "row_ids"
-# A collection in which the table itself is recorded, to check that it is the parameter.
+# Flax collection that records the table, to check that it is the parameter unchanged.
 ROW_TABLES = "row_tables"
 
 
 class Embed(nn.Module):
-    """A table of word vectors, read by id.
+    """Embedding layer: a table of word vectors, looked up by id.
 
-    The parameter is called ``embedding``, so weights of ``flax.linen.Embed`` fit. Rows
+    The parameter is named ``embedding``, so weights of ``flax.linen.Embed`` fit. Rows
     are gathered in the table's dtype and cast afterwards. In the reverse order the
     gradients of a frequent word would be summed in ``bfloat16`` and stall: 4,000
     gradients of 1 sum to 256.
 
     A row-sparse training step passes the collections ``row_grads`` and ``row_ids``.
-    They work under Flax's lifted transforms: ``nn.remat`` needs nothing, and
-    ``nn.scan`` and ``nn.vmap`` must list both in ``variable_axes``.
+    They work under Flax's lifted transforms. ``nn.remat`` needs no change; ``nn.scan``
+    and ``nn.vmap`` must list both collections in ``variable_axes``.
 
     Attributes:
       num_embeddings: number of rows, V.
       features: length of a row, D.
-      frozen: whether the table is constant. No gradient reaches it, and
-        :func:`jaxembed.train.fit` keeps it away from the optimizer.
+      frozen: True to keep the table constant. No gradient reaches it, and
+        :func:`jaxembed.train.fit` does not pass it to the optimizer.
       padding_idx: id used for padding. It reads as zeros, gets no gradient and is left
         out of bags. None disables it.
-      dtype: dtype of the result; None for that of the table.
+      dtype: dtype of the result; None for the dtype of the table.
       param_dtype: dtype in which the table is stored.
       embedding_init: initializer, called as ``embedding_init(key, (V, D), dtype)``.
-      lookup_fn: called as ``lookup_fn(table, ids)``; must return the rows that
-        :func:`lookup` returns, unchanged. A row-sparse step takes the gradient of the
-        result for that of the rows.
-      bag_fn: called as :func:`embedding_bag`; must return the same bags.
+      lookup_fn: function called as ``lookup_fn(table, ids)``. It must return the rows
+        of :func:`lookup` unchanged, since a row-sparse step uses the gradient of its
+        result as the gradient of the rows.
+      bag_fn: function called like :func:`embedding_bag`; must return equal bags.
 
     Example:
       >>> embed = Embed(num_embeddings=5, features=2)
@@ -103,7 +103,7 @@ class Embed(nn.Module):
         mask: ArrayLike | None = None,
         combine: str = "mean",
     ) -> jax.Array:
-        """Pool rows to bags ``dtype[B, D]``, by :func:`embedding_bag` of ``[B, L]``."""
+        """Pool the rows of ids ``int[B, L]`` to ``dtype[B, D]``, by `embedding_bag`."""
         if self.padding_idx is not None:
             is_word = ~self._is_pad(ids)
             mask = is_word if mask is None else is_word & mask
@@ -120,8 +120,8 @@ class Embed(nn.Module):
           query: ``float[..., D]``.
 
         Returns:
-          ``float[..., V]``, in the dtype that ``flax.linen.Embed.attend`` has. The
-          product with the row of ``padding_idx`` is 0.
+          ``float[..., V]``, in the dtype of ``flax.linen.Embed.attend``. The product
+          with the row of ``padding_idx`` is 0.
         """
         table = self.embedding
         if self.frozen:
@@ -132,7 +132,7 @@ class Embed(nn.Module):
         return jnp.dot(query, table.T)
 
     def _table(self) -> jax.Array:
-        """The table, without a gradient if its rows have taps."""
+        """Return the table, without a gradient if taps receive that of its rows."""
         is_tapped = self.has_variable(ROW_GRADS, "embedding")
         is_constant = self.frozen or is_tapped and not self._asks_for_taps()
         return jax.lax.stop_gradient(self.embedding) if is_constant else self.embedding
@@ -140,9 +140,9 @@ class Embed(nn.Module):
     def _next_tap(
         self, ids: ArrayLike, mask: ArrayLike | None = None
     ) -> jax.Array | None:
-        """The tap of this lookup if the step passes one, whose ids are then recorded.
+        """Return the tap of this lookup, if the step passes one, and record the ids.
 
-        A step that passes ``row_grads`` as mutable asks for the shapes of all taps.
+        If ``row_grads`` is mutable, the step asks for the shapes of all taps instead.
         """
         if self._asks_for_taps():
             self.sow(ROW_GRADS, "embedding", jnp.zeros((*np.shape(ids), self.features)))
@@ -154,25 +154,26 @@ class Embed(nn.Module):
                 f'the collection {ROW_GRADS} needs mutable=["{ROW_IDS}"] in apply, '
                 "which records the ids of each lookup."
             )
-        # sow appends, so the number of ids recorded before is the number of the lookup.
+        # sow appends, so the number of recorded ids is the index of this lookup.
         place = len(self.get_variable(ROW_IDS, "embedding", ()))
         ids = jnp.asarray(as_ids(ids))
-        if mask is not None:  # no row is read there
+        if mask is not None:  # masked ids become V, which gets no gradient
             ids = ids.astype(jnp.promote_types(ids.dtype, jnp.int32))
             ids = jnp.where(mask, ids, self.num_embeddings)
-        # The last axis tells the ids from rows whose axes a lifted transform moves.
+        # With a last axis, as in taps, shapes show if a lifted transform moves other
+        # axes of the ids than of the taps.
         self.sow(ROW_IDS, "embedding", jnp.expand_dims(ids, -1))
         self.sow(ROW_TABLES, "embedding", self.embedding)
         return self.get_variable(ROW_GRADS, "embedding")[place]
 
     def _asks_for_taps(self) -> bool:
-        """Whether the step asks for the shapes of the taps, and nothing else."""
+        """Return whether the step asks only for the shapes of the taps."""
         wants_all = self.is_mutable_collection("params")  # init, or mutable=True
         return self.is_mutable_collection(ROW_GRADS) and not wants_all
 
     def _is_pad(self, ids: ArrayLike) -> jax.Array:
-        # Before a cast: JAX would wrap ids past 32 bits to others.
-        known = ids if isinstance(ids, jax.Array) else np.asarray(ids)
+        # as_ids clips ids past 32 bits, which JAX would wrap to other ids.
+        known = ids if isinstance(ids, jax.Array) else as_ids(ids)
         return jnp.asarray(known == self.padding_idx)
 
     def _init(

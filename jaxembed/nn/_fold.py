@@ -1,4 +1,4 @@
-"""Fold: a pool and a linear head as one number for each word."""
+"""Fold: merge a linear head into the table, for faster inference."""
 
 import jax.numpy as jnp
 
@@ -14,22 +14,23 @@ def fold(
 ) -> tuple[TextClassifier, Variables]:
     """Fold a linear head into the table, for inference with the same predictions.
 
-    A linear head of a mean (or sum) of rows equals the mean of the head of each row.
-    The head is applied to each word once, and a text becomes a bag of single floats, or
-    of C floats for C classes: C / D of the memory and of the reads.
+    A linear head of a mean (or sum) of rows equals the mean (or sum) of the head of
+    each row. So the head is applied once to each row of the table, which then has C
+    columns, one for each class: C / D of the memory and of the reads.
 
     Args:
-      model: a classifier of an :class:`Embed` and a :class:`DenseHead` without hidden
-        layers, whose ``pool`` is "mean", "sum" or "sqrtn".
-      variables: its parameters.
+      model: a :class:`TextClassifier` of an :class:`Embed` and a :class:`DenseHead`
+        without hidden layers, whose ``pool`` is "mean", "sum" or "sqrtn".
+      variables: parameters of the model.
 
     Returns:
-      A model with a frozen table ``float32[V, C]``, and its variables. Its logits agree
-      up to the rounding of the table's dtype (1e-5 for float32).
+      A model with a frozen table ``float32[V, C]``, and its variables. Its logits equal
+      the logits of ``model`` up to the rounding of the table's dtype (1e-5 for
+      float32).
 
     Raises:
-      TypeError: if the model has other parts.
-      ValueError: if its logits are not linear in the rows.
+      TypeError: if the model, its embedding or its head is of another class.
+      ValueError: if the logits are not linear in the rows.
 
     Example:
       >>> import jax
@@ -56,12 +57,12 @@ def fold(
     if embed.bag_fn is not embedding_bag:
         raise ValueError(
             "only a model whose bag_fn is embedding_bag can be folded, got "
-            f"{embed.bag_fn}: another one may not be linear in the rows."
+            f"{embed.bag_fn}, which may not be linear in the rows."
         )
     if model.pool not in ("mean", "sum", "sqrtn") or head.hidden:
         raise ValueError(
-            "only a linear head of a linear pool can be folded, got "
-            f"pool={model.pool!r} and hidden={head.hidden}."
+            'only a pool of "mean", "sum" or "sqrtn" and a head without hidden layers '
+            f"can be folded, got pool={model.pool!r} and hidden={head.hidden}."
         )
     params = variables["params"]
     layer = params["head"]["logits"]

@@ -1,4 +1,4 @@
-"""Heads: from the word vectors of a text to logits."""
+"""Heads: layers that map the word vectors of a text to logits."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ from jaxembed.nn._initializers import glorot_uniform
 
 
 class Flatten(nn.Module):
-    """``float[B, ...]`` to ``float[B, F]``; a layer of its own in :func:`summary`.
+    """Layer that flattens ``float[B, ...]`` to ``float[B, F]``; :func:`summary` has it.
 
     Example:
       >>> Flatten().apply({}, jnp.zeros((2, 3, 4))).shape
@@ -20,7 +20,7 @@ class Flatten(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Flatten all axes but the first."""
+        """Flatten all axes except the first."""
         n_features = 1
         for size in x.shape[1:]:  # not math.prod: sizes may be symbolic in an export
             n_features *= size
@@ -30,15 +30,15 @@ class Flatten(nn.Module):
 class DenseHead(nn.Module):
     """Hidden layers and a last layer, on flattened rows or on bags.
 
-    On rows ``[B, L, D]`` it is the head of Chollet's notebook. On bags ``[B, D]``,
+    On rows ``[B, L, D]``, this is the head of Chollet's notebook. On bags ``[B, D]``,
     without hidden layers, it is fastText's classifier (Joulin et al. 2016).
 
     Attributes:
       hidden: widths of the hidden layers, each followed by a ReLU.
       classes: 1 for a single logit (yes or no), C > 1 for a logit of each class.
-      dropout: share of the inputs of each Dense layer that training drops.
-      dtype: dtype of the computation; None for that of the input.
-      kernel_init: initializer of the layers, called as ``kernel_init(key, shape,
+      dropout: fraction of the inputs of each Dense layer that training drops.
+      dtype: dtype of the computation; None for the dtype of the input.
+      kernel_init: initializer of the kernels, called as ``kernel_init(key, shape,
         dtype)``.
 
     Example:
@@ -54,7 +54,7 @@ class DenseHead(nn.Module):
     kernel_init: Callable[..., jax.Array] = glorot_uniform
 
     def __post_init__(self) -> None:
-        self.hidden = tuple(self.hidden)  # a list would not be a static argument
+        self.hidden = tuple(self.hidden)  # a list cannot be hashed by jax.jit
         super().__post_init__()
 
     def setup(self) -> None:
@@ -77,25 +77,28 @@ class DenseHead(nn.Module):
         Args:
           features: rows ``float[B, L, D]``, which are flattened, or bags
             ``float[B, D]``.
-          train: whether dropout is active, which needs the random key "dropout".
+          train: True to apply dropout, which needs the random key "dropout".
 
         Raises:
-          ValueError: if ``features`` has other axes, or one but B is 0.
+          ValueError: if ``features`` has other axes, or an axis except B is empty.
         """
         if features.ndim not in (2, 3) or 0 in features.shape[1:]:
             raise ValueError(
-                "features must have the axes [B, L, D] or [B, D], L and D over 0, got "
-                f"{list(features.shape)}."
+                "features must have the axes [B, L, D] or [B, D], with L and D of at "
+                f"least 1, got {list(features.shape)}."
             )
         x = self.flatten(features) if features.ndim == 3 else features
         first = next(iter(self.widths))
         return self.after_first(self._apply(first, x, train), train)
 
     def after_first(self, x: jax.Array, train: bool = False) -> jax.Array:
-        """Return the logits from the output of the first Dense layer, ``float[B, H]``.
+        """Return the logits, given the output of the first Dense layer.
 
-        The output is that before the ReLU. A caller that computes the first layer in
-        another way continues here.
+        For callers that compute the first layer in another way.
+
+        Args:
+          x: ``float[B, H]``, the output before the ReLU.
+          train: True to apply dropout.
         """
         for name in list(self.widths)[1:]:
             x = self._apply(name, nn.relu(x), train)
@@ -108,7 +111,7 @@ class DenseHead(nn.Module):
 
 
 class BiasHead(nn.Module):
-    """Bags of logits plus a bias: the head that :func:`fold` leaves.
+    """Head that adds a bias to bags of logits; :func:`fold` returns it.
 
     Attributes:
       classes: 1 for a single logit (yes or no), C > 1 for a logit of each class.
@@ -122,7 +125,7 @@ class BiasHead(nn.Module):
 
     @nn.compact
     def __call__(self, bags: jax.Array, train: bool = False) -> jax.Array:
-        """Return logits ``float[B]``, or ``float[B, C]`` for C > 1, of bags."""
+        """Return logits ``float[B]``, or ``float[B, C]`` for C > 1."""
         bias = self.param("bias", nn.initializers.zeros, (self.classes,))
         logits = bags + jnp.expand_dims(bias, 0)
         return logits[:, 0] if self.classes == 1 else logits

@@ -1,4 +1,4 @@
-"""Check of the hooks of an Embed that row-sparse training relies on."""
+"""Hooks: check that ``lookup_fn`` and ``bag_fn`` allow row-sparse training."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -10,14 +10,14 @@ from jaxembed.nn.bag._bag import embedding_bag
 
 
 def check_embed(module: nn.Module, name: str) -> None:
-    """Raise if the rows of a layer's table cannot be trained one by one.
+    """Raise if the table of a layer cannot be trained row by row.
 
-    Hooks of this package are known. Others are called with a small table; a hook that
-    cannot be called with it, such as one for a mesh, is trusted.
+    A hook other than :func:`lookup` and :func:`embedding_bag` is called with a small
+    table. If that call fails, as for a hook that needs a mesh, the hook is trusted.
 
     Args:
       module: the layer.
-      name: name of its table, for the error.
+      name: name of the layer's table, for the error.
 
     Raises:
       ValueError: if the layer is not an :class:`Embed`, or if its ``lookup_fn`` or
@@ -25,8 +25,8 @@ def check_embed(module: nn.Module, name: str) -> None:
     """
     if not isinstance(module, Embed):
         raise ValueError(
-            f"table_tx trains {name} row by row, and so it must be of a "
-            f"jaxembed.nn.Embed, not a {type(module).__name__} of Flax."
+            f"table_tx trains {name} row by row, so {name} must belong to a "
+            f"jaxembed.nn.Embed, got a {type(module).__name__} of Flax."
         )
     table = np.random.default_rng(0).normal(size=(8, module.features))
     table = table.astype(np.float32)
@@ -41,8 +41,8 @@ def check_embed(module: nn.Module, name: str) -> None:
             continue
         if not np.allclose(found, ours(table, ids), rtol=1e-4, atol=1e-5):
             raise ValueError(
-                f"table_tx trains {name} by the rows that are looked up, and its "
-                f"{hook} returns other rows than the table's: return them unchanged "
-                f"and scale them in the model, or train {name} with tx, without "
-                "table_tx."
+                f"table_tx trains {name} by the rows that are looked up, but its "
+                f"{hook} does not return the rows of the table: return the rows "
+                f"unchanged and scale them in the model, or train {name} with tx, "
+                "without table_tx."
             )

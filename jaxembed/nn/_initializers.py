@@ -1,4 +1,4 @@
-"""Initial weights with Keras's numbers, which are not Flax's."""
+"""Initializers: the defaults of Keras, which differ from the defaults of Flax."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -37,9 +37,9 @@ def keras_uniform(
 
 @dataclasses.dataclass(frozen=True)
 class _Uniform:
-    """An initializer that equals every other one with the same limit.
+    """Uniform initializer that equals every other initializer of the same limit.
 
-    So do models that use it, and equal models share a compiled program.
+    Models that use it are then equal too, and equal models share a compiled program.
     """
 
     limit: float
@@ -51,13 +51,13 @@ class _Uniform:
 
 
 def symmetric_uniform(limit: float) -> Callable[..., jax.Array]:
-    """Return an initializer that draws from [-limit, limit), as fastText with 1 / D.
+    """Return an initializer that draws from [-limit, limit); fastText's limit is 1 / D.
 
     Args:
       limit: a positive number.
 
     Returns:
-      A function of a key, a shape and a dtype. Initializers of one limit are equal.
+      A function of a key, a shape and a dtype. Initializers of equal limits are equal.
 
     Raises:
       ValueError: if ``limit`` is not positive.

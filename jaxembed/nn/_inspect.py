@@ -1,6 +1,6 @@
 """Inspection of a model: its layers, its tables, and the ids that each table reads.
 
-The model is traced on shapes; its weights are never needed.
+The model is traced on shapes, so weights are not needed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ Path = tuple[str, ...]
 Variables = Mapping[str, Any]
 # Ids, or their shape.
 Ids = ArrayLike | jax.ShapeDtypeStruct
-# The probe of `find_columns` takes ids from here up, where no table has rows.
+# First id of the texts of `_probe`: past the end of every table.
 PROBE = 2**30
 
 
@@ -30,7 +30,7 @@ class Call(NamedTuple):
     """One call of a layer.
 
     Attributes:
-      path: the names that lead to its parameters, such as ``("embed",)``.
+      path: names that lead to the layer's parameters, such as ``("embed",)``.
       module: the layer, without its scope.
       output: shape and dtype of the result; None if the result is not one array.
     """
@@ -44,9 +44,9 @@ class Table(NamedTuple):
     """One table of a model.
 
     Attributes:
-      module: the ``Embed`` that owns it.
-      columns: ``bool[L]``, the positions of a text whose ids it reads; None if the ids
-        it reads are not known to be ids of the text.
+      module: the ``Embed`` that owns the table.
+      columns: ``bool[L]``, True at the positions of a text whose ids the table reads;
+        None if unknown.
     """
 
     module: nn.Module
@@ -54,12 +54,12 @@ class Table(NamedTuple):
 
     @property
     def frozen(self) -> bool:
-        """Whether the table is an :class:`Embed` with ``frozen=True``."""
+        """True for an :class:`Embed` with ``frozen=True``."""
         return isinstance(self.module, Embed) and self.module.frozen
 
 
 def record_calls(model: nn.Module, variables: Variables, ids: Ids) -> list[Call]:
-    """Return the layers that ``model`` calls for ``ids``, in the order they return.
+    """Return the calls of layers in ``model``, in the order in which they return.
 
     Args:
       model: a Linen module, called as ``model(ids)``.
@@ -67,7 +67,7 @@ def record_calls(model: nn.Module, variables: Variables, ids: Ids) -> list[Call]
       ids: ``int[B, L]``, or its shape.
 
     Returns:
-      A :class:`Call` for each call of a layer; the last one is that of ``model``.
+      A :class:`Call` for each call of a layer; the last is the call of ``model``.
 
     Example:
       >>> import jax.numpy as jnp
@@ -84,11 +84,11 @@ def record_calls(model: nn.Module, variables: Variables, ids: Ids) -> list[Call]
 def find_tables(
     model: nn.Module, variables: Variables, ids: Ids
 ) -> tuple[list[Call], dict[Path, Table]]:
-    """Return the calls of a model, and its tables with the ids that they read.
+    """Return the calls of a model, and its tables with the positions that they read.
 
-    A table reads ids of the text if the model passes the ids on unchanged: all of them
-    or some, sliced, reshaped, selected by a condition, or by keyword. A model that
-    computes other ids, such as ``ids % 100``, reads unknown ids.
+    The positions are known if the model passes ids of the text to the table unchanged.
+    It may slice or reshape the ids, select some by a condition, or pass them by
+    keyword. If it computes other ids, such as ``ids % 100``, the positions are unknown.
 
     Args:
       model: a Linen module, called as ``model(ids)``.
@@ -121,7 +121,7 @@ def find_tables(
     try:
         jaxpr, shapes = jax.make_jaxpr(run, return_shape=True)(variables, text)
         reads = _probe(jaxpr, flatten_dict(shapes), length)
-    except TypeError:  # the branches of an nn.cond would record other tables
+    except TypeError:  # the branches of an nn.cond record different tables
         recorder, reads = _Recorder(), {}
         with nn.intercept_methods(recorder):
             jax.eval_shape(model.apply, variables, text)
@@ -137,27 +137,27 @@ def find_tables(
 def has_escaped(values: object, tracer: jax.Array) -> bool:
     """Return whether values come from a JAX transformation that has ended.
 
-    Flax keeps what a layer records in a ``jax.vmap`` or ``jax.grad``, and JAX notices
-    such values late or never.
+    Flax keeps values that a layer records inside ``jax.vmap`` or ``jax.grad``. JAX
+    reports such leaked values late or never.
 
     Args:
       values: a tree of arrays.
       tracer: an array of the current trace.
     """
     leaves = [x for x in jax.tree.leaves(values) if isinstance(x, jax.core.Tracer)]
-    # Not by their type: a jax.jit or jax.checkpoint has tracers of the same type.
+    # By trace, not by type: jax.jit and jax.checkpoint have tracers of the same type.
     trace = getattr(tracer, "_trace", None)
     return any(getattr(leaf, "_trace", None) is not trace for leaf in leaves)
 
 
 class _Recorder:
-    """An interceptor that records calls of layers and uses of tables.
+    """Interceptor that records calls of layers and uses of tables.
 
     Attributes:
-      calls: calls of layers, in the order they return.
-      tables: each table that any method of its layer uses, by path.
+      calls: calls of layers, in the order in which they return.
+      tables: layers of the tables that any method uses, by path of the table.
       looked_up: paths of the tables that are looked up by ids.
-      sows: whether to sow the ids of each lookup into the collection "read_ids".
+      sows: True to sow the ids of each lookup into the collection "read_ids".
     """
 
     def __init__(self, *, sows: bool = False) -> None:
@@ -183,7 +183,7 @@ class _Recorder:
             output = None
             if hasattr(result, "shape"):
                 output = jax.ShapeDtypeStruct(result.shape, result.dtype)
-            # Without its scope, which ends with the trace.
+            # Without the scope of the module, which ends with the trace.
             self.calls.append(Call(module.path, module.clone(parent=None), output))
         return result
 
@@ -191,11 +191,11 @@ class _Recorder:
 def _probe(
     jaxpr: ClosedJaxpr, shapes: dict[Path, tuple], length: int
 ) -> dict[Path, np.ndarray]:
-    """The columns that each table reads, found by running its ids' part of a program.
+    """Find the columns that each table reads, by running the program on two texts.
 
-    A text of ids that no table has is followed to the tables: an id that arrives
-    unchanged tells its column. Other ids must not depend on the text, except for the
-    constants that a condition selects, and so be equal for a second text.
+    The ids of the texts are past the end of every table and differ, so an id that
+    arrives at a table unchanged shows its column. All other ids, such as constants that
+    a condition selects, must be equal for both texts.
     """
     texts = [PROBE + shift + np.arange(length) for shift in (0, 7 * length)]
     found: dict[Path, np.ndarray] = {}
@@ -211,26 +211,26 @@ def _probe(
 def _find_read(
     jaxpr: ClosedJaxpr, output: int, texts: list[np.ndarray]
 ) -> np.ndarray | None:
-    """The columns ``bool[L]`` whose ids a program returns; None if unknown."""
+    """Return the columns ``bool[L]`` whose ids a program returns; None if unknown."""
     columns = np.zeros(len(texts[0]), bool)
     wanted = [i == output for i in range(len(jaxpr.jaxpr.outvars))]
     part, used = partial_eval.dce_jaxpr(jaxpr.jaxpr, wanted)
-    if any(used[:-1]):  # all arguments but the last one are weights
+    if any(used[:-1]):  # all arguments except the last are weights
         return None
-    if not used[-1]:  # such as the positions of the words
+    if not used[-1]:  # constant ids, such as the positions of the words
         return columns
-    if not part.eqns:  # the ids as they are, the common case
+    if not part.eqns:  # the ids unchanged, the common case
         return ~columns
     first, second = (_evaluate(part, jaxpr.consts, text) for text in texts)
     is_id = (first >= PROBE) & (second - first == texts[1][0] - texts[0][0])
     if not is_id.any() or not (is_id | (first == second)).all():
-        return None  # the ids are computed from those of the text
+        return None  # computed from the ids of the text
     columns[first[is_id] - PROBE] = True
     return columns
 
 
 def _evaluate(part: Jaxpr, consts: Sequence[ArrayLike], text: np.ndarray) -> np.ndarray:
-    """The output of a program of the ids of a text."""
+    """Run a program on the ids of a text."""
     with jax.ensure_compile_time_eval():
         (ids,) = jax.core.eval_jaxpr(part, consts, text[None].astype(np.int32))
     return np.asarray(ids).astype(np.int64)

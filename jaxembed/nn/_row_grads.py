@@ -1,4 +1,4 @@
-"""Taps: the gradients of the rows that a model looks up, in place of the table's."""
+"""Row gradients: gradients of looked-up rows in place of that of the table."""
 
 from typing import NamedTuple
 
@@ -13,17 +13,17 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, jaxprs_in_params
 from jaxembed.nn._embed import ROW_GRADS, ROW_IDS, ROW_TABLES
 from jaxembed.nn._inspect import Ids, Path, Variables, has_escaped
 
-# For each table, an array for each lookup in it.
+# By the path of a table, one array for each lookup in it.
 Reads = dict[Path, tuple[jax.Array, ...]]
 LISTED = f'variable_axes={{"params": ..., "{ROW_GRADS}": 0, "{ROW_IDS}": 0}}'
 
 
 class Lookups(NamedTuple):
-    """The lookups of one pass through a model.
+    """Logits of a model, and the ids of its lookups.
 
     Attributes:
       logits: ``float[B]`` or ``float[B, C]``.
-      ids: the ids of each lookup.
+      ids: ids of each lookup.
     """
 
     logits: jax.Array
@@ -33,11 +33,11 @@ class Lookups(NamedTuple):
 def make_taps(
     model: nn.Module, variables: Variables, ids: Ids, tables: frozenset[Path]
 ) -> Reads:
-    """Return zeros for the gradient of each lookup in some tables.
+    """Return a tap, an array of zeros, for each lookup in some tables.
 
     Args:
       model: a Linen module, called as ``model(ids, train=True)``.
-      variables: its parameters, or their shapes.
+      variables: parameters of the model, or their shapes.
       ids: ``int32[B, L]``, or its shape.
       tables: paths of the tables.
 
@@ -65,7 +65,7 @@ def apply_with_taps(
     taps: Reads,
     rngs: dict[str, jax.Array],
 ) -> Lookups:
-    """Return the logits of a model whose lookups send their gradients to taps.
+    """Apply a model and route the gradients of its looked-up rows to taps.
 
     Args:
       model: a Linen module, called as ``model(ids, train=True)``.
@@ -75,7 +75,7 @@ def apply_with_taps(
       rngs: random keys by name.
 
     Returns:
-      The logits, and the ids of each lookup; V stands for an id left out of a bag.
+      The logits, and the ids of each lookup, with V for an id left out of a bag.
     """
     if not taps:
         return Lookups(model.apply(variables, batch_ids, train=True, rngs=rngs), {})
@@ -90,12 +90,12 @@ def apply_with_taps(
 def check_lookups(model: nn.Module, variables: Variables, ids: Ids, path: Path) -> None:
     """Raise if the taps of a table would not receive its whole gradient.
 
-    With taps behind all lookups, the model's gradient by the table itself must be zero,
-    as JAX derives it.
+    With a tap at each lookup, the gradient of the model with respect to the table
+    itself must be zero. JAX derives this gradient.
 
     Args:
       model: a Linen module, called as ``model(ids, train=True)``.
-      variables: shapes of its parameters.
+      variables: shapes of the model's parameters.
       ids: ``int32[B, L]``, or its shape.
       path: path of the table.
 
@@ -107,26 +107,26 @@ def check_lookups(model: nn.Module, variables: Variables, ids: Ids, path: Path) 
     problem = _find_problem(model, variables, ids, path)
     if problem:
         raise ValueError(
-            f"table_tx trains {name} by the rows that are looked up, and the model "
+            f"table_tx trains {name} by the rows that are looked up, but the model "
             f"{problem}, {rest}."
         )
     taps = jax.eval_shape(lambda: make_taps(model, variables, ids, tables))
     if _reaches_table(model, variables, ids, path, taps):
         raise ValueError(
-            f"table_tx trains {name} by the rows that are looked up, and the model "
+            f"table_tx trains {name} by the rows that are looked up, but the model "
             "also uses the table in another way, whose gradient would be lost. For a "
-            f"lookup in nn.scan or nn.vmap, add there {LISTED}; else use the table by "
-            f"lookups of its Embed only, {rest}."
+            f"lookup in nn.scan or nn.vmap, add {LISTED} there. Otherwise use the "
+            f"table only by lookups of its Embed, {rest}."
         )
     if path not in taps:
         raise ValueError(
-            f"table_tx is to train {name}, which the model does not read when it is "
-            "called with train=True."
+            f"table_tx trains {name} by the rows that are looked up, but the model "
+            "looks up no rows when it is called with train=True."
         )
 
 
 class _Trace(NamedTuple):
-    """A traced pass through a model, whose tables and ids are its outputs."""
+    """Trace of a model, with its tables and ids as outputs."""
 
     jaxpr: ClosedJaxpr
     tables: Reads
@@ -137,10 +137,10 @@ class _Trace(NamedTuple):
 def _find_problem(
     model: nn.Module, variables: Variables, ids: Ids, path: Path
 ) -> str | None:
-    """What the taps of a table cannot serve, with the remedy; None if there is none.
+    """Return why the model cannot use taps, with the remedy; None if it can.
 
-    The model is traced on a batch of L + 1 texts, so that axes of texts and of words
-    differ in length.
+    The model is traced on a batch of L + 1 texts, so that the axes of texts and of
+    words differ in length.
     """
     length, listed = np.shape(ids)[-1], f"with {LISTED}"
     shape = jax.ShapeDtypeStruct((length + 1, length), np.int32)
@@ -155,7 +155,7 @@ def _find_problem(
         trace = _trace_lookups(model, variables, shape, path, taps)
     except (flax.errors.JaxTransformError, jax.errors.UnexpectedTracerError):
         return in_jax
-    except TypeError as error:  # the branches of an nn.cond record other lookups
+    except TypeError as error:  # the branches of an nn.cond record different lookups
         return f"looks them up in branches that differ ({error}): use jnp.where"
     if trace.has_escaped:
         return in_jax
@@ -166,7 +166,10 @@ def _find_problem(
                 f"differ or are negative: list them {listed}"
             )
     if _is_computed(trace.jaxpr, len(trace.tables.get(path, ()))):
-        return "computes the table from the parameter before it looks rows up"
+        return (
+            "computes the table from the parameter before it looks rows up: look up "
+            "rows of the parameter"
+        )
     return None
 
 
@@ -199,9 +202,9 @@ def _trace_lookups(
 
 
 def _is_computed(jaxpr: ClosedJaxpr, n_outputs: int) -> bool:
-    """Whether one of the first outputs is computed from the first input.
+    """Return whether one of the first outputs is computed from the first input.
 
-    An output of a call, such as that of nn.remat, counts as passed on.
+    An output of a call, such as a call of nn.remat, counts as passed through.
     """
     outputs = jaxpr.jaxpr.outvars[:n_outputs]
     makers = {v: e for e in jaxpr.jaxpr.eqns for v in e.outvars}
@@ -212,7 +215,7 @@ def _is_computed(jaxpr: ClosedJaxpr, n_outputs: int) -> bool:
 def _reaches_table(
     model: nn.Module, variables: Variables, ids: Ids, path: Path, taps: Reads
 ) -> bool:
-    """Whether a gradient of the logits reaches the table past its taps."""
+    """Return whether the gradient of the logits reaches the table past its taps."""
     leaves = flatten_dict(variables["params"])
     rest = {other: leaf for other, leaf in leaves.items() if other != path}
 
@@ -240,7 +243,7 @@ def _reaches_table(
 
 
 def _depends(jaxpr: Jaxpr) -> bool:
-    """Whether the output of a jaxpr may depend on its last input."""
+    """Return whether the output of a jaxpr may depend on its last input."""
     reached = {jaxpr.invars[-1]}
     variable = type(jaxpr.invars[-1])
     for equation in jaxpr.eqns:

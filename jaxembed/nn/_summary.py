@@ -16,12 +16,12 @@ class Layer:
     """One row of a :class:`Summary`.
 
     Attributes:
-      name: the path of the layer, e.g. "head.logits".
-      kind: the name of its class.
-      output: the shape of its output, in which None stands for the batch; None if it
-        gave no array.
-      n_params: how many numbers it owns, those of the layers in it not counted.
-      frozen: whether these stay as they are in training.
+      name: path of the layer, e.g. "head.logits".
+      kind: name of the layer's class.
+      output: shape of the output, with None for the batch; None if the output is not
+        an array.
+      n_params: number of the layer's own parameters, without layers inside it.
+      frozen: True if training does not change these parameters.
     """
 
     name: str
@@ -33,27 +33,27 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """The layers of a model; ``str()`` or ``print()`` makes the table.
+    """Layers of a model; ``str()`` and ``print()`` format them as a table.
 
     Attributes:
-      layers: in the order in which they are called.
+      layers: layers in the order in which they are called.
     """
 
     layers: tuple[Layer, ...]
 
     @property
     def total(self) -> int:
-        """The number of parameters."""
+        """Number of parameters."""
         return sum(layer.n_params for layer in self.layers)
 
     @property
     def frozen(self) -> int:
-        """The number of parameters that stay as they are in training."""
+        """Number of parameters that training does not change."""
         return sum(layer.n_params for layer in self.layers if layer.frozen)
 
     @property
     def trainable(self) -> int:
-        """The number of parameters that training changes."""
+        """Number of parameters that training changes."""
         return self.total - self.frozen
 
     def __str__(self) -> str:
@@ -76,17 +76,17 @@ class Summary:
 
 
 def summary(model: nn.Module, variables: Variables, ids: ArrayLike) -> Summary:
-    """The layers that ``model`` calls, with their outputs and parameters.
+    """Return the layers that ``model`` calls, with their outputs and parameters.
 
-    Nothing is computed: ``variables`` and ``ids`` may be shapes.
+    The model is only traced, so ``variables`` and ``ids`` may be shapes.
 
     Args:
       model: a Linen module, called as ``model(ids)``.
-      variables: what ``model.init`` gave.
-      ids: ``int[B, L]``; only the shape counts.
+      variables: the result of ``model.init``.
+      ids: ``int[B, L]``; only the shape is used.
 
     Returns:
-      :class:`Summary`, which prints as a table.
+      A :class:`Summary`, which prints as a table.
 
     Example:
       >>> import jax, numpy as np
@@ -108,7 +108,7 @@ def summary(model: nn.Module, variables: Variables, ids: ArrayLike) -> Summary:
     counts = _count(variables)
     rows: dict[tuple[str, ...], Layer] = {}
     for call in calls:
-        # A layer of layers has no row, unless it has parameters of its own.
+        # A layer that only contains other layers is left out.
         if call.path in counts or not any(_is_inside(other, call) for other in calls):
             shape = None if call.output is None else (None, *call.output.shape[1:])
             rows[call.path] = Layer(
@@ -118,7 +118,7 @@ def summary(model: nn.Module, variables: Variables, ids: ArrayLike) -> Summary:
                 n_params=counts.pop(call.path, 0),
                 frozen=isinstance(call.module, Embed) and call.module.frozen,
             )
-    # What no __call__ has shown is counted all the same.
+    # Parameters of layers without a recorded call count too.
     for path, n_params in counts.items():
         rows[path] = Layer(".".join(path) or "model", "?", None, n_params, False)
     return Summary(tuple(rows.values()))
@@ -130,7 +130,7 @@ def _is_inside(inner: Call, outer: Call) -> bool:
 
 
 def _count(variables: Variables) -> dict[tuple[str, ...], int]:
-    """How many numbers each layer owns itself."""
+    """Count the parameters of each layer, without layers inside it."""
     counts: dict[tuple[str, ...], int] = {}
     for path, leaf in flatten_dict(variables["params"]).items():
         counts[path[:-1]] = counts.get(path[:-1], 0) + math.prod(leaf.shape)

@@ -1,4 +1,4 @@
-"""Taps: arguments that receive the gradients of looked-up rows, and do nothing else.
+"""Taps: arguments whose only purpose is to receive the gradients of looked-up rows.
 
 A row-sparse training step asks for the gradient of a tap, ``[N, D]``, in place of the
 gradient of the table, ``[V, D]``.
@@ -28,14 +28,14 @@ def tap_rows(rows: ArrayLike, tap: ArrayLike) -> jax.Array:
     No gradient reaches `rows`.
 
     Args:
-      rows: ``dtype[..., D]`` of `lookup`.
-      tap: ``float32[..., D]`` of any numbers, which are not used.
+      rows: ``dtype[..., D]``, the result of `lookup`.
+      tap: ``float32[..., D]``, whose values are ignored.
 
     Returns:
       ``dtype[..., D]``.
 
     Raises:
-      TypeError: if ``tap`` are not floats.
+      TypeError: if ``tap`` does not hold floats.
       ValueError: if ``tap`` has another shape than ``rows``.
 
     Example:
@@ -60,18 +60,18 @@ def tap_bags(
 ) -> jax.Array:
     """Return `bags` unchanged, and route the gradient of each looked-up row to `tap`.
 
-    The gradient of `bags` also reaches what they were computed from: stop that of the
-    table, as in the example, and keep that of learned weights. The other arguments
-    receive no gradient from here.
+    The gradient of `bags` also reaches the table and the weights that `bags` were
+    computed from: stop that of the table, as in the example, and keep that of learned
+    weights. The other arguments receive no gradient from `tap_bags`.
 
     Args:
-      bags: ``dtype[B, D]`` of `embedding_bag`, or of an equal function.
-      tap: ``float32[B, L, D]`` of any numbers, which are not used.
+      bags: ``dtype[B, D]``, the result of `embedding_bag` or of an equal function.
+      tap: ``float32[B, L, D]``, whose values are ignored.
       table: ``dtype[V, D]``; read only with "max", to find the largest rows.
-      ids: ``int[B, L]``. A bag with an id out of ``[0, V)`` has no gradient.
+      ids: ``int[B, L]``. A bag with an id out of ``[0, V)`` gets no gradient.
       weights: ``float[B, L]``, or None.
-      mask: ``bool[B, L]``, or None. No gradient where it is False.
-      combine: "sum", "mean", "sqrtn" or "max", as the bags were made.
+      mask: ``bool[B, L]``, or None. Rows where it is False get no gradient.
+      combine: "sum", "mean", "sqrtn" or "max", the argument that made the bags.
 
     Returns:
       ``dtype[B, D]``.
@@ -139,7 +139,7 @@ _tap_rows.defvjp(_tap_rows_forward, _tap_rows_backward)
 
 
 def _like(tap: jax.Array) -> jax.Array:
-    """Return a residual of the tap's axes and dtype that holds no numbers."""
+    """Return an empty array that carries the axes and dtype of the tap."""
     return jnp.zeros((*tap.shape, 0), tap.dtype)
 
 

@@ -15,12 +15,12 @@ def check_settings(**settings: optax.ScalarOrSchedule) -> None:
     """Raise if a setting is NaN, negative, or a decay of at least 1.
 
     Args:
-      settings: by name; those called decay, b1 and b2 must be below 1. Schedules and
-        traced numbers are not looked at.
+      **settings: values by name. decay, b1 and b2 must be below 1. Schedules and traced
+        numbers are not checked.
 
     Raises:
-      TypeError: if one is no number.
-      ValueError: names the setting.
+      TypeError: if a setting is not a number or a schedule.
+      ValueError: if a setting is out of range.
     """
     for name, value in settings.items():
         if callable(value) or isinstance(value, jax.core.Tracer):
@@ -35,8 +35,8 @@ def check_settings(**settings: optax.ScalarOrSchedule) -> None:
 def check_caller(module: str) -> None:
     """Raise if a row-sparse optimizer is initialized by a combinator of Optax.
 
-    ``optax.chain`` and others take any object with ``init`` and ``update``, and call
-    ``update`` with the arguments of Optax's own transformations.
+    ``optax.chain`` and other combinators take any object with ``init`` and ``update``,
+    and call ``update`` with the arguments of Optax's own transformations.
 
     Args:
       module: name of the module that called ``init``.
@@ -53,11 +53,12 @@ def check_caller(module: str) -> None:
 
 
 def check_table(table: ArrayLike) -> jax.Array:
-    """A table as an array, if it can be trained row by row.
+    """Return the table as an array, or raise if it cannot be trained row by row.
 
     Raises:
-      TypeError: if it is of no floats, or of more than 32 bits, as the state is.
-      ValueError: if it has not two axes, or no row.
+      TypeError: if the table does not hold floats of at most 32 bits, the width of the
+        state.
+      ValueError: if the table does not have two axes, or is empty.
     """
     if not hasattr(table, "dtype"):
         raise TypeError(
@@ -82,13 +83,13 @@ def refuse(name: str, value: float | None, dense: str) -> None:
     """Raise if a setting would update rows outside the batch.
 
     Raises:
-      ValueError: says what to use instead.
+      ValueError: if ``value`` is set; names ``dense``, the optimizer to use instead.
     """
     if value:
         raise ValueError(
-            f"{name}={value!r}: the state of a row would depend on every step, so no "
-            "exact update can leave out the rows that a batch does not touch. Leave it "
-            f"away, or train the table densely: fit(tx={dense}) without table_tx."
+            f"{name}={value!r}: the state of a row would depend on every step, so an "
+            "exact update could not skip the rows that a batch does not touch. Omit "
+            f"{name}, or train the table densely: fit(tx={dense}) without table_tx."
         )
 
 
@@ -100,13 +101,13 @@ def check_update(
     table: ArrayLike,
     trainable_rows: ArrayLike | None,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array | None]:
-    """Refuses gradients, ids, masks and states that do not fit a table.
+    """Return the arrays of an update, or raise if they do not fit the table.
 
     Args:
-      init: makes a state of a table.
+      init: function that makes the state of a table.
       row_grads: ``float[N, D]``.
-      ids: ``int32[N]``, from 0 to V; only values that are known are looked at.
-      state: of ``init``.
+      ids: ``int32[N]``, from 0 to V; traced ids are not checked.
+      state: the result of ``init`` or of the last update.
       table: ``float[V, D]``.
       trainable_rows: ``bool[V]`` or None.
 
@@ -115,7 +116,7 @@ def check_update(
 
     Raises:
       TypeError: if ids are not int32 or the mask not bool.
-      ValueError: names what has another shape, or the first bad id.
+      ValueError: names the array of a wrong shape, or the first id out of range.
     """
     table = check_table(table)
     ids = ids if isinstance(ids, jax.Array) else np.asarray(ids)
@@ -130,7 +131,7 @@ def check_update(
         )
     _check_state(jax.eval_shape(init, table), state)
     if not isinstance(ids, jax.core.Tracer):
-        check_range(np.where(ids == n_rows, 0, ids), n_rows)  # V means no row
+        check_range(np.where(ids == n_rows, 0, ids), n_rows)  # V stands for padding
     mask = None if trainable_rows is None else jnp.asarray(trainable_rows)
     if mask is not None:
         check_row_mask(mask, n_rows)
@@ -150,5 +151,5 @@ def _check_state(expected: object, state: object) -> None:
         if wanted != got:
             raise ValueError(
                 f"the state is of another table or optimizer: {name} must be {wanted}, "
-                f"got {got}. Make one with init(table)."
+                f"got {got}. Make the state with init(table)."
             )

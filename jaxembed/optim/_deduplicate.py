@@ -1,4 +1,4 @@
-"""Deduplicate: one gradient for each row, of the gradients of many ids."""
+"""Deduplicate: sum the gradients of equal ids to one gradient for each row."""
 
 import jax
 import jax.numpy as jnp
@@ -9,19 +9,20 @@ Distinct = tuple[jax.Array, jax.Array, jax.Array]
 def deduplicate(row_grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
     """Sum the gradients of equal ids. Nonlinear updates need one gradient per row.
 
-    The work grows with N, not with V, and the result is the same bits each time: on a
-    CPU without a sort, through ``slot``; elsewhere by a sort and a segmented scan,
-    since writes to one place come in no order there.
+    The work grows with N, not with V, and every call gives the same bits. A CPU sums
+    without a sort, through ``slot``. Other devices write to one place in no fixed
+    order, so they use a sort and a segmented scan.
 
     Args:
       row_grads: ``float[N, D]``, the gradient of each looked-up row.
-      ids: ``int32[N]``, its row. An id that is no row of the table counts for none.
-      slot: scratch buffer ``int32[V]``; its values are ignored. Where it is donated, or
+      ids: ``int32[N]``, the row of each gradient. Gradients of ids out of range are
+        dropped.
+      slot: scratch buffer ``int32[V]``; its values are ignored. If it is donated, or
         carried through a scan, it is written in place.
 
     Returns:
-      ``float32[N, D]`` sums; ``int32[N]``, the row of each, where V says that there is
-      none and the sum is zeros; and the slot to give to the next call.
+      ``float32[N, D]`` sums; ``int32[N]``, the row of each sum, or V for padding, whose
+      sum is zeros; and the slot to pass to the next call.
 
     Raises:
       TypeError: if the ids are not int32.
@@ -42,7 +43,7 @@ def deduplicate(row_grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distin
         )
     if not ids.size:
         return row_grads.astype(jnp.float32), ids, slot
-    # V for all that is no row: a negative id would be another one.
+    # V for all ids out of range: a negative id would wrap to another row.
     n_rows = slot.shape[0]
     ids = jnp.where((ids < 0) | (ids > n_rows), n_rows, ids)
     grads = row_grads.astype(jnp.float32)
@@ -65,7 +66,7 @@ def sum_by_slot(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
 
 
 def sum_by_sort(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
-    """Sums at the last place of an id in the order of the ids."""
+    """Sum the gradients of an id at its last place in the sorted ids."""
     n_rows = slot.shape[0]
     ids, places = jax.lax.sort_key_val(ids, jnp.arange(ids.size, dtype=jnp.int32))
     changes = ids[1:] != ids[:-1]
@@ -74,7 +75,7 @@ def sum_by_sort(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
     is_last = jnp.concatenate([changes, edge]) & (ids < n_rows)
 
     def add(left: tuple, right: tuple) -> tuple:
-        starts, total = right  # a segment start discards the sum before it
+        starts, total = right  # the start of a segment discards the sum before it
         return left[0] | starts, jnp.where(starts, total, left[1] + total)
 
     _, sums = jax.lax.associative_scan(add, (is_first, grads[places]))

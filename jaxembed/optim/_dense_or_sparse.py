@@ -1,4 +1,4 @@
-"""The form in which a table is trained: dense, or row by row."""
+"""Dense or sparse: choose whether a table is trained densely or row by row."""
 
 import math
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from jax.typing import ArrayLike
 
 Paths = frozenset[tuple[str, ...]]
 # With fewer rows than this for each id, the dense form of an optimizer is faster. On
-# two CPU cores at 10,000 rows, seconds of dense / row-sparse: 1.4 for 640 ids, 1.1 for
-# 3,200, 0.8 for 3,840, 0.6 for 8,000 (benchmarks/train_step.py).
+# two CPU cores at 10,000 rows, seconds of dense / row-sparse are 1.4 for 640 ids, 1.1
+# for 3,200, 0.8 for 3,840, 0.6 for 8,000 (benchmarks/train_step.py).
 ROWS_PER_ID = 3
 
 
 def choose_sparse(
     tables: Paths, ids: ArrayLike | jax.ShapeDtypeStruct, params: Mapping[str, Any]
 ) -> Paths:
-    """Return the tables that are trained row by row, by shapes alone.
+    """Return the tables to train row by row, chosen by shapes alone.
 
     These are the tables with more than ROWS_PER_ID rows for each id of a batch.
 

@@ -1,4 +1,4 @@
-"""RMSprop with the numbers of Keras."""
+"""RMSprop with the defaults of Keras."""
 
 import optax
 
@@ -9,14 +9,14 @@ def rmsprop(
     decay: float = 0.9,
     eps: float = 1e-7,
 ) -> optax.GradientTransformation:
-    """Keras's ``RMSprop``: ``w -= learning_rate * g / sqrt(nu + eps)``.
+    """Return Keras's ``RMSprop``: ``w -= learning_rate * g / sqrt(nu + eps)``.
 
-    The defaults are Keras's. Optax's own eps is 1e-8, and torch's stands outside of
-    the root with a decay of 0.99; both give other weights.
+    The defaults are Keras's. Optax's own eps is 1e-8; torch adds eps outside of the
+    root and has a decay of 0.99. Both give other weights.
 
     Args:
       learning_rate: a number, or a schedule of the step.
-      decay: of ``nu``, the mean of the squared gradients (Keras's ``rho``).
+      decay: decay of ``nu``, the mean of the squared gradients (Keras's ``rho``).
       eps: added to ``nu``, inside the root.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Freezing rows of a table, before and after an optimizer."""
+"""Row freezing: masks that keep rows of a table out of training."""
 
 from typing import TypeVar
 
@@ -14,21 +14,21 @@ Tree = TypeVar("Tree")
 
 
 def mask_rows(grads: optax.Updates, trainable_rows: optax.Params) -> optax.Updates:
-    """Gradients that are zero in the rows that are not trained.
+    """Set the gradients of rows that are not trained to zero.
 
-    To be called before an optimizer, so that frozen rows count in no norm and gather no
-    moments; behind it, :func:`apply_updates` keeps them as they are.
+    Call it before the optimizer, so that frozen rows do not count in norms and gather
+    no moments. After the optimizer, :func:`apply_updates` keeps frozen rows unchanged.
 
     Args:
       grads: a tree of ``float[V, ...]`` and other arrays.
-      trainable_rows: a tree of ``bool[V]`` for some of them, at the same paths. It is
-        data: another mask does not retrace.
+      trainable_rows: a tree of ``bool[V]`` for some of the arrays, at the same paths.
+        A mask is data: another mask does not recompile.
 
     Returns:
       A tree like ``grads``.
 
     Raises:
-      ValueError: if a mask is at no path of ``grads``, or of another length.
+      ValueError: if a mask has a path that ``grads`` lacks, or another length.
 
     Example:
       >>> grads = {"embed": jnp.ones((2, 1)), "head": jnp.ones(1)}
@@ -42,18 +42,20 @@ def mask_rows(grads: optax.Updates, trainable_rows: optax.Params) -> optax.Updat
 def apply_updates(
     params: optax.Params, updates: optax.Updates, trainable_rows: optax.Params
 ) -> optax.Params:
-    """``optax.apply_updates``, but rows that are not trained keep every bit.
+    """Apply updates like Optax, except to rows that are not trained.
+
+    Such rows keep every bit.
 
     Args:
       params: a tree of ``float[V, ...]`` and other arrays.
-      updates: what an optimizer made of the gradients of :func:`mask_rows`.
+      updates: updates of an optimizer for the gradients of :func:`mask_rows`.
       trainable_rows: see :func:`mask_rows`.
 
     Returns:
       A tree like ``params``.
 
     Raises:
-      ValueError: if a mask is at no path of ``params``, or of another length.
+      ValueError: if a mask has a path that ``params`` lacks, or another length.
 
     Example:
       >>> params, decay = {"embed": jnp.ones((2, 1))}, {"embed": jnp.full((2, 1), -0.5)}
@@ -61,12 +63,15 @@ def apply_updates(
       >>> apply_updates(params, decay, mask)["embed"].tolist()
       [[1.0], [0.5]]
     """
-    # Not by an update of zero: a sum makes -0.0 and subnormal numbers 0.0.
+    # Not by adding 0, which turns -0.0 and subnormal numbers into 0.0.
     return _select(trainable_rows, optax.apply_updates(params, updates), params)
 
 
 def _select(trainable_rows: optax.Params, where_true: Tree, where_false: Tree) -> Tree:
-    """Rows of one tree where the mask says so, else of another; leaves without one."""
+    """Select rows of ``where_true`` or ``where_false`` by the mask of each leaf.
+
+    A leaf without a mask is taken from ``where_true``.
+    """
     masks = {
         _names(p): m for p, m in jax.tree_util.tree_leaves_with_path(trainable_rows)
     }
@@ -83,7 +88,7 @@ def _select(trainable_rows: optax.Params, where_true: Tree, where_false: Tree) -
     if masks:
         raise ValueError(
             f"trainable_rows has masks for {['.'.join(path) for path in masks]}, which "
-            "are no parameters that are trained."
+            "are not trained parameters."
         )
     return selected
 

@@ -1,4 +1,4 @@
-"""SparseOptimizer: updates of the rows of a batch that cost nothing for the others."""
+"""SparseOptimizer: update only the rows of a batch, at no cost for other rows."""
 
 import math
 import sys
@@ -17,13 +17,13 @@ Moments = dict[str, jax.Array]
 
 
 class RowState(NamedTuple):
-    """The state of a row-sparse optimizer for a table of V rows.
+    """State of a row-sparse optimizer for a table of V rows.
 
     Attributes:
       count: ``int32[]``, number of steps done; the argument of schedules.
-      moments: ``float32[V, D]`` or ``float32[V]`` by the name that Optax has for them.
+      moments: ``float32[V, D]`` or ``float32[V]``, by their names in Optax.
       last: ``int32[V]``, the count up to which the moments of a row are decayed; None
-        where moments do not decay without a gradient.
+        if moments do not decay without a gradient.
       slot: ``int32[V]``, scratch buffer of :func:`deduplicate`.
     """
 
@@ -34,18 +34,19 @@ class RowState(NamedTuple):
 
 
 class SparseOptimizer(NamedTuple):
-    """An optimizer of a table that touches the rows of a batch only. Pure functions.
+    """Optimizer of a table that updates only the rows of a batch. Pure functions.
 
     Attributes:
-      init: ``init(table, count=0) -> state``; ``count`` is where schedules begin.
+      init: ``init(table, count=0) -> state``; schedules start at step ``count``.
       update: ``update(row_grads, ids, state, table, trainable_rows=None, *,
-        distinct=False) -> (table, state)``: ``float[N, D]``, ``int32[N]``, and
-        ``bool[V]`` for rows that keep every bit. Equal ids are summed first, unless
-        ``distinct`` says that :func:`deduplicate` did so. An id that is no row of the
-        table is an error outside of ``jax.jit``, and within it changes no row; V itself
-        means none.
-      dense: the Optax transformation with the same numbers, for a float32 table. In
-        one of 16 bits it rounds gradients and moments too, which are float32 here.
+        distinct=False) -> (table, state)`` of ``float[N, D]`` gradients, ``int32[N]``
+        ids, and a ``bool[V]`` mask, where rows that are False keep every bit. Equal ids
+        are summed first, unless ``distinct=True``: then :func:`deduplicate` has summed
+        them. The id V is padding. Another id out of range is an error outside of
+        ``jax.jit``, and changes no row inside.
+      dense: Optax transformation with the same results for a float32 table. For a table
+        of 16 bits it also rounds gradients and moments, which ``update`` keeps in
+        float32.
     """
 
     init: Callable[..., RowState]
@@ -57,11 +58,11 @@ class Rule(NamedTuple):
     """Update rule for rows of a table.
 
     Attributes:
-      start: the initial value of each moment.
+      start: initial value of each moment.
       step: ``step(grads, moments, count) -> (updates, moments)``; ``count`` is the
         number of steps before this one.
-      per_row: whether a moment is one number for each row, not for each element.
-      decay: of the moments, in each step that brings no gradient.
+      per_row: True for moments with one number for each row, False for each element.
+      decay: decay of the moments in each step without a gradient; None for no decay.
     """
 
     start: dict[str, float]
@@ -71,12 +72,12 @@ class Rule(NamedTuple):
 
 
 def make_sparse(rule: Rule, dense: optax.GradientTransformation) -> SparseOptimizer:
-    """The row-sparse optimizer of a rule, and its dense twin."""
+    """Return the row-sparse optimizer of a rule, with its dense equivalent."""
 
     def init(table: jax.Array, count: ArrayLike = 0) -> RowState:
         check_caller(sys._getframe(1).f_globals.get("__name__", ""))
         table = check_table(table)
-        # A copy: one buffer cannot be two leaves of a state that is donated.
+        # A copy, since two leaves of a donated state cannot share a buffer.
         count = jnp.array(count, jnp.int32)
         last = None if rule.decay is None else jnp.full(len(table), count)
         slot = jnp.zeros(len(table), jnp.int32)
@@ -104,15 +105,15 @@ def make_sparse(rule: Rule, dense: optax.GradientTransformation) -> SparseOptimi
 
 
 def init_moments(rule: Rule, table: jax.Array) -> Moments:
-    """The moments of a rule before the first step."""
+    """Return the moments of a rule before the first step."""
     shape = table.shape[:1] if rule.per_row else table.shape
     return {n: jnp.full(shape, value, jnp.float32) for n, value in rule.start.items()}
 
 
 def keep_trained(ids: ArrayLike, trainable_rows: ArrayLike) -> jax.Array:
-    """The ids of rows that are trained, and V, which is no row, in place of others.
+    """Return the ids of trained rows, with V in place of all other ids.
 
-    Before :func:`deduplicate`, so that frozen rows count in no norm.
+    Call it before :func:`deduplicate`, so that frozen rows do not count in norms.
 
     Args:
       ids: ``int32[N]``.
@@ -133,8 +134,8 @@ def keep_trained(ids: ArrayLike, trainable_rows: ArrayLike) -> jax.Array:
 
 
 def _decay(rule: Rule, moments: Moments, steps: jax.Array) -> Moments:
-    """Moments after ``int32[n]`` steps without a gradient."""
-    # exp, not power, which takes a tenth of a small step; a decay of 0 is almost 0.
+    """Return the moments after ``int32[n]`` steps without a gradient."""
+    # exp, not power, which takes a tenth of a small step; log needs a decay above 0.
     rate = math.log(max(rule.decay or 0.0, 1e-37))
     factor = jnp.exp(steps.astype(jnp.float32) * rate)
     return {
@@ -145,7 +146,7 @@ def _decay(rule: Rule, moments: Moments, steps: jax.Array) -> Moments:
 def _update_rows(
     rule: Rule, grads: jax.Array, rows: jax.Array, state: RowState, table: jax.Array
 ) -> tuple[jax.Array, RowState]:
-    """Moves distinct rows of a table; row V is none."""
+    """Update distinct rows of a table; the row V is padding."""
     count, last = state.count, state.last
     before = {n: m.at[rows].get(mode="clip") for n, m in state.moments.items()}
     if last is not None:
@@ -164,9 +165,9 @@ def _update_rows(
 
 
 def _add_rows(table: jax.Array, rows: jax.Array, updates: jax.Array) -> jax.Array:
-    """Adds ``float32[N, D]`` to distinct rows; row V is none."""
+    """Add ``float32[N, D]`` to distinct rows; the row V is padding."""
     if table.dtype == jnp.float32:
         return table.at[rows].add(updates.astype(table.dtype), mode="drop")
-    # Rounded once, after the sum. XLA:CPU converts all of a 16-bit table for this.
+    # Round once, after the sum. XLA:CPU converts all of a 16-bit table for this.
     new = table.at[rows].get(mode="clip").astype(jnp.float32) + updates
     return table.at[rows].set(new.astype(table.dtype), mode="drop")

@@ -1,4 +1,4 @@
-"""The row-sparse optimizers: SGD, Adagrad, RMSprop, and lazy Adam."""
+"""Row-sparse optimizers: SGD, Adagrad, RMSprop, and lazy Adam."""
 
 from typing import NamedTuple
 
@@ -14,17 +14,17 @@ from jaxembed.optim._sparse import Rule, SparseOptimizer, init_moments, make_spa
 def sparse_sgd(
     learning_rate: optax.ScalarOrSchedule, *, momentum: float | None = None
 ) -> SparseOptimizer:
-    """``optax.sgd`` of a table, at the cost of the rows of the batch.
+    """Return ``optax.sgd`` of a table, at the cost of the rows of the batch.
 
     Args:
       learning_rate: a number, or a schedule of the step.
-      momentum: refused: it moves rows that have no gradient.
+      momentum: not supported, since momentum moves rows without a gradient.
 
     Returns:
       :class:`SparseOptimizer`, exact: a row without a gradient does not move.
 
     Raises:
-      ValueError: if there is momentum.
+      ValueError: if ``momentum`` is given.
 
     Example:
       >>> tx, table = sparse_sgd(0.5), jnp.ones((4, 1))
@@ -49,15 +49,15 @@ def sparse_adagrad(
     initial_accumulator_value: float = 0.1,
     eps: float = 1e-7,
 ) -> SparseOptimizer:
-    """``optax.adagrad`` of a table, at the cost of the rows of the batch.
+    """Return ``optax.adagrad`` of a table, at the cost of the rows of the batch.
 
     Args:
       learning_rate: a number, or a schedule of the step.
-      per_row: whether there is one accumulator for each row, of the mean of the squares
-        of its gradient (Gupta, Koren and Singer 2014), which needs ``1 / D`` of the
-        memory; else there is one for each element.
-      initial_accumulator_value: of each accumulator.
-      eps: added to it, inside the root.
+      per_row: True for one accumulator per row, which sums the mean square of the row's
+        gradient (Gupta, Koren and Singer 2014) and needs ``1 / D`` of the memory; False
+        for one per element.
+      initial_accumulator_value: initial value of each accumulator.
+      eps: added to the accumulator, inside the root.
 
     Returns:
       :class:`SparseOptimizer`, exact: a row without a gradient does not move.
@@ -79,7 +79,7 @@ def sparse_adagrad(
         squares = jnp.square(grads)
         squares = squares.mean(-1) if per_row else squares
         total = squares + moments["sum_of_squares"]
-        # As Optax has it: without any gradient yet there is nothing to scale by.
+        # 0 before the first gradient, as in Optax.
         scale = jnp.where(total > 0, jax.lax.rsqrt(total + eps), 0.0)
         scale = scale[:, None] if per_row else scale
         updates = -_rate(learning_rate, count) * (scale * grads)
@@ -100,24 +100,26 @@ def sparse_rmsprop(
     momentum: float | None = None,
     centered: bool = False,
 ) -> SparseOptimizer:
-    """:func:`rmsprop` of a table, at the cost of the rows of the batch.
+    """Return :func:`rmsprop` of a table, at the cost of the rows of the batch.
 
-    A row without a gradient does not move, but its ``nu`` decays. That is deferred: the
-    state has the step up to which a row is decayed, and the next update multiplies by
-    ``decay ** steps`` first. So the weights are those of the dense rule.
+    A row without a gradient does not move, but its ``nu`` decays. This decay is
+    deferred: the state holds the step up to which a row is decayed, and the next update
+    of the row first multiplies ``nu`` by ``decay ** steps``. So the weights equal those
+    of the dense rule.
 
     Args:
       learning_rate: a number, or a schedule of the step.
-      decay: of ``nu``, the mean of the squared gradients.
+      decay: decay of ``nu``, the mean of the squared gradients.
       eps: added to ``nu``, inside the root.
-      momentum: refused: it moves rows that have no gradient.
-      centered: refused, since the mean gradient of a row changes in every step.
+      momentum: not supported, since momentum moves rows without a gradient.
+      centered: not supported, since the mean gradient of a row changes in every step.
 
     Returns:
       :class:`SparseOptimizer`, exact up to rounding.
 
     Raises:
-      ValueError: if there is momentum or centring, or a setting is out of range.
+      ValueError: if ``momentum`` or ``centered`` is given, or a setting is out of
+        range.
 
     Example:
       >>> tx, table = sparse_rmsprop(0.1), jnp.zeros((4, 1))
@@ -146,17 +148,17 @@ def lazy_adam(
     b2: float = 0.999,
     eps: float = 1e-8,
 ) -> SparseOptimizer:
-    """Adam that updates neither rows nor moments where the gradient is zero.
+    """Return lazy Adam, which skips rows whose gradient is zero, and their moments.
 
-    This is not Adam, whose momentum goes on moving such rows, and no exact form of it
-    can be sparse. It is TensorFlow's ``LazyAdam`` and torch's ``SparseAdam``, but for
-    ``eps``, which torch adds before the bias is corrected. That is by the number of all
-    steps. Its ``dense`` does the same, densely.
+    Adam's momentum keeps moving such rows, so an exact Adam cannot be row-sparse. Lazy
+    Adam equals TensorFlow's ``LazyAdam``. torch's ``SparseAdam`` differs in ``eps``,
+    which it adds before the bias correction. The correction uses the number of all
+    steps. ``dense`` applies the same rule to all rows.
 
     Args:
       learning_rate: a number, or a schedule of the step.
       b1: decay of the mean of the gradients.
-      b2: decay of the mean of their squares.
+      b2: decay of the mean of the squared gradients.
       eps: added outside of the root.
 
     Returns:
@@ -194,11 +196,11 @@ def _rate(learning_rate: optax.ScalarOrSchedule, count: jax.Array) -> jax.Array 
 
 
 class DenseState(NamedTuple):
-    """The state of a rule that is applied to all rows.
+    """State of a rule that is applied to all rows.
 
     Attributes:
-      count: ``int32[]``, how many steps were made.
-      moments: by name, a tree like the parameters.
+      count: ``int32[]``, number of steps done.
+      moments: trees like the parameters, by the name of the moment.
     """
 
     count: jax.Array  # type: ignore[assignment]  # not tuple.count
@@ -206,7 +208,7 @@ class DenseState(NamedTuple):
 
 
 def _make_dense(rule: Rule) -> optax.GradientTransformation:
-    """A rule that Optax has not, as an Optax transformation."""
+    """Return a rule that Optax lacks as an Optax transformation."""
 
     def init(params: optax.Params) -> DenseState:
         leaves, tree = jax.tree.flatten(params)

@@ -1,4 +1,4 @@
-"""Several row-sparse tables in one step: sums of row gradients, clipping, updates."""
+"""Row-sparse tables of a model: sum row gradients, clip them, and update the tables."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from jaxembed.optim._sparse import SparseOptimizer, keep_trained
 Path = tuple[str, ...]
 # Arrays, or the states of tables, in nested dicts by name.
 Params = dict[str, Any]
-# For each table, an array for each lookup in it.
+# By the path of a table, one array for each lookup in it.
 Reads = dict[Path, tuple[jax.Array, ...]]
-# For each table, gradients float32[N, D] and their rows int32[N].
+# By the path of a table, gradients float32[N, D] and their rows int32[N].
 RowGrads = dict[Path, tuple[jax.Array, jax.Array]]
 
 
@@ -43,7 +43,7 @@ def sum_rows(
     for path, state in flatten_dict(states).items():
         flat, numbers = _flatten(row_grads[path], ids[path], len(state.slot))
         if path in masks:
-            # Before the sums, so that frozen rows count in no norm.
+            # Before the sums, so that frozen rows do not count in norms.
             numbers = keep_trained(numbers, masks[path])
         sums, rows, slot = deduplicate(flat, numbers, state.slot)
         grads[path], after[path] = (sums, rows), state._replace(slot=slot)
@@ -53,9 +53,9 @@ def sum_rows(
 def _flatten(
     row_grads: tuple[jax.Array, ...], ids: tuple[jax.Array, ...], n_rows: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Gradients ``float32[N, D]`` and ids ``int32[N]`` of all lookups in a table.
+    """Join all lookups in a table to gradients ``float32[N, D]`` and ids ``int32[N]``.
 
-    An id out of range becomes V, before a cast could wrap it to a row.
+    An id out of range becomes V, before a cast could wrap it to another row.
     """
     dim = row_grads[0].shape[-1]
     grads = [grad.reshape(-1, dim) for grad in row_grads]
@@ -67,7 +67,7 @@ def _flatten(
 
 
 def _widen(ids: jax.Array) -> jax.Array:
-    """Integers of at least 32 bits, in which V fits."""
+    """Return integers of at least 32 bits, which can hold V."""
     return ids.astype(jnp.promote_types(ids.dtype, jnp.int32))
 
 
@@ -104,7 +104,7 @@ def clip(
       max_norm: largest norm; None for no limit.
 
     Returns:
-      Both, scaled as ``optax.clip_by_global_norm`` scales.
+      Both gradients, scaled like ``optax.clip_by_global_norm``.
     """
     if max_norm is None:
         return grads, row_grads

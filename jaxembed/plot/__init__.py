@@ -1,4 +1,7 @@
-"""Plots: a history, replicates, sizes of the data, and words, as pictures."""
+"""Plots: PNG pictures of histories, replicates, learning curves and words.
+
+Needs Matplotlib: ``pip install 'jaxembed[plot]'``.
+"""
 
 from jaxembed.plot._curves import curves as curves
 from jaxembed.plot._learning_curve import learning_curve as learning_curve

@@ -1,24 +1,34 @@
-"""Curves: the history of one run."""
+"""Curves: loss and accuracy of one run, epoch by epoch."""
 
 from pathlib import Path
 from typing import Any
 
-from jaxembed.plot._style import COLORS, save_figure
+from jaxembed._checks import require
+from jaxembed.plot._style import COLORS, draw_chance, make_figure, save_figure
 from jaxembed.train import History
 
 
-def curves(history: History, path: str | Path, title: str = "") -> Path:
-    """Writes loss and accuracy against epochs as a PNG: the notebook's two plots.
+def curves(
+    history: History,
+    path: str | Path,
+    title: str = "",
+    *,
+    chance: float | None = None,
+) -> Path:
+    """Plot loss and accuracy against epochs, as a PNG of two panels.
 
     Args:
-      history: of a run of at least one epoch.
-      path: of the picture; its folder is made if need be.
-      title: a line above it.
+      history: history of a run of at least one epoch.
+      path: file to write; its folder is created if it does not exist.
+      title: text above the panels.
+      chance: accuracy of guessing, such as 0.5 for two classes of equal size; drawn as
+        a dotted line. None for no line.
 
     Returns:
       The path.
 
     Raises:
+      ImportError: if Matplotlib is not installed.
       ValueError: if the history is empty.
 
     Example:
@@ -28,21 +38,24 @@ def curves(history: History, path: str | Path, title: str = "") -> Path:
       ...     curves(history, folder + "/curves.png").stat().st_size > 10_000
       True
     """
-    # Without pyplot, which takes a second to import and keeps figures in a global.
-    from matplotlib.figure import Figure
-
+    require("matplotlib", "plot")
     if not len(history):
         raise ValueError("the history is empty: train for at least one epoch.")
-    figure = Figure(figsize=(9, 3.6))
-    # By hand: a layout engine draws everything twice, which takes as long again.
-    figure.subplots_adjust(left=0.08, right=0.985, top=0.9, bottom=0.14, wspace=0.2)
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        _draw(axes, history, name)
-    figure.suptitle(title, parse_math=False)  # $ starts no formula
+    figure = make_figure(9, 3.8, title, above=0.22, below=0.52)
+    loss, accuracy = figure.subplots(1, 2)
+    _draw(loss, history, "loss")
+    _draw(accuracy, history, "accuracy")
+    loss.set(title="Loss", ylabel="loss (nats)")
+    accuracy.set(title="Accuracy", ylabel="accuracy")
+    if chance is not None:
+        draw_chance(accuracy, chance)
+    for axes in (loss, accuracy):
+        axes.legend(frameon=False)
     return save_figure(figure, Path(path))
 
 
 def _draw(axes: Any, history: History, name: str) -> None:
+    """Draw the training and validation values of a metric."""
     metrics = history.metrics()
     epochs = range(1, len(history) + 1)
     lines = (("training", name, "o--"), ("validation", f"val_{name}", "o-"))
@@ -50,7 +63,5 @@ def _draw(axes: Any, history: History, name: str) -> None:
         if metric in metrics:
             axes.plot(epochs, metrics[metric], style, color=color, label=label, ms=4)
     axes.set_xlabel("epoch")
-    axes.set_ylabel(f"{name} (nats)" if name == "loss" else name)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)

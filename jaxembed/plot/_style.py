@@ -1,6 +1,7 @@
-"""Style of all plots: colours, markers, one legend below the panels, PNG files."""
+"""Style of all plots: colours, markers, a legend below the panels, PNG files."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The colour-blind safe palette of Okabe and Ito, without its yellow, too light for
-# lines; arms differ by marker and line as well. Dotted is for chance.
+DPI = 150
+# The colour-blind safe palette of Okabe and Ito, without yellow, which is too pale for
+# lines. Arms also differ in marker and line style. Dotted lines are for chance.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES: tuple[str | tuple[float, tuple[float, ...]], ...] = (
@@ -30,28 +32,28 @@ LINES: tuple[str | tuple[float, tuple[float, ...]], ...] = (
 )
 
 
-def check_arms(n_arms: int) -> None:
-    """Refuses more arms than can be told apart, and none."""
+def check_arms(n_arms: int, name: str = "arms") -> None:
+    """Raise unless there are 1 to 7 arms, the number of different looks."""
     if not 1 <= n_arms <= len(COLORS):
         raise ValueError(
-            f"arms must be 1 to {len(COLORS)}, which can be told apart, got {n_arms}: "
-            "write more than one picture."
+            f"{name} must be 1 to {len(COLORS)}, the number of different colours, got "
+            f"{n_arms}: draw several plots."
         )
 
 
 def draw_arm(
     axes: "Axes", at: Sequence[float], arm: Sequence[Interval], i: int
 ) -> "Artist":
-    """Draws means as a line, and their intervals as a band.
+    """Draw means as a line, and their intervals as a band.
 
-    A thin bar at each mean shows an interval between two that are missing, which a
-    band cannot.
+    A thin bar at each mean shows an interval whose neighbours are missing, which the
+    band does not show.
 
     Args:
-      axes: of the panel.
-      at: S places on the axis.
+      axes: panel to draw on.
+      at: S positions on the x axis.
       arm: S intervals.
-      i: the number of the arm, which says how it looks.
+      i: number of the arm, which selects its colour, marker and line style.
 
     Returns:
       The line, for the legend.
@@ -63,66 +65,89 @@ def draw_arm(
     axes.vlines(at, low, high, color=color, alpha=0.5, linewidth=1)
     means = [interval.estimate for interval in arm]
     (line,) = axes.plot(
-        at, means, color=color, marker=MARKERS[i], linestyle=LINES[i], ms=5, mew=0
+        at,
+        means,
+        color=color,
+        marker=MARKERS[i],
+        linestyle=LINES[i],
+        linewidth=max(2.6 - 0.6 * i, 1.4),  # an arm remains visible below the next one
+        ms=max(7 - i, 5),
+        mew=0,
     )
     return line
 
 
 def draw_chance(axes: "Axes", chance: float) -> "Artist":
-    """Draws what guessing gives, as a dotted line."""
-    return axes.axhline(chance, color="#555555", linestyle=":", linewidth=1.4)
+    """Draw the accuracy of guessing as a dotted line; return it for the legend."""
+    return axes.axhline(
+        chance, color="#555555", linestyle=":", linewidth=1.4, label=name_chance(chance)
+    )
+
+
+def name_chance(chance: float) -> str:
+    """Return the text of the legend for the accuracy of guessing."""
+    return f"chance ({chance:g})"
 
 
 def make_figure(
-    width: float, height: float, title: str, names: Sequence[str], *, below: float = 0.6
+    width: float,
+    height: float,
+    title: str,
+    names: Sequence[str] = (),
+    *,
+    above: float = 0.0,
+    below: float = 0.6,
+    wspace: float = 0.22,
 ) -> "Figure":
-    """A figure with room below for a legend of these names.
+    """Return a figure with space for its title, and for a legend below the panels.
 
     Args:
-      width: in inches.
-      height: in inches, without the legend.
-      title: a line above.
-      names: of the legend.
+      width: width in inches.
+      height: height in inches, without the legend and further lines of the title.
+      title: text above the panels, broken into lines where it is too long.
+      names: entries of the legend, drawn by :func:`draw_legend`.
+      above: inches for text between the title and the panels.
       below: inches for the labels between the panels and the legend.
-
-    Returns:
-      The figure; :func:`draw_legend` fills the room.
+      wspace: space between panels, as a share of their width.
     """
     from matplotlib.figure import Figure
 
-    legend = 0.1 + 0.22 * math.ceil(len(names) / _columns(width, names))
-    figure = Figure(figsize=(width, height + legend))
-    # By hand: a layout engine draws everything twice, which takes as long again.
+    lines = textwrap.wrap(title, int(width / 0.096))  # 0.096 inches a letter
+    bottom, top = below, above + (0.18 + 0.22 * len(lines) if lines else 0.15)
+    if names:
+        bottom += 0.1 + 0.22 * math.ceil(len(names) / _columns(width, names))
+    height += bottom - below + 0.22 * max(len(lines) - 1, 0)
+    figure = Figure(figsize=(width, height), dpi=DPI)
+    # Fixed margins: a layout engine draws everything twice, which doubles the time.
     figure.subplots_adjust(
         left=0.75 / width,
         right=1 - 0.15 / width,
-        top=1 - (0.4 if title else 0.15) / (height + legend),
-        bottom=(below + legend) / (height + legend),
-        wspace=0.22,
+        top=1 - top / height,
+        bottom=bottom / height,
+        wspace=wspace,
     )
-    figure.suptitle(title, y=1 - 0.1 / (height + legend), va="top", parse_math=False)
+    figure.suptitle("\n".join(lines), y=1 - 0.1 / height, va="top", parse_math=False)
     return figure
 
 
 def draw_legend(
     figure: "Figure", handles: Sequence["Artist"], names: Sequence[str]
 ) -> None:
-    """Writes the legend below all panels, where it covers nothing."""
-    columns = _columns(figure.get_size_inches()[0], names)
+    """Draw the legend below all panels, in the space of :func:`make_figure`."""
     legend = figure.legend(
         handles,
         list(map(str, names)),
         loc="lower center",
-        ncols=columns,
+        ncols=_columns(figure.get_size_inches()[0], names),
         frameon=False,
         handlelength=3,
     )
     for text in legend.get_texts():
-        text.set_parse_math(False)  # $ starts no formula
+        text.set_parse_math(False)  # a $ does not start a formula
 
 
 def _columns(width: float, names: Sequence[str]) -> int:
-    """How many names stand side by side: a letter takes 0.09 inches, a line 0.8."""
+    """Return the columns of a legend, for 0.09 inches a letter and 0.8 a handle."""
     longest = max(len(str(name)) for name in names)
     return max(1, min(len(names), int(width / (0.8 + 0.09 * longest))))
 
@@ -132,12 +157,12 @@ def save_figure(figure: "Figure", path: Path) -> Path:
 
     Args:
       figure: a Matplotlib figure.
-      path: the file to write. Its folder is created if it does not exist.
+      path: file to write; its folder is created if it does not exist.
 
     Returns:
       ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _io.replace(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+        figure.savefig(temporary, format="png", dpi=DPI)
     return path

@@ -1,4 +1,4 @@
-"""Words: points of a plane."""
+"""Words: points of a plane with their labels."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,37 +6,58 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxembed.plot._style import COLORS, save_figure
+from jaxembed._checks import require
+from jaxembed.plot._labels import find_anchor, place_labels
+from jaxembed.plot._style import (
+    COLORS,
+    DPI,
+    MARKERS,
+    check_arms,
+    draw_legend,
+    make_figure,
+    save_figure,
+)
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.transforms import Bbox
 
-# Where a label may stand: its offset from its point in points, and its side.
-PLACES = [
-    *(((5, y), "left") for y in (3, -9)),
-    *(((-5, y), "right") for y in (3, -9)),
-    *(((0, y), "center") for y in (10, -16, 20, -26)),
-]
+POINT = DPI / 72  # pixels
+LEADER = 8.0  # a label further away, in points, gets a line to its point
 
 
 def words(
-    points: np.ndarray, names: Sequence[str], path: str | Path, title: str = ""
+    points: np.ndarray,
+    names: Sequence[str],
+    path: str | Path,
+    title: str = "",
+    *,
+    groups: Sequence[str] | None = None,
+    shares: Sequence[float] | None = None,
 ) -> Path:
-    """Writes words as points of a plane, as a PNG.
+    """Plot words as labelled points of a plane, as a PNG.
+
+    No label covers a point or another label. A thin line joins a label to its point
+    if they are not adjacent.
 
     Args:
-      points: ``float[n, 2]``, such as :func:`jaxembed.geometry.project` makes.
+      points: ``float[n, 2]``, such as the result of :func:`jaxembed.geometry.project`.
       names: n words.
-      path: of the picture; its folder is made if need be.
-      title: a line above it.
+      path: file to write; its folder is created if it does not exist.
+      title: line above the plot.
+      groups: n names, the group of each word. Each group has a colour and a marker, and
+        is named in a legend. At most 7 different groups.
+      shares: share of the variance along each axis, from 0 to 1, such as the result of
+        :func:`jaxembed.geometry.variance_shares`.
 
     Returns:
       The path.
 
     Raises:
-      ValueError: if there are not as many points as words.
+      ImportError: if Matplotlib is not installed.
+      ValueError: if ``points``, ``names`` and ``groups`` differ in their lengths, or
+        there are more than 7 groups.
 
     Example:
       >>> import tempfile
@@ -46,49 +67,99 @@ def words(
       ...     path.stat().st_size > 5_000
       True
     """
-    from matplotlib.figure import Figure
-
+    require("matplotlib", "plot")
     points = np.asarray(points)
     if points.shape != (len(names), 2):
         raise ValueError(
-            f"points must have the shape [{len(names)}, 2], one for each word, got "
+            f"points must have shape [{len(names)}, 2], one row for each word, got "
             f"{list(points.shape)}."
         )
-    figure = Figure(figsize=(8, 6.4))
-    figure.subplots_adjust(left=0.08, right=0.97, top=0.93, bottom=0.08)
+    kinds = [] if groups is None else list(dict.fromkeys(groups))
+    if groups is not None and len(groups) != len(names):
+        raise ValueError(
+            f"groups must have {len(names)} names, one for each word, got "
+            f"{len(groups)}."
+        )
+    if kinds:
+        check_arms(len(kinds), "groups")
+    # The area grows with the number of labels, so that there is room for all.
+    scale = max(1.0, np.sqrt(len(names) / 40))
+    figure = make_figure(8 * scale, 6.4 * scale, title, kinds)
     axes = figure.subplots()
-    axes.plot(points[:, 0], points[:, 1], "o", color=COLORS[0], ms=4)
-    axes.set_xlabel("first principal component")
-    axes.set_ylabel("second principal component")
-    axes.margins(0.12)
+    handles = _draw_points(axes, points, kinds, groups)
+    for i, axis in enumerate((axes.xaxis, axes.yaxis)):
+        share = "" if shares is None else f" ({100 * shares[i]:.0f} % of the variance)"
+        axis.set_label_text(f"{('first', 'second')[i]} principal component{share}")
+    axes.margins(0.08)
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(alpha=0.3)
-    figure.suptitle(title, parse_math=False)  # $ starts no formula
-    _label(figure, axes, points, names)
+    if kinds:
+        draw_legend(figure, handles, kinds)
+    _fit_margins(figure, axes)
+    _draw_labels(figure, axes, points, names)
     return save_figure(figure, Path(path))
 
 
-def _label(
-    figure: "Figure", axes: "Axes", points: np.ndarray, names: Sequence[str]
-) -> None:
-    """Writes each word beside its point, where it covers no word before it."""
+def _draw_points(
+    axes: "Axes",
+    points: np.ndarray,
+    kinds: Sequence[str],
+    groups: Sequence[str] | None,
+) -> "list[Artist]":
+    """Draw the points of each group; return the handles for the legend."""
+    handles: list[Artist] = []
+    for i, kind in enumerate(kinds or [None]):
+        chosen = points
+        if groups is not None:
+            chosen = points[[group == kind for group in groups]]
+        marker, color = MARKERS[i], COLORS[i]
+        handles += axes.plot(chosen[:, 0], chosen[:, 1], marker, color=color, ms=5)
+    return handles
+
+
+def _fit_margins(figure: "Figure", axes: "Axes") -> None:
+    """Widen the margins if the numbers of the axes push texts out of the figure."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    axes.apply_aspect()
-    taken: list[Bbox] = []
-    for name, point in zip(names, points, strict=True):
-        label = axes.annotate(
-            name,
-            point,
-            PLACES[0][0],
-            textcoords="offset points",
-            fontsize=9,
-            parse_math=False,
+    renderer, margins = FigureCanvasAgg(figure).get_renderer(), figure.subplotpars
+    width, edge = figure.get_size_inches()[0] * DPI, 0.08 * DPI
+    for _ in range(2):  # other margins can change the numbers of the axes
+        axes.apply_aspect()
+        left = axes.yaxis.get_tightbbox(renderer).x0
+        right = axes.xaxis.get_tightbbox(renderer).x1
+        figure.subplots_adjust(
+            left=margins.left + max(edge - left, 0) / width,
+            right=margins.right - max(right - (width - edge), 0) / width,
         )
-        for offset, side in PLACES:
-            label.set(position=offset, ha=side)
-            box = label.get_window_extent(renderer)
-            if not any(box.overlaps(other) for other in taken):
-                break
-        taken.append(box)
+    axes.apply_aspect()
+
+
+def _draw_labels(
+    figure: "Figure", axes: "Axes", points: np.ndarray, names: Sequence[str]
+) -> None:
+    """Write each word near its point, with a line to it if it is not adjacent."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.lines import Line2D
+    from matplotlib.transforms import Affine2D
+
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    scale = Affine2D().scale(POINT)
+    labels = [
+        axes.text(0, 0, name, fontsize=9, parse_math=False, transform=scale)
+        for name in names
+    ]
+    extents = [label.get_window_extent(renderer).bounds for label in labels]
+    extents = np.reshape(extents, (-1, 4)) / POINT
+    places = axes.transData.transform(points) / POINT
+    bounds = axes.bbox.extents / POINT
+    corners = place_labels(places, extents[:, 2:], bounds)
+    anchors = find_anchor(
+        places, np.concatenate([corners, corners + extents[:, 2:]], 1)
+    )
+    for label, corner, origin in zip(labels, corners, extents[:, :2], strict=True):
+        label.set_position(corner - origin)  # the box of a text begins below its line
+    for place, anchor in zip(places, anchors, strict=True):
+        if np.linalg.norm(anchor - place) > LEADER:
+            x, y = np.stack([place, anchor], axis=1)
+            line = {"color": "#999999", "linewidth": 0.7, "zorder": 1.5}
+            axes.add_line(Line2D(x, y, transform=scale, **line))

@@ -1,22 +1,23 @@
-"""Samples: finite numbers, a row for each replicate."""
+"""Epochs: check the metrics of replicates, and select the best or the last epoch."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 
 def finite(values: ArrayLike, name: str, axes: str) -> np.ndarray:
-    """``values`` in float64, if they have these axes and every number is finite.
+    """Convert values to float64, and check that they are finite and have these axes.
 
     Args:
       values: ``float[K, ...]``, one row for each replicate.
-      name: of the values, for the error.
-      axes: such as ``"K, E"``.
+      name: name of the values, for the error.
+      axes: names of the axes, such as ``"K, E"``.
 
     Returns:
       ``float64[K, ...]``.
 
     Raises:
-      ValueError: names the first replicate that is not finite.
+      ValueError: if the axes differ, an axis is empty, or a value is not finite; the
+        error names the first replicate with such a value.
 
     Example:
       >>> finite([1, 2], "values", "K")
@@ -25,29 +26,29 @@ def finite(values: ArrayLike, name: str, axes: str) -> np.ndarray:
     array = np.asarray(values, np.float64)
     if array.ndim != axes.count(",") + 1 or not array.size:
         raise ValueError(
-            f"{name} must be float[{axes}], with at least one number, got the shape "
-            f"{list(array.shape)}: K is the replicates, E the epochs."
+            f"{name} must be float[{axes}] with at least one number, got shape "
+            f"{list(array.shape)} (K: replicates, E: epochs)."
         )
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         replicate, *epoch = bad[0].tolist()
         where = f" in epoch {epoch[0]}" if epoch else ""
         raise ValueError(
-            f"{name} of replicate {replicate} is {array[tuple(bad[0])]}{where}: it "
-            "diverged. Lower its learning rate, or leave it out of all arms and "
-            "report how many were left out."
+            f"{name} must be finite, got {array[tuple(bad[0])]} for replicate "
+            f"{replicate}{where}: its training diverged. Lower the learning rate, or "
+            "leave the replicate out of all arms and report the number left out."
         )
     return array
 
 
 def check_confidence(confidence: float) -> None:
-    """Refuses a confidence that is no share between 0 and 1.
+    """Raise unless the confidence is between 0 and 1.
 
     Args:
-      confidence: such as 0.95.
+      confidence: a share, such as 0.95.
 
     Raises:
-      ValueError: says which it was.
+      ValueError: if the confidence is out of range.
 
     Example:
       >>> check_confidence(0.95)
@@ -61,20 +62,21 @@ def check_confidence(confidence: float) -> None:
 def best_epoch(
     metric: ArrayLike, is_loss: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best value of each replicate, and its epoch.
+    """Return the best value of each replicate, and its epoch.
 
-    The best of many epochs is picked by looking: its mean is better than what the
-    same epochs give on other data.
+    The epoch is selected by the metric itself, so the mean of the best values is
+    optimistic: on other data, the same epochs have a worse mean.
 
     Args:
       metric: ``float[K, E]``, one row for each replicate.
       is_loss: if True, lower is better.
 
     Returns:
-      ``float[K]``, the best values, and ``int[K]``, their first epochs, from 0.
+      ``float[K]``, the best values, and ``int[K]``, the first epochs that reach them,
+      counted from 0.
 
     Raises:
-      ValueError: if a value is not finite, there is none, or the axes are not two.
+      ValueError: if ``metric`` is empty, is not two-dimensional, or is not finite.
 
     Example:
       >>> best_epoch([[0.5, 0.7, 0.6], [0.8, 0.8, 0.7]])
@@ -86,7 +88,7 @@ def best_epoch(
 
 
 def final_epoch(metric: ArrayLike) -> np.ndarray:
-    """The value of each replicate after its last epoch.
+    """Return the value of each replicate after its last epoch.
 
     Args:
       metric: ``float[K, E]``, one row for each replicate.
@@ -95,7 +97,7 @@ def final_epoch(metric: ArrayLike) -> np.ndarray:
       ``float[K]``.
 
     Raises:
-      ValueError: if a value is not finite, there is none, or the axes are not two.
+      ValueError: if ``metric`` is empty, is not two-dimensional, or is not finite.
 
     Example:
       >>> final_epoch([[0.5, 0.7], [0.8, 0.6]])

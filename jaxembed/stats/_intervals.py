@@ -1,4 +1,4 @@
-"""Statistics: what many replicates say together, with intervals."""
+"""Intervals: confidence intervals of means, medians and paired differences."""
 
 import math
 import warnings
@@ -11,13 +11,13 @@ from jaxembed.stats._epochs import check_confidence, finite
 
 
 class Interval(NamedTuple):
-    """A number from n draws, and how far it can be trusted.
+    """Estimate from n draws, with its confidence interval.
 
     Attributes:
-      estimate: of all draws.
-      low: lower end of the interval, or None for one draw.
-      high: upper end, likewise.
-      n: how many draws.
+      estimate: estimate from all draws.
+      low: lower end of the interval; None for one draw.
+      high: upper end of the interval; None for one draw.
+      n: number of draws.
 
     Example:
       >>> print(Interval(0.5463, 0.541, 0.5512, 100), Interval(0.5, None, None, 1))
@@ -35,22 +35,23 @@ class Interval(NamedTuple):
         return f"{self.estimate:.3f} ({self.low:.3f} to {self.high:.3f})"
 
     def to_dict(self) -> dict[str, float | None]:
-        """All fields, for JSON."""
+        """Return all fields, for JSON."""
         return self._asdict()
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """The mean of draws, with Student's t interval.
+    """Compute the mean of the draws and its Student's t interval.
 
     Args:
       values: ``float[K]``, one number for each replicate.
-      confidence: how often such an interval holds the true mean, between 0 and 1.
+      confidence: share of such intervals that contain the true mean, between 0 and 1.
 
     Returns:
-      The mean; both ends are the mean if all draws are equal.
+      The mean and its interval. If all draws are equal, both ends are the mean.
 
     Raises:
-      ValueError: if a value is not finite, there is none, or ``confidence`` is wrong.
+      ValueError: if ``values`` is empty, is not one-dimensional or is not finite, or if
+        ``confidence`` is out of range.
 
     Example:
       >>> print(mean_interval([1.0, 2.0, 3.0]))
@@ -60,7 +61,7 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
 
     draws = finite(values, "values", "K")
     check_confidence(confidence)
-    # The mean of equal draws can differ from them in the last bit, and so spread them.
+    # The mean of equal draws can be off in its last bit, which would give a width.
     mean = float(draws.mean() if np.ptp(draws) else draws[0])
     if len(draws) == 1:
         return Interval(mean, None, None, 1)
@@ -72,22 +73,23 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
 def median_interval(
     values: ArrayLike, confidence: float = 0.95, seed: int = 0
 ) -> Interval:
-    """The median of draws, with a bootstrap interval.
+    """Compute the median of the draws and its bootstrap interval.
 
-    It is the bias-corrected and accelerated (BCa) one; where that has no answer, as
-    when the draws in the middle are equal, the percentile one. With few draws it is
-    too narrow: no resample leaves the range of the draws.
+    The interval is bias-corrected and accelerated (BCa). Where BCa is undefined, as for
+    equal draws in the middle, it is the percentile interval. With few draws the
+    interval is too narrow, since resamples stay within the range of the draws.
 
     Args:
       values: ``float[K]``, one number for each replicate.
-      confidence: how often such an interval holds the true median, between 0 and 1.
-      seed: of the resamples.
+      confidence: share of such intervals that contain the true median, between 0 and 1.
+      seed: seed of the resamples.
 
     Returns:
-      The median, the same for any order of the draws.
+      The median and its interval, which do not depend on the order of the draws.
 
     Raises:
-      ValueError: if a value is not finite, there is none, or ``confidence`` is wrong.
+      ValueError: if ``values`` is empty, is not one-dimensional or is not finite, or if
+        ``confidence`` is out of range.
 
     Example:
       >>> print(median_interval([3.0, 1.0, 2.0, 2.5, 1.5, 2.2, 1.8]))
@@ -95,7 +97,7 @@ def median_interval(
     """
     from scipy import stats
 
-    # Resamples pick draws by number: sorted, their order says nothing.
+    # Sorted, since resamples pick draws by index: their order must not matter.
     draws = np.sort(finite(values, "values", "K"))
     check_confidence(confidence)
     median = float(np.median(draws))
@@ -103,7 +105,7 @@ def median_interval(
         return Interval(median, None, None, 1)
     options: dict[str, object] = {"confidence_level": confidence, "vectorized": True}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of 0 / 0 in the acceleration: NaN, seen below
+        warnings.simplefilter("ignore")  # 0 / 0 in BCa gives NaN, handled below
         found = stats.bootstrap(
             (draws,),
             np.median,
@@ -119,19 +121,19 @@ def median_interval(
 
 
 def paired_difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval:
-    """The mean of ``a - b`` over the same draws, with Student's t interval.
+    """Compute the mean of ``a - b`` over the same draws, with Student's t interval.
 
     Args:
-      a: ``float[K]``, one number for each replicate.
-      b: ``float[K]``, of the other arm; ``b[k]`` is of the same draw as ``a[k]``.
-      confidence: how often such an interval holds the true mean, between 0 and 1.
+      a: ``float[K]``, one number for each replicate of an arm.
+      b: ``float[K]``, the numbers of another arm; ``b[k]`` has the draw of ``a[k]``.
+      confidence: share of such intervals that contain the true mean, between 0 and 1.
 
     Returns:
-      The mean difference: above 0 where ``a`` is greater.
+      The mean difference, positive if ``a`` is greater on average, and its interval.
 
     Raises:
-      ValueError: if the lengths differ, a value is not finite, there is none, or
-        ``confidence`` is wrong.
+      ValueError: if the lengths differ, an array is empty, is not one-dimensional or is
+        not finite, or ``confidence`` is out of range.
 
     Example:
       >>> print(paired_difference([0.7, 0.6, 0.8], [0.6, 0.5, 0.71]))
@@ -140,8 +142,8 @@ def paired_difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> I
     first, second = finite(a, "a", "K"), finite(b, "b", "K")
     if len(first) != len(second):
         raise ValueError(
-            f"a and b must be of the same draws, got {len(first)} and {len(second)}: "
-            "what a draw does to both arms cancels only in pairs. Give both arms the "
-            "same seeds and data, or compare two mean_interval instead."
+            f"a and b must have the same draws, got {len(first)} and {len(second)}: "
+            "the effect of a draw on both arms cancels only in pairs. Run both arms "
+            "with the same seeds and data, or compare their mean_interval instead."
         )
     return mean_interval(first - second, confidence)

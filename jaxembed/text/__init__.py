@@ -1,4 +1,4 @@
-"""Text: from reviews to padded ids. No JAX."""
+"""Text: load reviews, tokenize them and pad their ids. Does not import JAX."""
 
 from jaxembed.text._ngrams import distinct_ids as distinct_ids
 from jaxembed.text._ngrams import hash_ngrams as hash_ngrams

@@ -1,4 +1,4 @@
-"""N-grams: runs of words as hashed ids, and texts as bags of ids."""
+"""N-grams: hash word n-grams to ids, and select the ids of each text."""
 
 import operator
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ Sequences = Ragged | Sequence[Sequence[int]]
 
 
 def hash_ngrams(ids: Sequences, n: int, buckets: int) -> Ragged:
-    """The ids of the word n-grams of texts, in buckets by a hash.
+    """Return the ids of the word n-grams of each text, hashed into buckets.
 
-    The hash mixes 32 bits (the finaliser of MurmurHash3 after each word), and gives the
-    same numbers on every machine. Different n-grams share a bucket by chance only.
+    The 32-bit hash (MurmurHash3's finalizer, applied after each word) gives the same
+    ids on every machine. Different n-grams share a bucket only by chance.
 
     Args:
-      ids: the word ids of N texts.
-      n: how many words a run has, at least 1.
-      buckets: how many ids there are.
+      ids: word ids of N texts.
+      n: number of words in an n-gram, at least 1.
+      buckets: number of buckets, from 1 to 2**31.
 
     Returns:
-      N sequences of ids in ``[0, buckets)``, in the order of the words: a text of k
-      words has ``k - n + 1``, and none if that is negative.
+      N sequences of ids in ``[0, buckets)``, in the order of the words. A text of k
+      words has ``max(k - n + 1, 0)`` n-grams.
 
     Raises:
       TypeError: if the ids are not integers.
@@ -46,23 +46,23 @@ def hash_ngrams(ids: Sequences, n: int, buckets: int) -> Ragged:
     hashed = np.zeros(n_runs, np.uint32)
     for place in range(n):
         hashed = _mix(hashed ^ words[place : place + n_runs])
-    # Runs that begin in one text and end in the next are none.
+    # Skip the n-grams that begin in one text and end in the next.
     skipped = texts.offsets[:-1] - (np.cumsum(lengths) - lengths)
     kept = np.arange(int(lengths.sum())) + np.repeat(skipped, lengths)
     return Ragged.from_lengths((hashed[kept] % buckets).astype(np.int32), lengths)
 
 
 def distinct_ids(*parts: Sequences) -> Ragged:
-    """Each id of a text once, in rising order.
+    """Return the distinct ids of each text, in ascending order.
 
     Args:
-      parts: the ids of the same N texts, such as their words and their pairs of words.
+      parts: ids of the same N texts, such as their word ids and their bigram ids.
 
     Returns:
-      N sequences.
+      N sequences of ids.
 
     Raises:
-      ValueError: if the parts are not of the same number of texts, or an id is below 0.
+      ValueError: if the parts differ in the number of texts, or an id is negative.
 
     Example:
       >>> words, pairs = Ragged.from_lists([[3, 1, 3]]), Ragged.from_lists([[9, 8]])
@@ -73,7 +73,7 @@ def distinct_ids(*parts: Sequences) -> Ragged:
     counts = {len(part) for part in ragged}
     if len(counts) != 1:
         raise ValueError(
-            f"parts must be of the same texts, got {sorted(counts)} texts."
+            f"parts must have the same number of texts, got {sorted(counts)}."
         )
     n_texts = counts.pop()
     values = np.concatenate([part.values for part in ragged])
@@ -91,19 +91,19 @@ def distinct_ids(*parts: Sequences) -> Ragged:
 def most_frequent(
     ids: Sequences, counts: ArrayLike, *, length: int, min_count: int = 1
 ) -> Ragged:
-    """Of each text the ids that come most often in all texts.
+    """Return the ids of each text that have the largest counts.
 
     Args:
-      ids: of N texts.
-      counts: ``int[V]``, how often each id comes, such as in how many texts.
-      length: how many ids to keep of a text at most.
-      min_count: ids that come less often are dropped.
+      ids: ids of N texts.
+      counts: ``int[V]``, the count of each id, such as the number of texts with it.
+      length: maximum number of ids per text.
+      min_count: smallest count of an id that is kept.
 
     Returns:
-      N sequences, the most frequent ids first, equal ones in rising order.
+      N sequences, sorted by descending count; ids of equal count are ascending.
 
     Raises:
-      ValueError: if an id has no count, or ``length`` is negative.
+      ValueError: if ``counts`` is too short for an id, or ``length`` is negative.
 
     Example:
       >>> counts = np.array([0, 5, 1, 9, 7])
@@ -117,8 +117,8 @@ def most_frequent(
     values = texts.values
     if values.size and not 0 <= values.min() <= values.max() < len(counts):
         raise ValueError(
-            f"counts must have one number for each id, which are {values.min()} to "
-            f"{values.max()}, got {len(counts)}."
+            f"counts must have a number for each id, from {values.min()} to "
+            f"{values.max()}, got {len(counts)} counts."
         )
     kept = texts.keep(counts[values] >= min_count)
     rank = np.empty(len(counts), np.int64)  # 0 for the most frequent
@@ -135,7 +135,7 @@ def _as_ragged(texts: Sequences) -> Ragged:
 
 
 def _mix(hashed: np.ndarray) -> np.ndarray:
-    """The finaliser of MurmurHash3, of numbers shifted so that 0 does not stay 0."""
+    """Apply MurmurHash3's finalizer after a shift, since it maps 0 to 0."""
     hashed = hashed + np.uint32(0x9E3779B9)
     hashed ^= hashed >> np.uint32(16)
     hashed *= np.uint32(0x85EBCA6B)

@@ -1,4 +1,4 @@
-"""Padding: sequences of different lengths to one array, equal to Keras's."""
+"""Padding: pad and truncate sequences to one length, as Keras does."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from jaxembed.text._ragged import Ragged
 
 SIDES = ("pre", "post")
 
-# Numbers, texts or arrays, in lists or arrays.
+# Sequences of numbers, of strings or of arrays.
 Lists = Sequence[Sequence[Any]]
 
 
@@ -22,28 +22,30 @@ def pad_sequences(
     truncating: str = "pre",
     value: float | str = 0,
 ) -> np.ndarray:
-    """One row for each sequence, cut or filled to the same length.
+    """Pad or truncate all sequences to one length, and stack them as rows.
 
-    Equal to ``keras.utils.pad_sequences`` for every argument that Keras takes; with
-    ``maxlen=0`` the rows are empty, where Keras mostly fails. By default it keeps the
-    *last* ``maxlen`` ids of a sequence and pads in front, as Keras does.
+    Equal to ``keras.utils.pad_sequences`` for every argument that Keras takes. By
+    default it keeps the *last* ``maxlen`` ids of a sequence and pads in front, as Keras
+    does. ``maxlen=0`` gives empty rows; Keras mostly fails there.
 
     Args:
-      sequences: N sequences of numbers, of texts (with ``dtype=object``) or of arrays
-        of one shape ``[...]``; a :class:`Ragged` is padded without a loop.
-      maxlen: L, the length of a row; by default that of the longest sequence.
-      dtype: the dtype of the result.
-      padding: "pre" or "post": the side that is filled.
-      truncating: "pre" or "post": the side that is cut.
-      value: what a row is filled with.
+      sequences: N sequences of numbers, of strings (with ``dtype=object``) or of arrays
+        of one shape ``[...]``. A :class:`Ragged` is padded without a Python loop.
+      maxlen: L, length of a row; by default the length of the longest sequence.
+      dtype: dtype of the result.
+      padding: side that is padded, "pre" or "post".
+      truncating: side that is truncated, "pre" or "post".
+      value: padding value.
 
     Returns:
       ``dtype[N, L, ...]``.
 
     Raises:
       OverflowError: if an id does not fit into ``dtype``.
-      ValueError: if a sequence has no length or another shape than the first, if a
-        side is neither "pre" nor "post", or if there is nothing to take L from.
+      ValueError: if ``sequences`` or an item of it is not a sequence; if the arrays
+        differ in shape; if ``padding`` or ``truncating`` is neither "pre" nor "post";
+        if ``maxlen`` is negative, or None for empty ``sequences``; or if ``value`` is a
+        string and ``dtype`` a number.
 
     Example:
       >>> pad_sequences([[1], [2, 3, 4]], maxlen=2)
@@ -57,13 +59,13 @@ def pad_sequences(
         raise ValueError(f"maxlen must be at least 0 or None, got {maxlen}.")
     if isinstance(value, str) and np.dtype(dtype).kind not in "OUS":
         raise ValueError(
-            f"value {value!r} is a text and dtype is {dtype}: pad with a number, "
+            f"value {value!r} is a string and dtype is {dtype}: pad with a number, "
             "or set dtype=object."
         )
     lengths = _lengths(sequences)
     if maxlen is None:
         if not lengths.size:
-            raise ValueError("maxlen must be given where there are no sequences.")
+            raise ValueError("maxlen must be given if sequences is empty.")
         maxlen = int(lengths.max())
     if isinstance(sequences, Ragged):
         return _pad_ragged(sequences, maxlen, dtype, padding, truncating, value)
@@ -78,7 +80,7 @@ def _lengths(sequences: Ragged | Lists) -> np.ndarray:
     for place, sequence in enumerate(sequences):
         if not hasattr(sequence, "__len__"):
             raise ValueError(
-                f"sequences must be lists, got {sequence!r} at place {place}: "
+                f"sequences must contain lists, got {sequence!r} at index {place}: "
                 "put a single sequence into a list."
             )
     return np.array([len(sequence) for sequence in sequences], np.int64)
@@ -94,7 +96,7 @@ def _pad_ragged(
 ) -> np.ndarray:
     padded = np.full((len(sequences), maxlen), value, dtype)
     kept = np.minimum(sequences.lengths, maxlen)
-    # For each id that is kept: its row, its place in it, and its place in the values.
+    # For each kept id: its row, its place in the row, its index in sequences.values.
     rows = np.repeat(np.arange(len(sequences)), kept)
     places = np.arange(rows.size) - np.repeat(np.cumsum(kept) - kept, kept)
     starts = sequences.offsets[:-1]
@@ -131,8 +133,8 @@ def _pad_lists(
             continue
         if kept.shape[1:] != shape:
             raise ValueError(
-                f"all sequences must hold items of shape {shape}, as the first does, "
-                f"got {kept.shape[1:]} at place {place}."
+                f"all sequences must have items of shape {shape}, as the first does, "
+                f"got {kept.shape[1:]} at index {place}."
             )
         start = maxlen - len(kept) if padding == "pre" else 0
         padded[place, start : start + len(kept)] = kept

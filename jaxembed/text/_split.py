@@ -1,9 +1,9 @@
-"""Words: texts cut into words, whole corpora at a time, in flat arrays.
+"""Words: split a whole corpus into words, stored in flat arrays.
 
-The cut is Keras's: lower the text, put a space for each filtered character, split
-at spaces. A filtered character below 128 is a byte of its own in UTF-8, so one
-``bytes.translate`` and a few passes of NumPy do for all texts what
-``str.translate`` and ``split`` do for one.
+Words are split as in Keras: lower-case the text, replace each filtered character by a
+space, split at spaces. A filtered character below 128 is a single byte in UTF-8.
+Therefore one ``bytes.translate`` and a few NumPy operations on the joined texts
+replace ``str.translate`` and ``str.split`` of each text.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,18 +12,18 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-# Texts are cut in pieces of this many characters: larger ones bound the memory too,
-# but leave the cache, and take three times as long.
+# Number of characters processed at once. Larger pieces do not fit into the processor's
+# cache and take three times as long.
 PIECE = 1 << 20
 SPACE = ord(" ")
 
 
 class Words(NamedTuple):
-    """The words of some texts.
+    """Words of consecutive texts.
 
     Attributes:
       words: ``pa.BinaryArray``, the words of all texts in UTF-8, in order.
-      lengths: ``int64[N]``, how many words each text has.
+      lengths: ``int64[N]``, number of words of each text.
     """
 
     words: pa.Array
@@ -31,10 +31,11 @@ class Words(NamedTuple):
 
 
 def check_texts(texts: Iterable[str]) -> list[str]:
-    """The texts as a list; refuses what is not many texts: one text, bytes, numbers.
+    """Return ``texts`` as a list, or raise if they are not strings.
 
     Raises:
-      TypeError: names the place of the first that is not a ``str``.
+      TypeError: if ``texts`` is a single text, or an item is not a ``str``. The message
+        has the index of the first such item.
     """
     if isinstance(texts, str | bytes):
         raise TypeError(
@@ -46,21 +47,22 @@ def check_texts(texts: Iterable[str]) -> list[str]:
         if not isinstance(text, str):
             remedy = ": decode it first" if isinstance(text, bytes) else ""
             raise TypeError(
-                f"texts must be str, got {type(text).__name__} at {place}{remedy}."
+                f"texts must be str, got {type(text).__name__} at index "
+                f"{place}{remedy}."
             )
     return listed
 
 
 def split_words(texts: Sequence[str], filters: str, lower: bool) -> Iterator[Words]:
-    """Cuts texts into words, in pieces of bounded size and in their order.
+    """Split texts into words, in order and in pieces of bounded size.
 
     Args:
       texts: the texts; see :func:`check_texts`.
       filters: characters that separate words, as a space does.
-      lower: whether to lower the text first, as Python's ``str.lower`` does.
+      lower: whether to lower-case the texts first, with ``str.lower``.
 
     Yields:
-      :class:`Words` of some texts after those of the piece before.
+      :class:`Words` of the next texts.
 
     Example:
       >>> piece, = split_words(["A film, a FILM!", ""], ",!", lower=True)
@@ -83,16 +85,16 @@ def split_words(texts: Sequence[str], filters: str, lower: bool) -> Iterator[Wor
 def _split_piece(
     texts: Sequence[str], table: bytes, wide: dict[int, str], lower: bool
 ) -> Words:
-    # str.lower, not Arrow's: they differ on U+0130 and on the final sigma.
+    # str.lower, as in Keras: Arrow's differs on U+0130 and on the final sigma.
     lowered = [text.lower() for text in texts] if lower else texts
     if wide:
         lowered = [text.translate(wide) for text in lowered]
-    # A lone surrogate is no word for Arrow's strings, but is one for Keras.
+    # Keras keeps a lone surrogate in a word; strict UTF-8 cannot encode it.
     encoded = [text.encode("utf-8", "surrogatepass") for text in lowered]
     joined = b" ".join([*encoded, b""]).translate(table)
     letters = np.frombuffer(joined, np.uint8)
     inside = letters != SPACE
-    # Where a word starts and where it has ended; a text always ends with a space.
+    # Starts and ends of words alternate, since each text ends with a space.
     edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
     if inside.size and inside[0]:
         edges = np.concatenate([[0], edges])

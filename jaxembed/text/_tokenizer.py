@@ -1,4 +1,4 @@
-"""Tokenizer: words to ids and back, equal to Keras's."""
+"""Tokenizer: convert words to ids and back, as Keras's Tokenizer does."""
 
 import itertools
 import json
@@ -12,26 +12,28 @@ import pyarrow.compute as pc
 from jaxembed.text._ragged import Ragged
 from jaxembed.text._split import check_texts, split_words
 
-# Keras's: all of ASCII's punctuation but the apostrophe, and tab and newline.
+# Keras's default: ASCII punctuation except the apostrophe, plus tab and newline.
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
-# Pieces whose words are counted together, so that few counts have to be merged.
+# Number of pieces whose words are counted in one call, to merge fewer counts.
 PIECES_AT_ONCE = 16
 
 
 class Tokenizer:
-    """Numbers words by frequency, the most frequent first, from 1 on.
+    """Tokenizer that numbers words by descending frequency, starting at 1.
 
     Equal to ``keras.preprocessing.text.Tokenizer`` [1] in vocabulary, order of ties
-    (by first appearance), ids and text, and faster. Id 0 is never a word:
-    it pads.
+    (by first appearance), ids and decoded text, and faster. Id 0 is reserved for
+    padding.
 
     Attributes:
-      num_words: only ids below it are given out; None for all.
+      num_words: :meth:`encode` returns only ids below this number; None or 0 for
+        all ids.
       filters: characters that separate words, as a space does.
-      lower: whether texts are lowered first.
-      oov_token: the word that stands for unknown ones, with id 1; None drops them.
-      word_counts: how often each word was seen, in order of first appearance.
-      word_index: the id of each word, also of those past ``num_words``.
+      lower: whether texts are lower-cased first.
+      oov_token: word that replaces unknown words and has id 1; None drops unknown
+        words.
+      word_counts: number of occurrences of each word, in order of first appearance.
+      word_index: id of each word, including ids of ``num_words`` and above.
 
     Raises:
       ValueError: if ``num_words`` is negative.
@@ -45,7 +47,7 @@ class Tokenizer:
       >>> tokenizer.decode([[1, 2]])
       ['a film']
 
-    [1] Chollet et al., Keras 2 ``preprocessing/text.py``; gone from Keras 3.
+    [1] Chollet et al., Keras 2 ``preprocessing/text.py``; not in Keras 3.
     """
 
     def __init__(
@@ -66,15 +68,14 @@ class Tokenizer:
         self.word_index: dict[str, int] = {}
 
     def fit(self, texts: Iterable[str]) -> "Tokenizer":
-        """Counts the words of ``texts``, on top of what was counted before.
+        """Count the words of ``texts`` and add them to the counts of earlier calls.
 
         Returns:
-          The tokenizer itself, with ``word_counts`` and ``word_index`` brought up to
-          date.
+          The tokenizer itself, with updated ``word_counts`` and ``word_index``.
 
         Raises:
           TypeError: if a text is not a ``str``.
-          ValueError: if no word was ever seen, as in ``[""]``.
+          ValueError: if this and all earlier calls found no words, as in ``[""]``.
         """
         texts = check_texts(texts)
         pieces = split_words(texts, self.filters, self.lower)
@@ -86,7 +87,9 @@ class Tokenizer:
                 word = word.decode("utf-8", "surrogatepass")
                 self.word_counts[word] = self.word_counts.get(word, 0) + count
         if not self.word_counts:
-            raise ValueError(f"there is no word in the {len(texts)} texts to fit on.")
+            raise ValueError(
+                f"texts must contain words to fit on, got {len(texts)} without words."
+            )
         self._number_words()
         return self
 
@@ -98,10 +101,10 @@ class Tokenizer:
         self.word_index = {word: i for i, word in enumerate(words, start=1)}
 
     def encode(self, texts: Iterable[str]) -> Ragged:
-        """The ids of the words of each text.
+        """Return the ids of the words of each text.
 
-        Words that are unknown, or whose id is not below ``num_words``, become the id
-        of ``oov_token``, or are left out if there is none.
+        Unknown words, and words with an id of ``num_words`` or above, get the id of
+        ``oov_token``. Without an ``oov_token`` they are dropped.
 
         Raises:
           TypeError: if a text is not a ``str``.
@@ -115,7 +118,7 @@ class Tokenizer:
         words = pa.array(
             [word.encode("utf-8", "surrogatepass") for word in known], pa.large_binary()
         )
-        # The last place is that of a word which is not found.
+        # The last entry is the id of words that are not found.
         ids_of = np.array([*known.values(), oov_id], np.int32)
         encoded = [Ragged.from_lists([])]
         for piece in split_words(texts, self.filters, self.lower):
@@ -125,10 +128,10 @@ class Tokenizer:
         return Ragged.concatenate(encoded)
 
     def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
-        """The words of each sequence of ids, joined by spaces.
+        """Return the words of each sequence of ids, joined by spaces.
 
-        Ids that are no word (0, for one) or not below ``num_words`` become
-        ``oov_token``, or are left out if there is none.
+        Unknown ids (0, for example), and ids of ``num_words`` and above, become
+        ``oov_token``. Without an ``oov_token`` they are dropped.
 
         Raises:
           ValueError: if the tokenizer was not fitted.
@@ -142,10 +145,10 @@ class Tokenizer:
         return texts
 
     def to_json(self) -> str:
-        """All settings and counts as JSON, for :meth:`from_json`.
+        """Return all settings and word counts as JSON, for :meth:`from_json`.
 
-        It has the form of Keras's ``Tokenizer.to_json``, without the counts of texts,
-        which this tokenizer does not keep.
+        The format is that of Keras's ``Tokenizer.to_json``, without the document
+        counts, which this tokenizer does not keep.
         """
         config = {
             "num_words": self.num_words,
@@ -158,11 +161,11 @@ class Tokenizer:
 
     @classmethod
     def from_json(cls, text: str) -> "Tokenizer":
-        """The tokenizer that :meth:`to_json`, or Keras's, wrote.
+        """Return the tokenizer of a JSON text that :meth:`to_json` or Keras wrote.
 
         Raises:
-          ValueError: if the text is not of that form, or was written by a Keras
-            tokenizer of characters or with another separator, which this one is not.
+          ValueError: if the text has another format, or is from a Keras tokenizer that
+            splits texts into characters or at another separator than a space.
         """
         try:
             config = json.loads(text)["config"]
@@ -183,10 +186,10 @@ class Tokenizer:
             ValueError,
         ) as error:
             raise ValueError(
-                f"this is not the JSON of a Tokenizer: {type(error).__name__}: {error}."
+                f"text is not the JSON of a Tokenizer: {type(error).__name__}: {error}."
             ) from error
         if config.get("char_level") or config.get("split", " ") != " ":
-            raise ValueError("only tokenizers of words, split at ' ', can be read.")
+            raise ValueError("only tokenizers that split texts at ' ' can be read.")
         tokenizer._number_words()
         return tokenizer
 
@@ -195,10 +198,10 @@ class Tokenizer:
 
     def _check_fitted(self) -> None:
         if not self.word_counts:
-            raise ValueError("the tokenizer knows no words yet: call fit(texts) first.")
+            raise ValueError("the tokenizer is not fitted: call fit(texts) first.")
 
 
 def _check(value: Any, *types: type) -> Any:
-    if type(value) not in types:  # a bool is no count
+    if type(value) not in types:  # isinstance would accept a bool as int
         raise TypeError(f"{value!r} is not {' or '.join(t.__name__ for t in types)}")
     return value

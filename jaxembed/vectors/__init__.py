@@ -1,4 +1,4 @@
-"""Word vectors: from files, or from texts, to a table. No JAX."""
+"""Word vectors: load, compute and save them, and build embedding tables. No JAX."""
 
 from jaxembed.vectors._load import load as load
 from jaxembed.vectors._ppmi import ppmi as ppmi

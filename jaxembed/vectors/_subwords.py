@@ -1,7 +1,7 @@
-"""Subwords: vectors of character n-grams, for words that have none of their own.
+"""Subwords: vectors of character n-grams, for words without a vector of their own.
 
-fastText's [1]: a word is ``<word>`` cut into all its n-grams of ``min_n`` to ``max_n``
-characters, each hashed to one of the rows of a table.
+As in fastText [1], ``<word>`` is split into all its n-grams of ``min_n`` to ``max_n``
+characters, and each n-gram is hashed to a row of a table.
 
 [1] Bojanowski et al., Enriching Word Vectors with Subword Information, TACL 2017;
 ``dictionary.cc`` of fastText.
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 
 FNV_OFFSET, FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
-# Words hashed at once; what they need lies in memory some twenty times.
+# Words hashed at once: temporary arrays need about 20 times their memory.
 WORDS_AT_ONCE = 1 << 14
-MAX_N = 1 << 10  # letters of an n-gram that a file may name
+MAX_N = 1 << 10  # characters in the longest n-gram that a file may declare
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,9 +23,9 @@ class Subwords:
     """Vectors of character n-grams.
 
     Attributes:
-      matrix: ``float32[buckets, D]``.
-      min_n: characters in the shortest n-gram.
-      max_n: characters in the longest.
+      matrix: ``float32[buckets, D]``, one row for each hash bucket.
+      min_n: number of characters in the shortest n-gram.
+      max_n: number of characters in the longest n-gram.
     """
 
     matrix: np.ndarray
@@ -33,10 +33,10 @@ class Subwords:
     max_n: int
 
     def vectors(self, words: Sequence[str]) -> np.ndarray:
-        """The mean of the n-grams' vectors of each word, ``float32[n, D]``.
+        """Return the mean n-gram vector of each word, ``float32[n, D]``.
 
-        Zeros for a word without n-grams. The sums are made one after the other in
-        ``float32``, as fastText and gensim make them, so that no bit differs.
+        The mean is zeros for a word without n-grams. Sums are ``float32`` and in the
+        order of fastText and gensim, so that all bits are equal.
 
         Example:
           >>> subwords = Subwords(np.array([[1.0], [3.0]], np.float32), 3, 4)
@@ -50,19 +50,21 @@ class Subwords:
         return sums / np.maximum(lengths, 1).astype(np.float32)[:, None]
 
     def __repr__(self) -> str:
-        return f"{len(self.matrix):,} subwords of {self.min_n} to {self.max_n} letters"
+        return (
+            f"{len(self.matrix):,} subwords of {self.min_n} to {self.max_n} characters"
+        )
 
 
 def add_rows(
     sums: np.ndarray, matrix: np.ndarray, rows: np.ndarray, lengths: np.ndarray
 ) -> None:
-    """Adds rows of a matrix to each row of ``sums``, one after the other.
+    """Add rows of a matrix to each row of ``sums``, one after the other.
 
     Args:
       sums: ``float32[n, D]``, changed in place.
       matrix: ``float32[V, D]``.
-      rows: ``int[sum(lengths)]``, the rows for each of the n, in order.
-      lengths: ``int[n]``, how many.
+      rows: ``int[sum(lengths)]``, row numbers of ``matrix``, in the order of ``sums``.
+      lengths: ``int[n]``, number of rows to add to each row of ``sums``.
 
     Example:
       >>> sums = np.zeros((2, 1), np.float32)
@@ -74,24 +76,24 @@ def add_rows(
     starts = np.cumsum(lengths) - lengths
     for place in range(lengths.max(initial=0)):
         longer = np.flatnonzero(lengths > place)
-        with np.errstate(over="ignore", invalid="ignore"):  # seen in the result
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow gives inf
             sums[longer] += matrix[rows[starts[longer] + place]]
 
 
 def ngram_buckets(
     words: Sequence[str], min_n: int, max_n: int, n_buckets: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The bucket of each n-gram of each word, as fastText hashes them.
+    """Hash each n-gram of each word to a bucket, as fastText does.
 
     Args:
       words: n words.
-      min_n: characters in the shortest n-gram.
-      max_n: characters in the longest.
-      n_buckets: how many there are.
+      min_n: number of characters in the shortest n-gram.
+      max_n: number of characters in the longest n-gram.
+      n_buckets: number of buckets.
 
     Returns:
-      ``int64[sum(lengths)]``, those of a word in the order of fastText, and
-      ``int64[n]``, how many each word has.
+      ``int64[sum(lengths)]``, the buckets of each word in the order of fastText, and
+      ``int64[n]``, the number of n-grams of each word.
 
     Example:
       >>> buckets, lengths = ngram_buckets(["film", "a"], 3, 6, 1000)
@@ -111,16 +113,16 @@ def ngram_buckets(
 def _hash_ngrams(
     words: Sequence[str], min_n: int, max_n: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The 32-bit hashes of all n-grams, and how many each word has."""
+    """Return the 32-bit hashes of all n-grams, and the number in each word."""
     encoded = [f"<{word}>".encode("utf-8", "surrogatepass") for word in words]
-    # A zero behind the last word, so that a look past its end is allowed.
+    # A final zero, since the loop reads one byte past the end of the last word.
     letters = np.frombuffer(b"".join([*encoded, bytes(1)]), np.uint8)
     sizes = np.array([len(word) for word in encoded])
     ends = np.cumsum(sizes)
     size = int(ends[-1])
     word_of = np.repeat(np.arange(len(encoded)), sizes)
-    continues = (letters & 0xC0) == 0x80  # a byte within a character
-    # fastText's bytes are signed: those past 127 fill the upper bits with ones.
+    continues = (letters & 0xC0) == 0x80  # not the first byte of a character
+    # fastText's bytes are signed: bytes above 127 are sign-extended to 32 bits.
     signed = letters.view(np.int8).astype(np.int32).view(np.uint32)
     start = np.flatnonzero(~continues[:size])
     place, end = start.copy(), ends[word_of[start]]
@@ -132,17 +134,17 @@ def _hash_ngrams(
             break
         start, place = start[inside], place[inside]
         end, hashes = end[inside], hashes[inside]
-        for step in range(4):  # the bytes of a character
+        for step in range(4):  # a character has up to 4 bytes
             more = np.flatnonzero((step == 0) | continues[place] & (place < end))
             hashes[more] = (hashes[more] ^ signed[place[more]]) * FNV_PRIME
             place[more] += 1
         if n >= min_n:
             first = ends[word_of[start]] - sizes[word_of[start]]
-            # A lone bracket is no n-gram.
+            # fastText skips the n-grams "<" and ">".
             kept = (n > 1) | (start != first) & (place != end)
             found.append((start[kept], hashes[kept]))
     starts = np.concatenate([s for s, _ in found]) if found else np.zeros(0, np.int64)
     values = np.concatenate([h for _, h in found]) if found else np.zeros(0, np.uint32)
-    order = np.argsort(starts, kind="stable")  # by place, then by length
+    order = np.argsort(starts, kind="stable")  # by start, then by length
     lengths = np.bincount(word_of[starts], minlength=len(encoded))
     return values[order].astype(np.int64), lengths

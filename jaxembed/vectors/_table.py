@@ -1,4 +1,4 @@
-"""Matrix: word vectors as the table of a vocabulary, and how much of it they cover."""
+"""Table: build the embedding table of a vocabulary, and count the words covered."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,16 +12,17 @@ MISSING = ("zeros", "normal")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Coverage:
-    """How much of a vocabulary has a vector.
+    """Part of a vocabulary that has vectors.
 
     Attributes:
-      n_words: words of the vocabulary with an id below ``num_words``.
-      n_words_found: how many of them have a vector.
-      n_tokens: how often these words occur; None if that was not said.
-      n_tokens_found: how often those with a vector occur; None likewise.
-      missing: the words without a vector, the most frequent first.
-      found: ``bool[num_words]``, True for the rows that are vectors: ``~found`` is a
-        mask of the rows that may be trained, and of row 0.
+      n_words: number of words with an id below ``num_words``.
+      n_words_found: number of these words with a vector.
+      n_tokens: number of occurrences of these words; None without ``counts``.
+      n_tokens_found: number of occurrences of words with a vector; None without
+        ``counts``.
+      missing: words without a vector, the most frequent first.
+      found: ``bool[num_words]``, True for rows with a vector. ``~found`` is True for
+        the rows of missing words, which may be trained, and for row 0.
     """
 
     n_words: int
@@ -50,26 +51,26 @@ def embedding_matrix(
     counts: Mapping[str, int] | None = None,
     rng: np.random.Generator | None = None,
 ) -> tuple[np.ndarray, Coverage]:
-    """The table of a vocabulary: the row of an id is the vector of its word.
+    """Build the table of a vocabulary: the row of an id is the vector of its word.
 
     Args:
-      word_index: the id of each word, from 1 on, such as ``tokenizer.word_index``.
-      word_vectors: the vectors.
-      num_words: rows of the table; words with other ids are left out. By default as
-        many as there are ids.
-      missing: the rows of words without a vector: "zeros", as in the notebook, or
-        "normal", drawn with the mean and the standard deviation of the vectors in each
+      word_index: id of each word, from 1 on, such as ``tokenizer.word_index``.
+      word_vectors: word vectors to look up.
+      num_words: number of rows; words with larger ids are left out. By default the
+        largest id plus 1.
+      missing: initial rows of words without a vector: "zeros", as in the notebook, or
+        "normal", drawn with the mean and standard deviation of the vectors in each
         dimension.
-      counts: how often each word occurs, such as ``tokenizer.word_counts``.
-      rng: for "normal".
+      counts: number of occurrences of each word, such as ``tokenizer.word_counts``.
+      rng: random generator for "normal".
 
     Returns:
-      ``float32[num_words, D]``, whose row 0 is zeros, as are rows of ids that are no
-      word's; and the :class:`Coverage`.
+      ``float32[num_words, D]`` and its :class:`Coverage`. Row 0 and the rows of ids
+      without a word are zeros.
 
     Raises:
-      ValueError: if an id is below 1 or two words have the same, if ``missing`` is none
-        of these or lacks its ``rng``, or if there is no word.
+      ValueError: if an id is below 1, two words have the same id, ``missing`` is
+        unknown, ``rng`` is missing for "normal", or no id is below ``num_words``.
 
     Example:
       >>> vectors = WordVectors(["good"], np.array([[1, 2]], np.float32))
@@ -95,7 +96,7 @@ def embedding_matrix(
     table[ids] = word_vectors.matrix[rows]
     for i, row in zip(ids, rows, strict=True):
         if row < 0:
-            table[i] = word_vectors[words[i]]  # by its subwords
+            table[i] = word_vectors[words[i]]  # mean of its subwords
     lacking = [i for i in words if not found[i]]
     if rng is not None and missing == "normal":
         mean, std = word_vectors.matrix.mean(0), word_vectors.matrix.std(0)
@@ -104,20 +105,24 @@ def embedding_matrix(
 
 
 def _order(word_index: Mapping[str, int], num_words: int | None) -> dict[int, str]:
-    """The words by their ids, those below ``num_words``."""
+    """Return the words by id, in ascending order and below ``num_words``."""
     words: dict[int, str] = {}
     for word, i in word_index.items():
         if i < 1:
-            raise ValueError(f"ids must be at least 1, since 0 pads; {word!r} has {i}.")
+            raise ValueError(
+                f"ids must be at least 1, since 0 is padding, got {i} for {word!r}."
+            )
         if words.setdefault(i, word) != word:
-            raise ValueError(f"the words {words[i]!r} and {word!r} both have id {i}.")
+            raise ValueError(
+                f"ids must be distinct, got {i} for both {words[i]!r} and {word!r}."
+            )
     kept = {
         i: w for i, w in sorted(words.items()) if num_words is None or i < num_words
     }
     if not kept:
         raise ValueError(
-            f"there is no word with an id below num_words={num_words} among the "
-            f"{len(words)}: fit the tokenizer, or raise num_words."
+            f"word_index must have a word with an id below num_words={num_words}, got "
+            f"none in {len(words)} words: fit the tokenizer, or raise num_words."
         )
     return kept
 
@@ -128,7 +133,7 @@ def _cover(
     lacking: list[int],
     counts: Mapping[str, int] | None,
 ) -> Coverage:
-    missing = [words[i] for i in lacking]  # by id, which is by frequency for Keras's
+    missing = [words[i] for i in lacking]  # by id; by frequency for Keras's ids
     n_tokens = n_tokens_found = None
     if counts is not None:
         n_tokens = sum(counts.get(word, 0) for word in words.values())

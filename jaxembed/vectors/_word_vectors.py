@@ -1,4 +1,4 @@
-"""WordVectors: words and a row of numbers for each."""
+"""WordVectors: words and their vectors, as the rows of a matrix."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,24 +10,25 @@ from jaxembed.vectors._subwords import Subwords
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class WordVectors:
-    """Words, each with a vector.
+    """Words and their vectors.
 
-    ``word in vectors`` says whether ``vectors[word]`` is something: a row of the
-    matrix or, for a word outside of it, the mean of its subwords' vectors where there
-    are subwords.
+    ``vectors[word]`` is the row of a word. For a word without a row, it is the mean of
+    the word's subword vectors, if ``subwords`` is given. ``word in vectors`` says
+    whether the word has a vector.
 
     Attributes:
-      words: V different words, in the order of the rows.
-      matrix: ``float32[V, D]``; it may be read-only, and lie in a file.
-      subwords: vectors of character n-grams, as fastText's ``.bin`` has them.
-      n_duplicates: how many rows of the file were left out, since their word had come
-        before.
-      index: the row of each word.
+      words: V distinct words, in the order of the rows.
+      matrix: ``float32[V, D]``, a NumPy array; may be read-only or memory-mapped.
+      subwords: vectors of character n-grams, as in fastText's ``.bin``.
+      n_duplicates: number of rows of the file that were skipped, since their word
+        already had a row.
+      index: row number of each word.
 
     Raises:
-      TypeError: if a word is not a ``str`` or the matrix not of ``float32``.
-      ValueError: if there is no word, a word comes twice, there are not as many rows as
-        words, or a number is not finite.
+      TypeError: if a word is not a ``str``, or the matrix is not a NumPy array of
+        float32.
+      ValueError: if ``words`` is empty, a word occurs twice, the number of rows is not
+        V, or a number is not finite.
 
     Example:
       >>> vectors = WordVectors(["good", "bad"], np.array([[1, 0], [0, 1]], np.float32))
@@ -60,21 +61,21 @@ class WordVectors:
         )
 
     def __getitem__(self, word: str) -> np.ndarray:
-        """The vector of a word, ``float32[D]``.
+        """Return the vector of a word, ``float32[D]``.
 
         Raises:
-          KeyError: if it has none.
+          KeyError: if the word does not have a vector.
         """
         row = self.index.get(word)
         if row is not None:
             return self.matrix[row]
         if self.subwords is None or not isinstance(word, str):
-            raise KeyError(f"{word!r} is none of the {len(self)} words.")
+            raise KeyError(f"{word!r} is not one of the {len(self)} words.")
         return self.subwords.vectors([word])[0]
 
     @property
     def dim(self) -> int:
-        """D, the length of a vector."""
+        """Length of a vector, D."""
         return self.matrix.shape[1]
 
     def __repr__(self) -> str:
@@ -85,23 +86,30 @@ class WordVectors:
 def _check_words(words: Sequence[str], index: dict[str, int]) -> None:
     if not set(map(type, words)) <= {str}:
         row = next(i for i, word in enumerate(words) if type(word) is not str)
-        raise TypeError(f"words must be str, got {type(words[row]).__name__} at {row}.")
+        raise TypeError(
+            f"words must be str, got {type(words[row]).__name__} at index {row}."
+        )
     if len(index) < len(words):
         row = next(i for i, word in enumerate(words) if index[word] != i)
         word = words[row]
-        raise ValueError(f"word {word!r} comes twice: at {row} and {index[word]}.")
+        raise ValueError(
+            f"words must be distinct, got {word!r} at index {row} and at {index[word]}."
+        )
 
 
 def _check_matrix(matrix: np.ndarray, words: Sequence[str]) -> None:
     if not isinstance(matrix, np.ndarray) or matrix.dtype != np.float32:
-        kind = getattr(matrix, "dtype", type(matrix).__name__)
-        raise TypeError(f"matrix must be an array of float32, got {kind}.")
+        found = matrix.dtype if isinstance(matrix, np.ndarray) else type(matrix)
+        raise TypeError(
+            f"matrix must be a NumPy array of float32, got {found}: use "
+            "np.asarray(matrix, np.float32)."
+        )
     if matrix.ndim != 2 or len(matrix) != len(words) or not matrix.size:
         raise ValueError(
-            f"matrix must have the axes [V, D] with V = {len(words)}, one row for each "
-            f"word and at least one, got {list(matrix.shape)}."
+            f"matrix must have shape [V, D] with V = {len(words)}, one row for each "
+            f"word, and at least one number, got {list(matrix.shape)}."
         )
-    # The sum is finite if all numbers are; only if not, each is looked at.
+    # A check of row sums is fast. A sum can overflow, so such rows are checked below.
     with np.errstate(over="ignore", invalid="ignore"):
         is_finite = np.isfinite(np.sum(matrix, axis=1))
     for row in np.flatnonzero(~is_finite).tolist():

@@ -7,6 +7,7 @@ import pytest
 from benchmarks import first_step
 
 
+@pytest.mark.long
 def test_processes_are_timed(read_lines):
     first_step.main(["--processes", "1"])
     lines = read_lines()

@@ -1,4 +1,4 @@
-"""A small archive of synthetic reviews, and experiments run in this process."""
+"""Fixtures: an archive of synthetic reviews, and experiments run in this process."""
 
 import sys
 
@@ -11,7 +11,7 @@ from jaxembed.text.imdb._synthetic import synthetic_reviews
 
 @pytest.fixture
 def reviews(make_archive):
-    """Enough reviews to train on for a second."""
+    """Return an archive of 500 reviews, which take a second of training."""
     parts = synthetic_reviews(3, n_train=400, n_test=100, n_unlabelled=0)
     return make_archive(
         {
@@ -24,7 +24,7 @@ def reviews(make_archive):
 
 @pytest.fixture
 def run_main(monkeypatch, tmp_path, capsys):
-    """Run an experiment in ``tmp_path`` as its command line does."""
+    """Return a function that runs an experiment in ``tmp_path`` as its command does."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("JAXEMBED_DATA", raising=False)
 
@@ -40,7 +40,7 @@ def run_main(monkeypatch, tmp_path, capsys):
 
 @pytest.fixture
 def glove(tmp_path, reviews):
-    """Vectors of some of the words, as a file of GloVe's."""
+    """Return a GloVe file with vectors of some of the words."""
     corpus = text.load_imdb(reviews)
     words = list(text.Tokenizer().fit(corpus.train_texts).word_index)[:600:2]
     matrix = np.random.default_rng(0).normal(0, 0.4, (len(words), 12))

@@ -1,4 +1,4 @@
-"""Finished draws on disk: which file they are in, and what a bad file leads to."""
+"""Finished draws on disk: name of the file, and refusal of a bad file."""
 
 import dataclasses
 
@@ -49,7 +49,7 @@ def test_a_damaged_file_is_named_with_the_remedy(
 
 
 def test_draws_of_other_data_are_not_resumed(run_main, reviews, tmp_path, monkeypatch):
-    """The name of the file is of the settings; its content is of the data too."""
+    """Check the content: the name of the file depends on the settings only."""
     journal = tmp_path / "finished.json"
     monkeypatch.setattr(_draws, "journal_path", lambda *_: journal)
     monkeypatch.setattr(_draws, "remove_journals", lambda *_: None)

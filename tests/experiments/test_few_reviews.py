@@ -1,4 +1,4 @@
-"""The experiment on few reviews, as its users run it."""
+"""Experiment few_reviews, run as a command."""
 
 import json
 from pathlib import Path
@@ -24,8 +24,9 @@ def rows_of(table):
 
 def test_a_frozen_table(run_main, reviews, glove):
     lines = run_main(few_reviews, "--data", reviews, "--vectors", glove, *SMALL)
-    assert lines[0] == f"few_reviews on {reviews}, vectors {glove}"
-    assert lines[1].startswith("validation on the 340 other reviews")
+    sources = f"reviews {reviews}, vectors {glove}, table glove, seed 0"
+    assert lines[0] == f"few_reviews: {sources}"
+    assert lines[1] == "validating on all 340 other reviews"
     assert lines[2].startswith("250 of 499 words have a vector, ")
     metrics = read("glove")
     assert set(metrics) == KEYS | {"vectors"}
@@ -59,14 +60,14 @@ def test_the_test_accuracy_is_that_of_the_weights_on_disk(run_main, reviews, glo
 
 
 def test_the_arms_differ_in_their_table_alone(run_main, reviews, glove):
-    """The same reviews, the same head to start with."""
+    """Compare losses of equal tables, and heads that are not trained."""
     flags = ("--data", reviews, *SMALL)
     run_main(few_reviews, "--vectors", glove, *flags)
     tuning = ("--table", "fine-tuned", "--unfreeze-after", 2)
     run_main(few_reviews, "--vectors", glove, *tuning, *flags)
     learning = ("--table", "learned", "--dim", 12)
     lines = run_main(few_reviews, *learning, *flags)
-    assert lines[0] == f"few_reviews on {reviews}, learned vectors"
+    assert lines[0] == f"few_reviews: reviews {reviews}, learned vectors, seed 0"
     frozen, tuned, scratch = map(read, ("glove", "fine-tuned", "learned"))
     assert frozen["history"]["loss"][:2] == tuned["history"]["loss"][:2]
     assert frozen["history"]["val_loss"][2] != tuned["history"]["val_loss"][2]
@@ -74,7 +75,7 @@ def test_the_arms_differ_in_their_table_alone(run_main, reviews, glove):
     assert set(scratch) == KEYS
     before, after = rows_of("glove"), rows_of("fine-tuned")
     assert 0 < (before != after).any(axis=1).sum() < 500
-    # At a rate of zero, heads stay as they start.
+    # At a learning rate of 0, heads keep their initial weights.
     for more in (("--vectors", glove), learning):
         run_main(few_reviews, *more, *flags, "--learning-rate", 0)
     heads = [
@@ -114,13 +115,16 @@ def test_missing_words_may_be_drawn(run_main, reviews, glove):
     ("flags", "message"),
     [
         (("--vectors", "none.txt"), "error: there is no none.txt: give the path of a"),
-        (("--n-train", "400"), "error: --n-train and --n-validation must be at least"),
-        (("--n-validation", "0"), "leave some of the 400 reviews for each other"),
+        (
+            ("--n-train", "400"),
+            "error: --n-train must be from 1 to 399, .* got 400 and",
+        ),
+        (("--n-validation", "0"), "and --n-validation at least 1, got 200 and 0"),
         (("--n-train", "20"), "error: batch_size must be from 1 to the number of ex"),
         (("--epochs", "0"), "error: --epochs must be at least 1, got 0"),
         (
             ("--dim", "5"),
-            "--dim is 5, and the vectors of .* have 12 numbers: leave out",
+            "--dim must be 12, the length of the vectors .*, got 5: leave out",
         ),
     ],
     ids=str,
@@ -132,6 +136,7 @@ def test_bad_input_ends_with_one_line(run_main, reviews, glove, flags, message):
         run_main(few_reviews, "--data", reviews, *SMALL[2:], *flags)
 
 
+@pytest.mark.long
 def test_the_synthetic_corpus_shows_what_vectors_are_good_for(run_main):
     flags = ("--data", "synthetic", "--seed", 3)
     run_main(few_reviews, *flags)
@@ -141,6 +146,7 @@ def test_the_synthetic_corpus_shows_what_vectors_are_good_for(run_main):
     assert frozen["n_params"]["frozen"] == 1_000_000
 
 
+@pytest.mark.long
 @pytest.mark.real_archive
 def test_the_notebooks_comparison(run_main, real_archive):
     """One draw of 200 reviews; test_replicates.py has more of them."""
@@ -151,7 +157,7 @@ def test_the_notebooks_comparison(run_main, real_archive):
     counts = {"total": 1_320_065, "trainable": 320_065, "frozen": 1_000_000}
     frozen, scratch = read("glove"), read("learned")
     assert frozen["n_params"] == counts
-    # Of 40 draws: 0.564 and 0.527, with standard deviations of 0.012 and 0.008.
+    # Mean of 40 draws: 0.564 and 0.527, with standard deviations 0.012 and 0.008.
     assert 0.52 < frozen["val_accuracy_best"] < 0.61
     assert 0.50 < scratch["val_accuracy_best"] < 0.555
 

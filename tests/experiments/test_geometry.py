@@ -1,4 +1,4 @@
-"""The experiment on geometry, as its user runs it."""
+"""Experiment geometry, run as a command."""
 
 import json
 from pathlib import Path
@@ -32,13 +32,15 @@ def test_neighbours_analogies_and_a_picture(run_main, royals, tmp_path):
         *("--analogies", "man", "king", "woman"),
         *("--questions", questions, "--pairs", pairs),
     )
-    assert lines[0] == f"geometry on vectors {royals}"
-    assert lines[1] == "WordVectors(5 words, 3 dimensions)"
-    assert lines[2] == "king: man 0.71, queen 0.50"
-    assert lines[5].startswith("man : king = woman : queen")
-    assert lines[6] == "family: Section(1 of 2 correct)"
-    assert lines[8].startswith("word pairs: Spearman 1.0000") and "25.0%" in lines[8]
-    assert lines[-1] == "results: runs/geometry/metrics.json and words.png"
+    assert lines[0] == f"geometry: vectors {royals}"
+    assert lines[1] == "5 words, 3 dimensions"
+    assert lines[2].startswith("nearest words, with the cosine")
+    assert lines[3] == "  king: man 0.71, queen 0.50"
+    assert lines[6].startswith("man : king = woman : queen")
+    assert lines[7] == "family: Section(1 of 2 correct)"
+    assert lines[8].startswith("analogies: accuracy 0.5000 on 2 questions; 0 skipped")
+    assert lines[9].startswith("word pairs: Spearman 1.0000") and "25.0%" in lines[9]
+    assert lines[-1] == "results in runs/geometry: metrics.json, words.png"
     written = metrics()
     assert written["neighbours"]["king"][0][0] == "man"
     assert written["analogy_accuracy"] == 0.5 and written["pairs"]["n_pairs"] == 3
@@ -54,7 +56,10 @@ def test_the_table_of_a_checkpoint(run_main, reviews, module):
     name = "imdb_learned" if module is imdb_learned else "few_reviews/glove"
     checkpoint = Path("runs", name, "checkpoint")
     lines = run_main(geometry, "--checkpoint", checkpoint)
-    assert lines[0] == f"geometry on vectors {checkpoint}"
+    assert lines[0] == f"geometry: table of the checkpoint {checkpoint}"
+    config = geometry.resolve(geometry.Config(checkpoint=checkpoint))
+    folder = checkpoint.parent.name
+    assert geometry.make_title(config) == f"Table of {folder}/checkpoint"
     loaded = geometry.read_checkpoint(checkpoint)
     state, extra = train.restore(checkpoint)
     assert state.tables or state.frozen  # the table is not in params
@@ -73,7 +78,7 @@ def test_vectors_in_the_environment_need_no_reviews(
     monkeypatch.setenv("JAXEMBED_DATA", str(tmp_path))
     config = geometry.resolve(geometry.Config())
     assert geometry.describe(config) == f"vectors {tmp_path / 'glove.6B.100d.vec'}"
-    assert geometry.make_title(config) == "glove.6B.100d.vec"
+    assert geometry.make_title(config) == "Vectors glove.6B.100d.vec"
     made = geometry.Config(pretrained=_vectors.Pretrained(vectors="ppmi"))
     with pytest.raises(SystemExit, match="has neither aclImdb"):
         geometry.resolve(made)
@@ -91,21 +96,22 @@ def test_a_small_table_has_words_to_show(run_main, tmp_path, n_words):
 def test_two_words_make_no_picture(run_main, royals):
     lines = run_main(geometry, "--vectors", royals, "--words", "king", "--topn", 1)
     assert lines[-2:] == [
-        "no picture: it takes three words, so name more",
-        "results: runs/geometry/metrics.json",
+        "words.png is not written: give at least three --words",
+        "results in runs/geometry: metrics.json",
     ]
 
 
+@pytest.mark.long
 def test_the_synthetic_corpus(run_main):
     lines = run_main(geometry, "--data", "synthetic", "--topn", 3)
-    assert lines[0].endswith("no real text, vectors ppmi (made from the reviews)")
+    assert lines[0].endswith("not real text), vectors ppmi (made from the reviews)")
     assert len(metrics()["neighbours"]) == 12
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--words", "king", "tsar"), "error: 'tsar' is none of the 5 words"),
+        (("--words", "king", "tsar"), "error: 'tsar' is not one of the 5 words"),
         (("--analogies", "man", "king"), "error: --analogies takes three words"),
         (("--words", "king", "--topn", "0"), "error: topn must be at least 1"),
         (("--checkpoint", "none"), "error: give --checkpoint or --vectors, not both"),
@@ -120,7 +126,9 @@ def test_bad_input_ends_with_one_line(run_main, royals, flags, message):
 
 def test_a_checkpoint_of_something_else_is_refused(run_main):
     train.save("other", {"table": np.ones(3)})
-    with pytest.raises(SystemExit, match="error: --checkpoint other is not of an exp"):
+    with pytest.raises(
+        SystemExit, match="error: --checkpoint other must be that of im"
+    ):
         run_main(geometry, "--checkpoint", "other")
 
 

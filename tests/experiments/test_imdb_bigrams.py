@@ -1,4 +1,4 @@
-"""The bag of words and pairs, as its user runs it."""
+"""Experiment imdb_bigrams, run as a command."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_the_test_accuracy_is_that_of_the_weights_on_disk(
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["val_accuracy_best"] is None
     assert bool(metrics["row_sparse_tables"]) == (batch_size == 4)
-    # From what is saved alone: the words, the ids that are known, and the weights.
+    # Test again from the checkpoint alone: words, known ids and weights.
     state, extra = train.restore(out / "checkpoint")
     tokenizer = text.Tokenizer.from_json(extra["tokenizer"])
     assert len(extra["kept_ids"]) == metrics["n_kept_ids"]

@@ -1,4 +1,4 @@
-"""The first experiment, as its user runs it."""
+"""Experiment imdb_learned, run as a command."""
 
 import json
 import subprocess
@@ -32,11 +32,11 @@ def test_what_it_prints_and_writes(run_main, reviews, tmp_path):
     flags = ("--data", reviews, "--epochs", 3, "--seed", 5, "--num-words", 500)
     lines = run_main(imdb_learned, *flags)
     out = tmp_path / "runs" / "imdb_learned"
-    assert lines[0] == f"imdb_learned on {reviews}"
+    assert lines[0] == f"imdb_learned: reviews {reviews}, learned vectors, seed 5"
     assert [line[:10] for line in lines if line.startswith("epoch")] == [
         f"epoch  {epoch}/3" for epoch in (1, 2, 3)
     ]
-    assert lines[-1] == "results: runs/imdb_learned/metrics.json and curves.png"
+    assert lines[-1] == "results in runs/imdb_learned: metrics.json, curves.png"
     names = sorted(path.name for path in out.iterdir())
     assert names == ["checkpoint", "curves.png", "metrics.json"]
     metrics = json.loads((out / "metrics.json").read_text())
@@ -100,7 +100,7 @@ def test_the_seed_is_all_that_chance_has(run_main, reviews):
 
 
 def test_an_out_that_cannot_be_written_is_refused_before_the_training(tmp_path):
-    """In a process of its own, as its user runs it."""
+    """Run the experiment in a separate process."""
     (tmp_path / "file").touch()
     out = tmp_path / "file" / "x"
     command = [sys.executable, "-m", "experiments.imdb_learned", "--data", "synthetic"]
@@ -114,7 +114,8 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_training(tmp_path):
 
 def test_the_synthetic_corpus_is_learned(run_main):
     lines = run_main(imdb_learned, "--data", "synthetic", "--epochs", 5)
-    assert lines[0] == "imdb_learned on SYNTHETIC reviews, no real text"
+    sources = "synthetic reviews (not real text), learned vectors, seed 0"
+    assert lines[0] == f"imdb_learned: {sources}"
     metrics = json.loads(Path("runs/imdb_learned/metrics.json").read_text())
     assert "synthetic" in metrics["data"]
     assert 0.75 < metrics["test_accuracy"] < 0.9

@@ -1,4 +1,4 @@
-"""The experiment of many sizes, as its users run it."""
+"""Experiment learning_curve, run as a command."""
 
 import csv
 import json
@@ -27,6 +27,7 @@ def read_csv():
     }
 
 
+@pytest.mark.long
 def test_files_crossings_and_pairs(run_main, reviews, monkeypatch):
     train_all, draws = replicates.run, []
 
@@ -63,19 +64,21 @@ def test_files_crossings_and_pairs(run_main, reviews, monkeypatch):
             assert found == crossing.to_dict()
             assert any(str(crossing) in line for line in lines)
     assert all(row["best_epoch"] in "12" for rows in table.values() for row in rows)
-    starts = [
-        line.split(" reviews x ")[0].split() for line in lines if "  last " in line
+    starts = [line.split(":")[0].split() for line in lines if ", last " in line]
+    assert starts == [
+        [arm, n, "draws", "of", size, "reviews"]
+        for n, size in (("3", "40"), ("2", "80"))
+        for arm in ("frozen", "learned")
     ]
-    assert starts == [[a, s] for s in ("40", "80") for a in ("frozen", "learned")]
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--sizes", 40, 321), "321 reviews .* so the largest size is 320"),
-        (("--sizes", 0, 40), "error: --sizes must name sizes of at least 1"),
+        (("--sizes", 40, 321), "at most 320 reviews, since 80 of 400 .* got 321:"),
+        (("--sizes", 0, 40), "error: --sizes must be one or more numbers of at least"),
         (("--draws-large", 0), "error: --draws and --draws-large must be at least 1"),
-        (("--dim", 5), "error: --dim is 5, and the vectors of ppmi have 6 numbers"),
+        (("--dim", 5), "error: --dim must be 6, the length of the vectors ppmi, got 5"),
     ],
     ids=str,
 )
@@ -99,7 +102,7 @@ def test_the_answer_is_told_in_words(capsys):
         "learned overtakes frozen at 1,840 (1,200 to 2,600) reviews",
         "learned does not overtake frozen: none up to 20,000 "
         "(1,200 to beyond 20,000) reviews",
-        "learned is above frozen from the first: at most 50 (at most 50 to 60) reviews",
+        "learned is above frozen at all sizes: at most 50 (at most 50 to 60) reviews",
     ]
 
 

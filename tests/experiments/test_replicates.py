@@ -1,4 +1,4 @@
-"""The experiment of many draws, as its users run it."""
+"""Experiment replicates, run as a command."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ SMALL += ("--unfreeze-after", 1, "--n-parallel", 2)
 
 
 def read_csv():
-    """``float[K, E]`` of each metric of each arm."""
+    """Return ``float[K, E]`` for each metric of each arm."""
     with (OUT / "replicates.csv").open() as file:
         rows = list(csv.DictReader(file))
     shape = -1, max(int(row["epoch"]) for row in rows)
@@ -32,7 +32,10 @@ def read_csv():
     }
 
 
-def test_an_interrupted_run_goes_on_to_its_files(run_main, reviews, monkeypatch):
+@pytest.mark.long
+def test_an_interrupted_run_resumes_and_writes_its_files(
+    run_main, reviews, monkeypatch
+):
     with monkeypatch.context() as patch:
         patch.setattr(plot, "replicates", lambda *_, **__: 1 / 0)
         with pytest.raises(SystemExit, match="error: division by zero"):
@@ -41,17 +44,17 @@ def test_an_interrupted_run_goes_on_to_its_files(run_main, reviews, monkeypatch)
     before = read_csv()["learned"]
     assert len(list((OUT / "unfinished").glob("learned-40-*.json"))) == 1
     lines = run_main(replicates, "--data", reviews, *SMALL)
-    assert "learned, 40 reviews: 2 of 4 draws were finished before" in lines
+    assert "learned, 40 reviews: resuming, 2 of 4 draws are finished" in lines
     for name, values in read_csv()["learned"].items():
         np.testing.assert_array_equal(values[:2], before[name])
     check_files(lines)
 
 
 def check_files(lines):
-    """Check what a run of all arms and 4 draws has written and printed."""
-    assert "160 reviews held out, 240 to draw from" in lines
-    assert lines[-1] == f"results: {OUT}/metrics.json and replicates.png"
+    """Check the files and the output of a run of all arms and 4 draws."""
+    assert "160 reviews to validate on, 240 to draw from" in lines
     names = ("metrics.json", "replicates.csv", "replicates.png")
+    assert lines[-1] == f"results in {OUT}: {', '.join(names)}"
     assert sorted(path.name for path in OUT.iterdir()) == list(names)
     metrics = json.loads((OUT / "metrics.json").read_text())
     table = read_csv()
@@ -79,14 +82,15 @@ def check_files(lines):
     assert (frozen[:, 1] != tuned[:, 1]).all() and len(set(frozen[:, 0])) == 4
 
 
+@pytest.mark.long
 @pytest.mark.real_archive
 def test_the_notebooks_comparison(run_main, real_archive):
-    """Frozen vectors against learned ones, on the same draws of 200 reviews."""
+    """Compare frozen with learned vectors on the same draws of 200 reviews."""
     glove = real_archive.parent / "glove.6B.100d.imdb.txt.gz"
     flags = ("--data", real_archive, "--vectors", glove, "--n-validation", 4_000)
     run_main(replicates, *flags, "--arms", "frozen", "learned", "--draws", 12)
     metrics = json.loads((OUT / "metrics.json").read_text())
-    # Of 100 draws: 0.559 and 0.527, their difference 0.032.
+    # Mean of 100 draws: 0.559 and 0.527, with a difference of 0.032.
     means = [
         metrics["arms"][arm]["val_accuracy_best"]["mean"]["estimate"]
         for arm in ("frozen", "learned")
@@ -105,7 +109,8 @@ def test_one_draw_has_no_interval(run_main, reviews):
     assert metrics["differences"] == {}
 
 
-def test_more_side_by_side_than_memory_allows(run_main, reviews):
+@pytest.mark.long
+def test_more_draws_at_a_time_than_fit_into_memory_are_refused(run_main, reviews):
     flags = ("--data", reviews, *SMALL, "--n-parallel", 4, "--arms", "learned")
     flags += ("--hidden", 20_000, "--memory-gib", 0.1)
     with pytest.raises(
@@ -117,9 +122,12 @@ def test_more_side_by_side_than_memory_allows(run_main, reviews):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--dim", 5), "error: --dim is 5, and the vectors of ppmi have 6 numbers"),
-        (("--n-train", 241), "241 reviews .* so the largest size is 240"),
-        (("--n-validation", 400), "error: --n-validation must leave some of the 400"),
+        (("--dim", 5), "error: --dim must be 6, the length of the vectors ppmi, got 5"),
+        (("--n-train", 241), "at most 240 reviews, since 160 of 400 .* got 241:"),
+        (
+            ("--n-validation", 400),
+            "error: --n-validation must be from 1 to 399, .* 400",
+        ),
         (("--draws", 0), "error: --draws must be at least 1, got 0"),
         (("--unfreeze-after", 2), "error: --unfreeze-after must be below --epochs 2"),
         (("--arms", "frozen", "frozen"), "error: --arms must name each arm once"),

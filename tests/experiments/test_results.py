@@ -1,4 +1,4 @@
-"""Results: files written whole or not at all, and JSON that is flat."""
+"""Results: files replaced in one step, flat JSON, titles of plots."""
 
 import dataclasses
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import _results
+from experiments import _cli, _results
 from jaxembed import stats
 
 
@@ -50,6 +50,14 @@ def test_settings_are_flat_and_intervals_are_dicts():
     assert found["config"] == {"epochs": 10, "sizes": [1, 2], "out": "runs/x"}
     assert found["means"] == [interval.to_dict()]
     assert json.loads(json.dumps(found)) == found
+
+
+def test_a_title_says_model_data_and_seed():
+    config = _cli.Options(data="data/aclImdb_v1.tar.gz", seed=3)
+    title = _results.make_title("Learned vectors", config)
+    assert title == "Learned vectors; aclImdb_v1.tar.gz; seed 3"
+    title = _results.make_title("Learned vectors", _cli.Options(data="synthetic"))
+    assert title == "Learned vectors; synthetic reviews; seed 0"
 
 
 def test_the_environment_names_device_and_versions():

@@ -1,4 +1,4 @@
-"""The source of the reviews, and random subsets of them."""
+"""Reviews: their source, and random subsets of them."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from experiments import _reviews
 
 
-def test_data_is_what_the_flag_says_else_the_environment_else_synthetic(
+def test_data_is_that_of_the_flag_else_of_the_environment_else_synthetic(
     monkeypatch, tmp_path
 ):
     monkeypatch.delenv("JAXEMBED_DATA", raising=False)
@@ -38,6 +38,6 @@ def test_what_is_held_out_is_the_end_of_the_order():
     np.testing.assert_array_equal(held_out, order[8:])
     for fraction in (0.05, 1.0):
         with pytest.raises(
-            ValueError, match=f"10 reviews on each side, got {fraction}"
+            ValueError, match=f"10 reviews to train on and 1 .* got {fraction}"
         ):
             _reviews.hold_out(10, fraction, seed=3)

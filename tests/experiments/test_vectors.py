@@ -1,4 +1,4 @@
-"""The choice of word vectors, and the cache of those made from the reviews."""
+"""Word vectors: their choice, and the cache of vectors made from the reviews."""
 
 import json
 from pathlib import Path
@@ -17,10 +17,12 @@ def read():
 def test_vectors_are_made_from_the_reviews_once(run_main, reviews, monkeypatch):
     flags = ("--data", reviews, "--vectors", "ppmi", "--ppmi-dim", 10, *SMALL)
     lines = run_main(few_reviews, *flags)
-    assert lines[0].endswith("vectors ppmi (made from the reviews)")
+    assert lines[0].endswith(
+        "vectors ppmi (made from the reviews), table glove, seed 0"
+    )
     first = read()
     (made,) = Path("runs/cache").glob("ppmi-10-*.safetensors")
-    monkeypatch.setattr(vectors, "ppmi", None)  # nothing is made anew
+    monkeypatch.setattr(vectors, "ppmi", None)  # the cache is used
     run_main(few_reviews, *flags)
     assert read()["history"] == first["history"]
     monkeypatch.undo()
@@ -36,12 +38,14 @@ def test_a_damaged_cache_is_made_again(run_main, reviews):
     assert read()["history"] == first["history"]
 
 
-def test_vectors_are_what_the_flag_says_else_the_environment(
+def test_vectors_are_those_of_the_flag_else_of_the_environment(
     run_main, reviews, glove, monkeypatch
 ):
     assert _vectors.choose_vectors("", "synthetic") == "ppmi"
     assert _vectors.choose_vectors("mine", "synthetic") == "mine"
-    with pytest.raises(SystemExit, match="--vectors ppmi to make some from the"):
+    with pytest.raises(
+        SystemExit, match="--vectors is missing, .* or give --vectors ppmi"
+    ):
         run_main(few_reviews, "--data", reviews, *SMALL)
     monkeypatch.setenv("JAXEMBED_DATA", str(glove.parent))
     assert _vectors.choose_vectors("", str(reviews)) == str(glove)

@@ -1,4 +1,4 @@
-"""Vectors made up and real, in our hands and in gensim's."""
+"""Random and real word vectors, as ours and as gensim's."""
 
 import os
 from pathlib import Path
@@ -9,11 +9,11 @@ from gensim.models import KeyedVectors
 
 from jaxembed import vectors
 
-V, D = 2_500, 12  # 39 blocks and a bit: search.top goes its short way
+V, D = 2_500, 12  # 39 blocks and a remainder: _search.top selects blocks
 
 
 def both_of(words, matrix):
-    """The same vectors as ours and as gensim's."""
+    """Return the same vectors as ours and as gensim's."""
     matrix = np.asarray(matrix, np.float32)
     theirs = KeyedVectors(matrix.shape[1])
     theirs.add_vectors(list(words), matrix)
@@ -21,7 +21,7 @@ def both_of(words, matrix):
 
 
 def as_of_gensim(ours):
-    """Our answers in gensim's form, without its total."""
+    """Return our answers in gensim's form, without its total."""
     return [
         {
             "section": name,
@@ -33,7 +33,7 @@ def as_of_gensim(ours):
 
 
 def assert_equal(ours, theirs):
-    """Asserts that analogies were answered as gensim answers them."""
+    """Assert that analogies are answered as by gensim."""
     accuracy, sections = theirs
     assert as_of_gensim(ours) == sections[:-1]
     assert ours.accuracy == accuracy
@@ -43,7 +43,7 @@ def assert_equal(ours, theirs):
 
 @pytest.fixture(scope="session")
 def both():
-    """Random ones, of different lengths."""
+    """Return random vectors of different lengths."""
     rng = np.random.default_rng(0)
     matrix = rng.normal(size=(V, D)) * rng.uniform(0.1, 10, (V, 1))
     return both_of([f"w{row}" for row in range(V)], matrix)
@@ -51,7 +51,7 @@ def both():
 
 @pytest.fixture(scope="session")
 def real():
-    """Return GloVe's vectors, for tests marked ``real_archive``."""
+    """Return the GloVe vectors, for tests marked ``real_archive``."""
     folder = Path(os.environ["JAXEMBED_DATA"])
     ours = vectors.load(folder / "glove.6B.100d.imdb.txt.gz")
     return both_of(ours.words, ours.matrix)
@@ -65,7 +65,7 @@ def evaluation():
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes a text or bytes to a file, and gives its path."""
+    """Return a function that writes text or bytes to a file and returns its path."""
 
     def write(content, name="questions.txt"):
         path = tmp_path / name

@@ -1,4 +1,4 @@
-"""evaluate_analogies: gensim's answers, question by question, and what it refuses."""
+"""evaluate_analogies: the answers of gensim to each question, refused arguments."""
 
 import warnings
 
@@ -14,7 +14,7 @@ FORMS = (str.lower, str.title, str.upper)
 
 @pytest.fixture(scope="module")
 def forms():
-    """Thirty pairs with about the same difference, many words in up to three cases."""
+    """Return 30 pairs of words with similar differences, in up to three cases."""
     rng = np.random.default_rng(0)
     words, rows = [], []
     centres = rng.normal(size=(60, 6))
@@ -28,14 +28,14 @@ def forms():
 
 
 def make_questions(n_questions, seed=0, ends="\n"):
-    """Proper questions and others, of words in any case, and lines that are none."""
+    """Write questions with and without a right answer, and malformed lines."""
     rng = np.random.default_rng(seed)
     lines = [": first section"]
     for number in range(n_questions):
         a, c = 2 * rng.integers(0, 30, 2)
         numbers = (a, a + 1, c, c + 1) if number % 2 else rng.integers(0, 60, 4)
         four = [FORMS[max(0, rng.integers(-5, 3))](f"word{i}") for i in numbers]
-        if number % 5 == 0:  # the answer is one of the words that were asked
+        if number % 5 == 0:  # the expected answer is a word of the question
             four[3] = four[rng.integers(3)]
         if number % 7 == 0:
             four[rng.integers(4)] = "nowhere"
@@ -48,7 +48,7 @@ def make_questions(n_questions, seed=0, ends="\n"):
 @pytest.mark.parametrize("case_insensitive", [True, False])
 @pytest.mark.parametrize("restrict_vocab", [300_000, 70, None])
 @pytest.mark.parametrize("unknown", ["skip", "wrong"])
-def test_the_answers_are_gensims(
+def test_the_answers_equal_gensims(
     forms, write, case_insensitive, restrict_vocab, unknown
 ):
     ours, theirs = forms
@@ -65,14 +65,14 @@ def test_the_answers_are_gensims(
     assert n_correct == found.n_correct > (5 if restrict_vocab == 70 else 50)
 
 
-def test_lines_of_windows_and_a_mark_of_the_byte_order(forms, write):
+def test_windows_line_ends_and_a_byte_order_mark(forms, write):
     text = make_questions(100, ends="\r\n")
     found = geometry.evaluate_analogies(forms[0], write(text))
     assert_equal(found, forms[1].evaluate_word_analogies(str(write(text))))
     assert geometry.evaluate_analogies(forms[0], write("\ufeff" + text)) == found
 
 
-def test_products_are_those_of_gensims_cosmul(forms, write):
+def test_the_method_mul_equals_gensims_cosmul(forms, write):
     ours, theirs = forms
     path = write(make_questions(400))
     found = geometry.evaluate_analogies(
@@ -90,7 +90,7 @@ def test_products_are_those_of_gensims_cosmul(forms, write):
     assert as_of_gensim(sums) != as_of_gensim(found)
 
 
-def test_many_words_are_asked_in_parts(forms, write, monkeypatch):
+def test_many_words_are_evaluated_in_parts(forms, write, monkeypatch):
     path = write(make_questions(300))
     whole = geometry.evaluate_analogies(forms[0], path)
     monkeypatch.setattr(_search, "MAX_SCORES", 20 * 128)  # twenty words, two blocks
@@ -103,10 +103,10 @@ def test_many_words_are_asked_in_parts(forms, write, monkeypatch):
     monkeypatch.setattr(_analogies, "_cosines_of_rows", lambda r, p: cosines(r, r[p]))
     assert geometry.evaluate_analogies(forms[0], path) == whole
     assert len(shapes) > 3
-    assert max(shapes) == (32, 128)  # filled up to a power of two
+    assert max(shapes) == (32, 128)  # padded to a power of two
 
 
-def test_a_table_is_understood(forms, write):
+def test_a_unit_table_is_accepted(forms, write):
     path = write(make_questions(300))
     table = geometry.unit_table(forms[0])
     for n_words in (None, 50):
@@ -114,7 +114,7 @@ def test_a_table_is_understood(forms, write):
         assert ours == geometry.evaluate_analogies(forms[0], path, n_words)
 
 
-def test_files_of_about_the_same_size_share_a_program(forms, write):
+def test_files_of_similar_size_share_a_program(forms, write):
     first = ": one\nword1 word2 word3 word4\nword5 word6 word7 word8\n"
     geometry.evaluate_analogies(forms[0], write(first + "word1 word2 word3 word5"))
     n_programs = _search._best._cache_size()
@@ -124,7 +124,7 @@ def test_files_of_about_the_same_size_share_a_program(forms, write):
     assert _search._best._cache_size() == n_programs
 
 
-def test_sections_of_one_name_are_one(forms, write):
+def test_sections_of_the_same_name_are_merged(forms, write):
     words = forms[0].words
     lines = [": one", " ".join(words[:4]), ": two", ": one", " ".join(words[4:8]), ""]
     found = geometry.evaluate_analogies(forms[0], write("\n".join(lines)))
@@ -146,7 +146,7 @@ def test_empty_lines_are_not_malformed(forms, write):
     assert found.n_malformed == 1
 
 
-def test_it_is_short_to_look_at(forms, write):
+def test_the_repr_is_short(forms, write):
     path = write(make_questions(300))
     found = geometry.evaluate_analogies(forms[0], path)
     assert "correct), 'section 20': Section(" in repr(found)
@@ -158,14 +158,17 @@ def test_it_is_short_to_look_at(forms, write):
     [
         (
             "\nword1 word2 word3 word4\n: one\n",
-            r"questions.txt:2 must be below .*'word1",
+            r"questions.txt:2 must be a line ': section', got 'word1 .*a section above",
         ),
-        (":one\nword1 word2 word3 word4\n", r"questions.txt:1 must be below .*':one'"),
+        (
+            ":one\nword1 word2 word3 word4\n",
+            r"questions.txt:1 must be a line ': section', got ':one'",
+        ),
         (b": one\nword1\nna\xefve\n", r"questions.txt:3 is not UTF-8: byte 0xef"),
         (b"\x1f\x8b\x08\x00", r"questions.txt:1 is not UTF-8: byte 0x8b"),
     ],
 )
-def test_other_files_are_refused(forms, write, text, message):
+def test_malformed_files_are_refused(forms, write, text, message):
     with pytest.raises(ValueError, match=message):
         geometry.evaluate_analogies(forms[0], write(text))
 
@@ -192,6 +195,7 @@ def test_other_settings_are_refused(forms, write, settings, error, message):
         geometry.evaluate_analogies(forms[0], write(": one\n"), **settings)
 
 
+@pytest.mark.long
 @pytest.mark.real_archive
 @pytest.mark.parametrize("settings", [{}, {"restrict_vocab": 3_000}], ids=str)
 def test_the_real_questions_are_answered_as_by_gensim(real, evaluation, settings):

@@ -1,4 +1,4 @@
-"""search, top and nearest: values, ties, chunks, traces and refusals."""
+"""search, top and nearest: values, ties, chunks, traces and refused arguments."""
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,8 @@ def test_top_is_top_k(n_best, kinds):
     scores[0, 3:] = -np.inf
     scores[1] = -np.inf
     scores[2] = np.arange(2560) % 64  # the best lie in different blocks
-    scores[3] = np.arange(2560)  # and all in one
-    scores[4] = 0  # the best block is not the first, and both have a 2
+    scores[3] = np.arange(2560)  # the best lie in one block
+    scores[4] = 0  # the best block is not the first, and both contain a 2
     scores[4, [1, 2, 320, 321]] = 3, 2, 4, 2
     values, places = jax.jit(_search.top, static_argnums=1)(scores, n_best)
     expected = jax.lax.top_k(scores, n_best)
@@ -29,7 +29,7 @@ def test_top_is_top_k(n_best, kinds):
     assert places.dtype == jnp.int32
 
 
-def test_cosines_are_those_of_numpy(both):
+def test_cosines_equal_gensims(both):
     rng = np.random.default_rng(1)
     queries = rng.normal(size=(N, both[0].dim)).astype(np.float32) * 7
     table = geometry.unit_table(both[0])
@@ -38,7 +38,7 @@ def test_cosines_are_those_of_numpy(both):
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_products_of_a_gpu_are_not_cut_to_fewer_bits():
+def test_matrix_products_have_full_precision_on_a_gpu():
     rows, queries = jnp.ones((4, 3)), jnp.ones((2, 3))
     for score, arguments in [
         (_search.cosines, queries),
@@ -50,7 +50,7 @@ def test_products_of_a_gpu_are_not_cut_to_fewer_bits():
 
 
 def best_of_numpy(word_vectors, queries, exclude, topn):
-    """Row by row, in float64."""
+    """Return the scores and rows of the nearest words, in float64."""
     matrix = word_vectors.matrix.astype(np.float64)
     scores = queries @ matrix.T / np.linalg.norm(matrix, axis=1)
     scores /= np.linalg.norm(queries, axis=1)[:, None]
@@ -62,13 +62,13 @@ def best_of_numpy(word_vectors, queries, exclude, topn):
 
 @pytest.mark.parametrize("n_queries", [1, 3, 256, 257])
 @pytest.mark.parametrize("topn", [1, 10, 10**6])
-def test_nearest_is_numpys(both, n_queries, topn):
+def test_nearest_equals_numpy(both, n_queries, topn):
     rng = np.random.default_rng(2)
     queries = rng.normal(size=(n_queries, both[0].dim))
     exclude = rng.integers(-1, 40, (n_queries, 4))
     cosines, rows = geometry.nearest(both[0], queries, topn, exclude)
     expected, order = best_of_numpy(both[0], queries, exclude, topn)
-    if topn == 10**6:  # the excluded ones are last, in any order
+    if topn == 10**6:  # the excluded rows are last, in any order
         is_left = np.isfinite(expected)
         assert (np.isfinite(cosines) == is_left).all()
         assert (rows[~is_left] == -1).all()
@@ -84,13 +84,13 @@ def small(matrix):
     return vectors.WordVectors([f"w{row}" for row in range(len(matrix))], matrix)
 
 
-def test_of_equal_cosines_the_earlier_row_is_first():
+def test_equal_cosines_are_in_the_order_of_rows():
     word_vectors = small([[0, 1], [2, 0], [1, 0], [3, 0]])
     _, rows = geometry.nearest(word_vectors, [[1.0, 0.0]], 3)
     assert rows.tolist() == [[1, 2, 3]]
 
 
-def test_zeros_are_last_with_a_cosine_of_0_and_not_a_number_nowhere():
+def test_zero_vectors_are_last_with_a_cosine_of_0():
     word_vectors = small([[0, 0], [-1, 0], [1, 0], [0, 0]])
     cosines, rows = geometry.nearest(word_vectors, [[1.0, 0.0], [0.0, 0.0]], 4)
     assert rows.tolist() == [[2, 1, 0, 3], [1, 2, 0, 3]]
@@ -107,14 +107,14 @@ def test_only_the_first_words_are_searched(both):
         assert rows.max() < 100
 
 
-def test_rows_that_are_excluded_but_not_searched_do_no_harm(both):
+def test_excluded_rows_beyond_restrict_vocab_change_nothing(both):
     queries = np.eye(both[0].dim)[:1]
     plain = geometry.nearest(both[0], queries, 3, restrict_vocab=100)
     more = geometry.nearest(both[0], queries, 3, [[101, 2_499]], restrict_vocab=100)
     np.testing.assert_array_equal(plain[1], more[1])
 
 
-def test_no_query_is_no_answer(both):
+def test_zero_queries_give_empty_results(both):
     cosines, rows = geometry.nearest(both[0], np.zeros((0, both[0].dim)), 3)
     assert cosines.shape == rows.shape == (0, 3)
 
@@ -135,7 +135,7 @@ def test_any_number_of_queries_shares_a_program(both):
         exclude = np.zeros((n_queries, 1), np.int32)
         _search.search(score, table.rows, queries, table, exclude, 3)
     assert shapes == [(_search.MAX_QUERIES, both[0].dim)]
-    queries = np.ones((3, both[0].dim), np.float32)  # few have a small one
+    queries = np.ones((3, both[0].dim), np.float32)  # a smaller chunk
     _search.search(score, table.rows, queries, table, np.zeros((3, 1), np.int32), 3)
     assert shapes[1:] == [(4, both[0].dim)]
 
@@ -161,10 +161,14 @@ def test_memory_is_bounded_by_smaller_chunks(both, monkeypatch, max_scores):
     [
         ({"queries": [1.0, 2.0]}, ValueError, r"D = 2, got \[2\]"),
         ({"queries": [[1.0, 2.0, 3.0]]}, ValueError, r"D = 2, got \[1, 3\]"),
-        ({"queries": [[1, 2], [1, np.nan]]}, ValueError, r"finite, got \[.*\] at 1"),
+        (
+            {"queries": [[1, 2], [1, np.nan]]},
+            ValueError,
+            r"finite, got \[.*\] in row 1",
+        ),
         ({"topn": 0}, ValueError, "topn must be at least 1, got 0"),
         ({"topn": 1.5}, TypeError, "topn must be an integer, got 1.5"),
-        ({"exclude": [[3]]}, ValueError, "rows of the 3 words, got 3"),
+        ({"exclude": [[3]]}, ValueError, "must be below 3, the number of .* got 3"),
         ({"exclude": [[0], [1]]}, ValueError, r"with N = 1, .* got \[2, 1\]"),
         ({"exclude": [0]}, ValueError, r"with N = 1, .* got \[1\]"),
         ({"exclude": [[0.5]]}, TypeError, "exclude must be integers, .* got float64"),

@@ -1,4 +1,4 @@
-"""most_similar, most_similar_cosmul, similarity: gensim's answers."""
+"""most_similar, most_similar_cosmul, similarity: the results of gensim."""
 
 import warnings
 
@@ -25,7 +25,7 @@ def assert_equal(ours, theirs, atol=2e-6):
 
 
 def gensims_cosmul(theirs, *arguments):
-    with warnings.catch_warnings():  # it calls one of its own old names
+    with warnings.catch_warnings():  # gensim calls its own deprecated function
         warnings.simplefilter("ignore", DeprecationWarning)
         return theirs.most_similar_cosmul(*arguments)
 
@@ -47,7 +47,7 @@ def gensims_cosmul(theirs, *arguments):
     ],
 )
 @pytest.mark.parametrize("changed", [{}, {"topn": 1}, {"restrict_vocab": 90}], ids=str)
-def test_most_similar_is_gensims(both, positive, negative, changed):
+def test_most_similar_equals_gensim(both, positive, negative, changed):
     ours = geometry.most_similar(both[0], positive, negative, **changed)
     assert_equal(ours, both[1].most_similar(positive, negative, **changed))
     table = geometry.unit_table(both[0])
@@ -67,40 +67,40 @@ def test_most_similar_is_gensims(both, positive, negative, changed):
     ],
 )
 @pytest.mark.parametrize("topn", [1, 10])
-def test_cosmul_is_gensims(both, positive, negative, topn):
+def test_cosmul_equals_gensim(both, positive, negative, topn):
     ours = geometry.most_similar_cosmul(both[0], positive, negative, topn)
     theirs = gensims_cosmul(both[1], positive, negative, topn)
     scale = max(1, theirs[0][1])
     assert_equal(ours, theirs, atol=4e-6 * scale)
 
 
-def test_cosmul_heeds_restrict_vocab(both):
+def test_cosmul_respects_restrict_vocab(both):
     ours = geometry.most_similar_cosmul(both[0], ["w3"], ["w5"], restrict_vocab=90)
     _, theirs = both_of(both[0].words[:90], both[0].matrix[:90])
     assert_equal(ours, gensims_cosmul(theirs, ["w3"], ["w5"]))
 
 
-def test_a_vector_of_jax_and_none_are_understood(both):
+def test_a_jax_array_and_none_are_accepted(both):
     expected = geometry.most_similar(both[0], VECTOR)
     assert geometry.most_similar(both[0], jnp.asarray(VECTOR), None) == expected
     ours = geometry.most_similar(both[0], [(jnp.asarray(VECTOR), 1)])
     assert ours == expected
 
 
-def test_a_word_outside_of_the_first_is_a_question_too(both):
+def test_a_query_may_be_a_word_beyond_restrict_vocab(both):
     ours = geometry.most_similar(both[0], "w2000", restrict_vocab=50, topn=100)
     assert len(ours) == 50
     assert_equal(ours, both[1].most_similar("w2000", restrict_vocab=50, topn=100))
 
 
 @pytest.mark.parametrize("topn", [2_499, 2_500, 10**5])
-def test_all_words_but_those_that_were_given(both, topn):
+def test_all_words_except_the_query_are_returned(both, topn):
     words = [word for word, _ in geometry.most_similar(both[0], "w3", topn=topn)]
     assert len(words) == len(set(words)) == 2_499
     assert "w3" not in words
 
 
-def test_words_that_only_have_subwords(tmp_path):
+def test_words_made_of_subwords_alone(tmp_path):
     path = tmp_path / "model.bin"
     path.write_bytes(fasttext_bin([f"word{i}" for i in range(9)], dim=5, buckets=50))
     ours, theirs = vectors.load(path), load_facebook_vectors(str(path))
@@ -118,12 +118,12 @@ def test_words_that_only_have_subwords(tmp_path):
 ZEROS = [[0, 0], [1, 0], [1, 1], [-1, 0], [0, 0]]
 
 
-def test_words_of_zeros_are_last():
+def test_words_with_a_zero_vector_are_last():
     ours, theirs = both_of("abcde", ZEROS)
     found = geometry.most_similar(ours, "b")
     expected = [("c", np.sqrt(0.5)), ("d", -1), ("a", 0), ("e", 0)]
     assert_equal(found, expected)
-    with np.errstate(invalid="ignore"):  # theirs are NaN
+    with np.errstate(invalid="ignore"):  # gensim's are NaN
         order = [word for word, _ in theirs.most_similar("b")]
     assert order == ["c", "d", "a", "e"]
     found = geometry.most_similar_cosmul(ours, "b", "c")
@@ -131,17 +131,17 @@ def test_words_of_zeros_are_last():
     assert [score for _, score in found[1:]] == [0, 0]
 
 
-def test_a_question_of_zeros_has_cosines_of_0():
+def test_a_zero_query_has_cosines_of_0():
     ours, _ = both_of("abcde", ZEROS)
     assert geometry.most_similar(ours, "a", topn=2) == [("b", 0), ("c", 0)]
     assert geometry.most_similar(ours, "b", "b", topn=1) == [("c", 0)]
     assert geometry.similarity(ours, "a", "b") == 0
 
 
-def test_equal_questions_compile_once(both):
+def test_similar_queries_share_a_program(both):
     geometry.most_similar(both[0], ["w1", "w2"], ["w3"], topn=65)
     n_programs = _search._best._cache_size()
-    for topn in (65, 99, 128):  # up to 128 answers, and up to 4 words to leave out
+    for topn in (65, 99, 128):  # up to 128 results and 4 excluded words share it
         geometry.most_similar(both[0], ["w4", "w5"], ["w6"], topn)
         geometry.most_similar(both[0], VECTOR, ["w6", "w7", "w8", "w9"], topn)
     assert _search._best._cache_size() == n_programs
@@ -159,9 +159,9 @@ def test_similarity_is_gensims(both):
 @pytest.mark.parametrize(
     ("terms", "error", "message"),
     [
-        ((["w1", "nowhere"],), KeyError, "'nowhere' is none of the 2500 words"),
+        ((["w1", "nowhere"],), KeyError, "'nowhere' is not one of the 2500 words"),
         ((["w1"], "nowhere"), KeyError, "'nowhere'"),
-        (([],), ValueError, "empty: there is nothing to be near"),
+        (([],), ValueError, "empty: give at least one word or vector"),
         ((["w1", 3],), TypeError, r"positive\[1\] must be a word, .* got 3"),
         (("w1", [None]), TypeError, r"negative\[0\] must be a word, .* got None"),
         (([np.ones(5)],), ValueError, r"positive\[0\] .* of 12 finite .* got \[5\]"),
@@ -188,7 +188,7 @@ def test_other_weights_are_refused(both, weight, error, message):
         geometry.most_similar(both[0], [("w1", weight)])
 
 
-def test_cosmul_knows_no_weights_and_needs_something_positive(both):
+def test_cosmul_refuses_weights_and_needs_a_positive_term(both):
     with pytest.raises(TypeError, match=r"negative\[0\] has the weight 2: 3CosMul"):
         geometry.most_similar_cosmul(both[0], "w1", [("w2", 2)])
     with pytest.raises(ValueError, match="positive is empty"):
@@ -205,6 +205,6 @@ def test_other_counts_are_refused(both, ask):
         ask(both[0], "w1", restrict_vocab=0)
 
 
-def test_similarity_of_a_word_that_is_not_known_is_refused(both):
+def test_similarity_of_an_unknown_word_is_refused(both):
     with pytest.raises(KeyError, match="'nowhere'"):
         geometry.similarity(both[0], "w1", "nowhere")

@@ -1,4 +1,4 @@
-"""unit_table: lengths of 1, zeros, and how many words are in it."""
+"""unit_table: vectors of length 1, zero vectors, and the number of words."""
 
 import jax
 import numpy as np
@@ -21,15 +21,15 @@ def test_rows_have_length_1(both):
     np.testing.assert_allclose(table.rows[: len(table)], expected, atol=2e-7)
 
 
-def test_the_last_block_is_filled_up(both):
+def test_the_last_block_is_padded(both):
     table = geometry.unit_table(both[0])
     assert len(table.rows) % BLOCK == 0
     assert 0 < len(table.rows) - len(table) < BLOCK
     np.testing.assert_array_equal(table.rows[len(table) :], 0)
-    assert table.zero_rows.tolist() == []  # what fills it is no word
+    assert table.zero_rows.tolist() == []  # padding is not a word
 
 
-def test_zeros_are_found_and_stay():
+def test_zero_vectors_are_found_and_remain_zero():
     table = geometry.unit_table(vectors_of([[3, 4], [0, 0], [0, -2], [0, 0]]))
     assert table.zero_rows.tolist() == [1, 3]
     expected = [[0.6, 0.8], [0, 0], [0, -1], [0, 0]]
@@ -37,14 +37,14 @@ def test_zeros_are_found_and_stay():
 
 
 @pytest.mark.parametrize("size", [1e-37, 1e-30, 1e-20, 1.0, 1e20, 1e38])
-def test_no_length_is_too_small_or_too_great(size):
+def test_very_short_and_very_long_vectors_are_scaled_to_length_1(size):
     table = geometry.unit_table(vectors_of(np.array([[0.6, 0.8], [1, 1]]) * size))
     np.testing.assert_allclose(table.rows[0], [0.6, 0.8], rtol=1e-6)
     assert table.zero_rows.tolist() == []
 
 
 @pytest.mark.parametrize("n_words", [1, BLOCK, BLOCK + 1, 70, 10**6])
-def test_the_first_words_of_a_table_and_of_its_source_are_the_same(both, n_words):
+def test_a_table_can_be_restricted_like_its_source(both, n_words):
     of_source = geometry.unit_table(both[0], n_words)
     whole = geometry.unit_table(both[0])
     of_table = geometry.unit_table(whole, n_words)
@@ -56,7 +56,7 @@ def test_the_first_words_of_a_table_and_of_its_source_are_the_same(both, n_words
     assert (of_table is whole) == (n_words > len(both[0]))
 
 
-def test_zeros_beyond_the_first_words_are_left_out():
+def test_zero_vectors_beyond_the_first_words_are_left_out():
     whole = geometry.unit_table(vectors_of([[1, 0], [0, 0], [0, 1], [0, 0]]))
     assert geometry.unit_table(whole, 3).zero_rows.tolist() == [1]
 

@@ -1,4 +1,4 @@
-"""evaluate_word_pairs: gensim's correlations, and what it refuses."""
+"""evaluate_word_pairs: the correlations of gensim, and refused arguments."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ N_WORDS = 50
 
 @pytest.fixture(scope="module")
 def words():
-    """The even ones come again in upper case, with another vector."""
+    """Return words of which the even ones occur in upper case too, as other vectors."""
     rng = np.random.default_rng(0)
     names = [f"word{i}" for i in range(N_WORDS)]
     names += [f"WORD{i}" for i in range(0, N_WORDS, 2)]
@@ -66,7 +66,7 @@ def test_other_ends_and_delimiters(words, write, ends, delimiter):
     assert ours.n_pairs == 108
 
 
-def test_the_first_of_a_form_has_the_vector(write):
+def test_the_vector_is_that_of_the_first_word_of_a_form(write):
     names, matrix = ["a", "A", "b", "c"], [[1, 0], [0, 1], [1, 0.1], [0.3, 1]]
     path = write("A\tb\t9\nA\tc\t1\nb\tc\t2\n")
     assert geometry.evaluate_word_pairs(both_of(names, matrix)[0], path).pearson > 0.9
@@ -95,13 +95,13 @@ def test_numbers_that_are_not_finite_are_malformed(words, write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "questions.txt must have two pairs of known words at least .* got 0: 0 "),
-        ("a\tnowhere\t3\n", "got 0: 1 pairs have other words, and 0 lines"),
+        ("", "questions.txt must have at least two pairs of known words, got 0: 0 "),
+        ("a\tnowhere\t3\n", "got 0: 1 pairs have an unknown word, and 0 lines"),
         (
             "word1 word2 3\n",
-            r"got 0: 0 pairs .* 1 lines are not two .* with '\\t' between",
+            r"got 0: 0 pairs .* 1 lines are not two .* separated by '\\t'",
         ),
-        ("word1\tword2\t3\n", "got 1: 0 pairs have other words"),
+        ("word1\tword2\t3\n", "got 1: 0 pairs have an unknown word"),
         (b"na\xefve\tword1\t3\n", "questions.txt:1 is not UTF-8: byte 0xef"),
     ],
 )

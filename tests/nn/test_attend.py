@@ -1,4 +1,4 @@
-"""Embed.attend and Flax's contract for an Embed."""
+"""Embed: attend, sizes and taps."""
 
 import chex
 import flax.linen

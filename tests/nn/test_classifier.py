@@ -89,7 +89,9 @@ def test_flatten_puts_the_words_side_by_side():
 
 def test_rows_of_other_axes_are_refused():
     for shape in ((B,), (B, 0, D), (B, 0), (B, L, D, 1)):
-        with pytest.raises(ValueError, match=r"or \[B, D\], L and D over 0, got"):
+        with pytest.raises(
+            ValueError, match=r"or \[B, D\], with L and D of at least 1, got"
+        ):
             nn.DenseHead().init(jax.random.key(0), jnp.zeros(shape))
 
 

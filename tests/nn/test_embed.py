@@ -1,4 +1,4 @@
-"""Embed: a parameter of Flax's name, frozen or not, and no gradient lost."""
+"""Embed: the parameter, dtypes, gradients, freezing and padding."""
 
 import chex
 import flax.linen
@@ -55,7 +55,7 @@ def test_a_frozen_table_has_no_gradient_and_no_scatter(frozen):
     params = {"embedding": TABLE}
     moves = bool(np.any(gradient(params)["embedding"]))
     scatters = " scatter(" in gradient.lower(params).compile().as_text()
-    # The table that is not frozen shows that the test can fail.
+    # The unfrozen table shows that the test can fail.
     assert (moves, scatters) == (not frozen, not frozen)
 
 
@@ -80,7 +80,7 @@ def test_a_lookup_of_ones_own_is_used():
 
 def test_equal_shapes_trace_once():
     @jax.jit
-    @chex.assert_max_traces(n=1)  # inside of jit, and not on a Linen method itself
+    @chex.assert_max_traces(n=1)  # inside of jit; it cannot wrap a Linen method
     def rows_of(ids):
         return nn.Embed(V, D).apply({"params": {"embedding": TABLE}}, ids)
 

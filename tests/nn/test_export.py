@@ -1,4 +1,4 @@
-"""jax.export of every head, with symbolic shapes."""
+"""Export of every head with symbolic shapes, for three platforms."""
 
 import jax
 import jax.numpy as jnp

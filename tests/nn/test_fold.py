@@ -1,4 +1,4 @@
-"""fold: the predictions of the model that was folded."""
+"""fold: predictions equal to the predictions of the original model, and errors."""
 
 import functools
 
@@ -56,7 +56,7 @@ def test_it_is_a_model_like_any_other(tmp_path):
 def test_what_is_not_linear_is_refused():
     for changed in ({"combine": "max"}, {"hidden": (4,)}):
         model, variables, _ = make(**changed)
-        with pytest.raises(ValueError, match="only a linear head"):
+        with pytest.raises(ValueError, match="and a head without hidden layers"):
             nn.fold(model, variables)
     other = nn.TextClassifier(nn.Embed(V, D), nn.DenseHead())
     with pytest.raises(ValueError, match="got pool=None"):

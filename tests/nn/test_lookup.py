@@ -5,8 +5,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse
+from jax.experimental import sparse
 
-from jaxembed import nn
+from jaxembed import nn, text
 
 V, D, B, L = 7, 5, 2, 3  # all different: a swapped axis cannot pass
 TABLE = jnp.arange(V * D, dtype=jnp.float32).reshape(V, D) + 1
@@ -90,7 +92,7 @@ def test_gradients_of_equal_ids_add_up_and_bad_ids_have_none():
 
 def test_equal_shapes_trace_once():
     @jax.jit
-    @chex.assert_max_traces(n=1)  # inside of jit
+    @chex.assert_max_traces(n=1)  # inside of jit, to count traces
     def rows_of(table, ids):
         return nn.lookup(table, ids)
 
@@ -116,6 +118,47 @@ def test_rows_on_an_explicit_mesh():
 def test_ids_that_are_no_integers_are_refused(ids):
     with pytest.raises(TypeError, match=r"ids must be integers, got (float|bool)"):
         nn.lookup(TABLE, ids)
+
+
+DENSE = np.array([[1, 0], [2, 3]], np.int32)
+BCOO = sparse.BCOO.fromdense(DENSE)
+NO_IDS = {
+    "bools": (DENSE > 0, TypeError, r"must be integers, got bool\[2, 2\]: bools are a"),
+    "bools of JAX": (jnp.asarray(DENSE > 0), TypeError, r"got bool\[2, 2\]: bools are"),
+    "floats": (DENSE * 1.0, TypeError, r"must be .* float64\[2, 2\]: a float would be"),
+    "words": ([["a"]], TypeError, r"got <U1\[1, 1\]: an id is the number of a row\."),
+    "BCOO": (BCOO, TypeError, r"dense array, got BCOO\[2, 2\]: use ids\.todense\(\)"),
+    "SciPy": (scipy.sparse.csr_array(DENSE), TypeError, "dense array, got csr_array"),
+    "Ragged": (
+        text.Ragged.from_lists([[1, 2], [3]]),
+        ValueError,
+        r"got a Ragged of sequences of different lengths: .*text\.pad_sequences\(ids\)",
+    ),
+    "lists": ([[1, 2], [3]], ValueError, r"got a list of .*text\.pad_sequences\(ids\)"),
+}
+READERS = {
+    "lookup": lambda ids: nn.lookup(TABLE, ids),
+    "embedding_bag": lambda ids: nn.embedding_bag(TABLE, ids),
+    "Embed": lambda ids: nn.Embed(V, D).init(jax.random.key(0), ids),
+    "Embed, padding": lambda ids: nn.Embed(V, D, padding_idx=0).init(
+        jax.random.key(0), ids
+    ),
+    "bag, padding": lambda ids: nn.Embed(V, D, padding_idx=0).init(
+        jax.random.key(0), ids, method="bag"
+    ),
+}
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+@pytest.mark.parametrize(("ids", "error", "message"), NO_IDS.values(), ids=NO_IDS)
+def test_the_error_names_the_true_cause(read, ids, error, message):
+    with pytest.raises(error, match=message):
+        read(ids)
+
+
+def test_sparse_ids_are_refused_when_jit_traces():
+    with pytest.raises(TypeError, match=r"dense array, got BCOO\[2, 2\]"):
+        jax.jit(nn.lookup)(TABLE, BCOO)
 
 
 def test_a_table_of_other_axes_is_refused():

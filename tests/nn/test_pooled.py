@@ -1,4 +1,4 @@
-"""Pooled models: bags in place of rows, and nothing of the size of the rows."""
+"""Pooled models: logits, padding, gradients, and memory smaller than the rows."""
 
 import chex
 import flax.linen
@@ -20,7 +20,7 @@ def make(combine="mean", padding_idx=None, **head):
 
 
 def pool(rows, is_word, combine):
-    """By NumPy, a text at a time; one without words is zeros."""
+    """Pool by NumPy, one text at a time; a text without words is zeros."""
     bags = np.zeros((len(rows), rows.shape[2]), np.float32)
     for i, (text, kept) in enumerate(zip(rows, is_word, strict=True)):
         if kept.any():

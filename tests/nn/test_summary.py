@@ -82,7 +82,7 @@ def test_nothing_is_computed():
 
 
 class Odd(flax.linen.Module):
-    """Gives two arrays, has a method of its own, and a field called frozen."""
+    """Module that returns two arrays, owns a parameter, and has a field ``frozen``."""
 
     frozen: bool = True
 
@@ -102,13 +102,13 @@ def test_no_parameter_is_left_out():
             rows, more = Odd(name="odd")(ids)
             return jnp.sum(rows + more, axis=1)
 
-    with jax.numpy_rank_promotion("allow"):  # flax adds its bias that way
+    with jax.numpy_rank_promotion("allow"):  # flax.linen.Dense broadcasts its bias
         ids = np.zeros((1, 4), np.int32)
         variables = Outer().init(jax.random.key(0), ids)
-        # A layer that only another method calls.
+        # Parameters of a layer that __call__ does not use.
         variables["params"]["unseen"] = {"kernel": jnp.zeros((2, 5))}
         summary = nn.summary(Outer(), variables, ids)
     assert summary.total == 15 + 2 + 10
-    assert summary.frozen == 0  # a field of that name is no frozen table
+    assert summary.frozen == 0  # only the field of an Embed freezes a table
     kinds = {layer.name: (layer.kind, layer.n_params) for layer in summary.layers}
     assert kinds == {"odd.first": ("Dense", 15), "odd": ("Odd", 2), "unseen": ("?", 10)}

@@ -18,7 +18,7 @@ COMBINE = ["sum", "mean", "sqrtn", "max"]
 
 
 def tapped(tap, weights, combine, table=TABLE, ids=IDS, mask=MASK):
-    """Bags whose table has no gradient, but whose tap has the rows'."""
+    """Return bags whose tap, not whose table, receives the gradients of the rows."""
     table = jax.lax.stop_gradient(table)
     weights = None if combine == "max" else weights
     bags = nn.embedding_bag(table, ids, weights, mask, combine)
@@ -71,7 +71,7 @@ def test_a_bag_with_a_bad_id_has_no_gradient(combine, bad):
     found = jax.grad(loss)(zeros, WEIGHTS, combine, TABLE, ids)
     expected = jax.grad(loss)(zeros, WEIGHTS, combine)
     np.testing.assert_array_equal(found, expected.at[3].set(0))
-    masked = MASK.at[3, 2].set(False)  # not read, so not bad
+    masked = MASK.at[3, 2].set(False)  # ignored, so the bag is good
     found = jax.grad(loss)(zeros, WEIGHTS, combine, TABLE, ids, masked)
     assert found[3].any() and not found[3, 2].any()
 

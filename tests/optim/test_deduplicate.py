@@ -1,4 +1,4 @@
-"""deduplicate: the two forms against NumPy, bit by bit where order does not matter."""
+"""deduplicate: both algorithms against NumPy, bit by bit."""
 
 import chex
 import jax
@@ -16,7 +16,7 @@ FORMS = {"slot": jax.jit(sum_by_slot), "sort": jax.jit(sum_by_sort)}
 
 
 def expected(grads, ids):
-    """``{row: sum}`` of the ids that are rows."""
+    """Return ``{row: sum}`` of the ids in range."""
     rows = {int(row) for row in ids if 0 <= row < V}
     return {row: grads[ids == row].sum(0) for row in rows}
 
@@ -37,7 +37,7 @@ def assert_equal(result, grads, ids):
         np.testing.assert_array_equal(got[row], wanted[row])
 
 
-# Whole numbers, so that any order of summing gives the same.
+# Integers, whose sum does not depend on the order.
 @given(
     ids=st.lists(st.integers(0, V), max_size=N),
     garbage=st.integers(-(2**31), 2**31 - 1),
@@ -55,7 +55,7 @@ def test_equal_ids_are_summed(form, ids, garbage, seed):
 @pytest.mark.parametrize("bad", [-1, -V, V + 1, 2**31 - 1, -(2**31)])
 def test_a_bad_id_is_never_another_row(bad):
     ids, grads = np.array([2, bad, 2, V], np.int32), np.ones((4, D), np.float32)
-    slot = jnp.full(V, 1, jnp.int32)  # an earlier note, which must not be read
+    slot = jnp.full(V, 1, jnp.int32)  # old values, which must not be read
     result = optim.deduplicate(jnp.array(grads), jnp.array(ids), slot)
     assert_equal(result, grads, ids)
 
@@ -87,7 +87,7 @@ def test_small_gradients_are_summed_in_float32(form):
     result = optim.deduplicate(
         jnp.ones((n, 1), jnp.bfloat16), jnp.zeros(n, jnp.int32), jnp.zeros(V, jnp.int32)
     )
-    assert found(*result[:2])[0] == n  # in bfloat16 it would stop at 256
+    assert found(*result[:2])[0] == n  # a sum in bfloat16 would stop at 256
     assert result[0].dtype == jnp.float32
     chex.assert_trees_all_equal(
         found(*FORMS[form](jnp.ones((n, 1)), jnp.zeros(n, jnp.int32), result[2])[:2]),

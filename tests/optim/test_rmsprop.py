@@ -1,4 +1,4 @@
-"""rmsprop: Keras's numbers."""
+"""rmsprop: weights equal to Keras's."""
 
 import jax.numpy as jnp
 import keras
@@ -28,7 +28,7 @@ def our_weights(start, grads, tx):
 @pytest.fixture
 def case():
     rng = np.random.default_rng(0)
-    # From tiny to large: eps, and whether it is inside of the root, shows.
+    # Tiny to large gradients, so that eps matters, and its place inside the root.
     scales = 10.0 ** rng.integers(-6, 2, (30, 1))
     return rng.random(20).astype("f"), (scales * rng.standard_normal((30, 20))).astype(
         "f"

@@ -1,4 +1,4 @@
-"""Freezing under any optimizer: nothing moves what is frozen, not even by a bit."""
+"""Freezing: frozen parameters and rows keep every bit under any optimizer."""
 
 import chex
 import jax
@@ -21,7 +21,7 @@ OPTIMIZERS = {
 
 
 def make_params():
-    """Every kind of number, of which a sum would change some."""
+    """Return parameters with -0.0 and subnormal numbers, which adding 0 changes."""
     table = np.random.default_rng(0).normal(size=(V, D)).astype(np.float32)
     table[1] = [-0.0, 0.0, 1e38]
     table[2] = [1e-42, -3e-39, 1e-38]  # subnormal
@@ -40,12 +40,12 @@ def bits(array):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_frozen_parameter_and_its_moments(name):
-    """By Optax's own means, as the guide says."""
+    """Freeze a whole parameter by ``optax.selective_transform``, as in README."""
     frozen = {"embed": {"embedding": True}, "head": False}
     tx = optax.selective_transform(OPTIMIZERS[name], freeze_mask=frozen)
     params = make_params()
     table = params["embed"]["embedding"]
-    table = table.at[2].set(1.0)  # XLA adds no subnormal numbers
+    table = table.at[2].set(1.0)  # XLA flushes subnormal numbers to 0 in a sum
     params["embed"]["embedding"] = table
     state = tx.init(params)
     assert (V, D) not in {jnp.shape(leaf) for leaf in jax.tree.leaves(state)}
@@ -82,7 +82,7 @@ def test_frozen_rows_keep_every_bit_and_the_others_are_trained(name):
     kept = ~np.asarray(mask)
     np.testing.assert_array_equal(bits(after)[kept], bits(before)[kept])
     assert (bits(after)[~kept] != bits(before)[~kept]).all()
-    # Another mask compiles nothing anew, and thaws.
+    # Another mask does not recompile, and unfreezes its rows.
     params, state = step(params, state, ~mask, 300)
     assert (bits(params["embed"]["embedding"])[0] == bits(after)[0]).all()
     assert (bits(params["embed"]["embedding"])[5] != bits(after)[5]).all()
@@ -110,7 +110,7 @@ def test_no_gradient_of_a_frozen_row_is_a_number_that_is_none():
         ({"embed": {"embedding": jnp.ones(V + 1, bool)}}, r"must be bool\[6\].*\[7\]"),
         (
             {"embde": jnp.ones(V, bool)},
-            r"masks for \['embde'\], which are no",
+            r"masks for \['embde'\], which are not trained parameters",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Row-sparse optimizers against their dense twins: weights, moments, masks, memory."""
+"""Row-sparse optimizers against their dense form: weights, moments, masks, memory."""
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ OPTIMIZERS = {
 
 
 def zipf(rng, n_rows, shape):
-    """Ids as words have them: some come several times in a batch, most hardly ever."""
+    """Draw ids with the frequencies of words: few are frequent, most are rare."""
     weights = 1 / np.arange(1, n_rows + 1)
     return rng.choice(n_rows, shape, p=weights / weights.sum()).astype(np.int32)
 
@@ -60,7 +60,7 @@ def make_case(n_rows=500, dim=5, n=60, steps=400, seed=0, with_mask=False):
 
 
 def decayed(name, state):
-    """The moments of all rows after the last step; their decay is deferred."""
+    """Return the moments of all rows after the last step, with the deferred decay."""
     decay = {"rmsprop": 0.9, "rmsprop decay 0.5": 0.5}.get(name)
     if decay is None:
         return state.moments
@@ -76,7 +76,7 @@ def test_400_steps_are_those_of_the_dense_rule(name, rate, with_mask):
     table, state = train_sparse(tx, *case)
     dense, dense_state = train_dense(tx.dense, *case)
     np.testing.assert_allclose(table, dense, rtol=0, atol=1e-6)
-    assert np.abs(table - case[0]).max() > 0.1  # it has moved at all
+    assert np.abs(table - case[0]).max() > 0.1  # so that the test can fail
     for key, moment in decayed(name, state).items():
         expected = optax.tree.get(dense_state, key)
         np.testing.assert_allclose(moment, expected, rtol=1e-4, atol=1e-6)
@@ -87,6 +87,7 @@ def test_400_steps_are_those_of_the_dense_rule(name, rate, with_mask):
         np.testing.assert_array_equal(*bits)
 
 
+@pytest.mark.long
 @given(
     name=st.sampled_from(sorted(OPTIMIZERS)),
     sizes=st.tuples(*[st.integers(1, 12)] * 3),
@@ -108,7 +109,7 @@ def test_any_shapes_ids_and_settings(
 
 
 def test_a_state_may_begin_at_a_later_step():
-    """Schedules are read, and decay is counted, from that step on."""
+    """Check that schedules and decay count from the step of ``init``."""
     tx, (table, ids, row_grads, _) = optim.sparse_rmsprop(SCHEDULE), make_case(steps=1)
     late = tx.init(table, 200)
     assert int(late.count) == 200 and (late.last == 200).all()

@@ -1,4 +1,4 @@
-"""Row-sparse optimizers: what they refuse, and what they say to do."""
+"""Row-sparse optimizers: invalid arguments, and the errors they raise."""
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +44,7 @@ def test_ids_that_are_no_rows(bad):
     ids = IDS.at[1].set(bad)
     with pytest.raises(ValueError, match=rf"ids\[1\] is {bad}.*0 to 5.*num_words=6"):
         tx.update(GRADS, ids, tx.init(TABLE), TABLE)
-    # Within jit nobody can look; then it moves no row at all.
+    # Under jit the ids are unknown, so a bad id changes no row.
     moved, _ = jax.jit(tx.update)(GRADS, ids, tx.init(TABLE), TABLE)
     changed = np.flatnonzero((np.asarray(moved) != 1).any(1)).tolist()
     assert changed == [0]

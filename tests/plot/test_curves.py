@@ -1,8 +1,13 @@
-"""Curves: the history, as a whole PNG or nothing."""
+"""Curves: the values of the history, chance, and PNG files written atomically."""
 
+import itertools
+import sys
+
+import numpy as np
 import pytest
 
 from jaxembed import plot, train
+from jaxembed.stats._intervals import Interval
 
 HISTORY = train.History([0.7, 0.5], [0.5, 0.8], [0.6, 0.55], [0.6, 0.7])
 
@@ -16,7 +21,7 @@ def test_curves_are_written(tmp_path, validated):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_what_is_drawn_is_the_history(tmp_path, drawn):
+def test_the_values_are_those_of_the_history(tmp_path, drawn):
     plot.curves(HISTORY, tmp_path / "x.png")
     (figure,) = drawn
     lines = [line.get_ydata() for axes in figure.axes for line in axes.get_lines()]
@@ -25,9 +30,43 @@ def test_what_is_drawn_is_the_history(tmp_path, drawn):
     assert [list(line) for line in lines] == [metrics[name] for name in names]
     labels = [axes.get_ylabel() for axes in figure.axes]
     assert labels == ["loss (nats)", "accuracy"]
+    assert [axes.get_title() for axes in figure.axes] == ["Loss", "Accuracy"]
 
 
-def test_nothing_half_written_stays(tmp_path, monkeypatch):
+def test_chance_is_a_dotted_line_in_the_panel_of_the_accuracy(tmp_path, drawn):
+    plot.curves(HISTORY, tmp_path / "x.png", chance=0.5)
+    loss, accuracy = drawn[0].axes
+    assert len(loss.get_lines()) == 2
+    line = accuracy.get_lines()[2]
+    assert set(line.get_ydata()) == {0.5} and line.get_linestyle() == ":"
+    named = [text.get_text() for text in accuracy.get_legend().get_texts()]
+    assert named == ["training", "validation", "chance (0.5)"]
+
+
+@pytest.mark.parametrize("title", ["", "a$title$", "a long title, " * 16])
+def test_the_title_covers_nothing(tmp_path, drawn, texts, assert_inside, title):
+    plot.curves(HISTORY, tmp_path / "x.png", title, chance=0.5)
+    boxes = texts(drawn[0])
+    assert_inside(drawn[0], boxes)
+    for (a, first), (b, second) in itertools.combinations(boxes, 2):
+        assert not first.overlaps(second), (a, b)
+    assert (boxes[0][0].replace("\n", " ") == title.strip()) == bool(title)
+
+
+def test_a_missing_matplotlib_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for draw in (
+        lambda path: plot.curves(HISTORY, path),
+        lambda path: plot.replicates({"a": [[0.5]]}, path),
+        lambda path: plot.learning_curve([1], {"a": [Interval(1, 1, 1, 2)]}, path),
+        lambda path: plot.words(np.eye(2), ["a", "b"], path),
+    ):
+        with pytest.raises(ImportError, match=r"pip install 'jaxembed\[plot\]'"):
+            draw(tmp_path / "x.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_write_leaves_no_file(tmp_path, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt
 

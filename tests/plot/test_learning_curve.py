@@ -1,4 +1,4 @@
-"""Learning curve: the intervals and the crossover, and sizes that can be read."""
+"""Learning curve: means, intervals, the crossover, and texts that do not overlap."""
 
 import itertools
 
@@ -42,7 +42,7 @@ def test_one_draw_has_no_band(tmp_path, drawn):
     assert {50, 100} <= set(corners[:, 0]) and 200 not in corners[:, 0]
     ends = [path.vertices[:, 1] for path in bars.get_paths()]
     assert np.isnan(ends.pop(2)).all()
-    for end in ends:  # a bar shows the interval beside the gap
+    for end in ends:  # a bar shows the interval whose neighbour is missing
         assert sorted(end) == [0.49, 0.6]
     assert axes.get_lines()[0].get_ydata()[2] == 0.9
 
@@ -58,9 +58,7 @@ def test_one_draw_has_no_band(tmp_path, drawn):
         (Crossover(300.0, None, None, None, 50, 20_000), 300, None),
     ],
 )
-def test_the_crossover_is_drawn_as_far_as_it_was_seen(
-    tmp_path, drawn, found, line, shade
-):
+def test_the_known_part_of_the_crossover_is_drawn(tmp_path, drawn, found, line, shade):
     axes = draw(tmp_path, drawn, crossover=found)
     lines = [x for x in axes.get_lines() if len(set(x.get_xdata())) == 1]
     assert [x.get_xdata()[0] for x in lines] == ([] if line is None else [line])
@@ -72,12 +70,18 @@ def test_the_crossover_is_drawn_as_far_as_it_was_seen(
         want = [edges[i] if x == "edge" else x for i, x in enumerate(shade)]
         start = patch.get_x()
         assert [start, start + patch.get_width()] == pytest.approx(want)
-    assert legend(drawn[0])[-1] == f"crossover: {found}"
+    # Every entry of the legend has a handle: a line or a shade that is visible.
+    is_named = f"crossover: {found}" in legend(drawn[0])
+    assert is_named == (line is not None or shade is not None)
+    xlabel = axes.get_xlabel()
+    assert xlabel.endswith("crossover: none up to 20,000") == (not is_named)
 
 
 @pytest.mark.parametrize("n_sizes", [1, 4, 10, 50])
 @pytest.mark.parametrize("n_arms", [1, 7])
-def test_no_text_covers_another_or_is_cut(tmp_path, drawn, texts, n_sizes, n_arms):
+def test_texts_do_not_overlap_and_lie_in_the_figure(
+    tmp_path, drawn, texts, assert_inside, n_sizes, n_arms
+):
     sizes = SIZES[-n_sizes:] if n_sizes <= 10 else [500 * i for i in range(1, 51)]
     arms = {f"the arm of number {i}": ARM[:1] * n_sizes for i in range(n_arms)}
     found = Crossover(1840.0, 1200.0, None, 0.2, sizes[0], sizes[-1])
@@ -85,23 +89,24 @@ def test_no_text_covers_another_or_is_cut(tmp_path, drawn, texts, n_sizes, n_arm
         sizes, arms, tmp_path / "x.png", "a$title$", crossover=found, chance=0.5
     )
     boxes = texts(drawn[0])
-    # A rotated box is larger than its letters: sizes are looked at by themselves.
+    # The box of a rotated text is larger than the text, so sizes are tested below.
     ticks = {f"{size:,}" for size in sizes}
     others = [(text, box) for text, box in boxes if text not in ticks]
     for (a, first), (b, second) in itertools.combinations(others, 2):
         assert not first.overlaps(second), (a, b)
-    width, height = drawn[0].get_size_inches() * drawn[0].dpi
-    for text, box in boxes:
-        assert box.x0 >= 0 and box.y0 >= 0, text
-        assert box.x1 <= width and box.y1 <= height, text
+    assert_inside(drawn[0], boxes)
     lowest = min(box.y0 for text, box in boxes if text in ticks)
-    assert all(box.y1 < lowest for text, box in boxes if text.startswith("the arm"))
+    arm_boxes = [box for text, box in boxes if text.startswith("the arm")]
+    assert all(box.y1 < lowest for box in arm_boxes)
+    (xlabel,) = [box for text, box in boxes if text.startswith("size of the")]
+    gap = xlabel.y0 - max(box.y1 for box in arm_boxes)
+    assert 0 < gap < 0.4 * drawn[0].dpi
     right = [box.x1 for text, box in boxes if text in ticks]
-    assert all(b - a > 15 for a, b in itertools.pairwise(right))
+    assert all(b - a > 0.15 * drawn[0].dpi for a, b in itertools.pairwise(right))
     assert f"{sizes[-1]:,}" in [text for text, _ in boxes]
 
 
-def test_what_cannot_be_drawn_is_refused(tmp_path, drawn):
+def test_other_arguments_are_refused(tmp_path, drawn):
     with pytest.raises(ValueError, match=r"sizes must ascend from above 0, got \[2, 1"):
         draw(tmp_path, drawn, [2, 1], ARM[:2])
     with pytest.raises(ValueError, match=r"sizes must ascend from above 0, got \[\]"):

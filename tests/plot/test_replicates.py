@@ -1,4 +1,4 @@
-"""Replicates: the numbers of the arms, and labels that can be read."""
+"""Replicates: the values of the arms, and texts that do not overlap."""
 
 import itertools
 
@@ -16,12 +16,12 @@ ARMS = {
 
 
 def points_of(axes, color):
-    """All values of the markers of a colour that are not the line of means."""
+    """Return the sorted values of each set of markers of a colour."""
     found = [line for line in axes.get_lines() if line.get_color() == color]
     return [np.sort(line.get_ydata()) for line in found]
 
 
-def test_the_means_and_their_bands_are_those_of_scipy(tmp_path, drawn):
+def test_the_means_and_their_bands_equal_scipys(tmp_path, drawn):
     plot.replicates(ARMS, tmp_path / "x.png", "a$title$", chance=0.5)
     left = drawn[0].axes[0]
     bands = left.collections[::2]  # a band, then its bars
@@ -36,14 +36,18 @@ def test_the_means_and_their_bands_are_those_of_scipy(tmp_path, drawn):
             assert [found.min(), found.max()] == pytest.approx([low, high])
 
 
-def test_every_replicate_is_at_its_last_and_its_best_epoch(tmp_path, drawn):
+def test_every_replicate_is_drawn_at_its_last_and_its_best_epoch(tmp_path, drawn):
     plot.replicates(ARMS, tmp_path / "x.png")
     left, right = drawn[0].axes
     for i, values in enumerate(ARMS.values()):
         last, best = points_of(right, left.get_lines()[i].get_color())
         np.testing.assert_allclose(last, np.sort(values[:, -1]))
         np.testing.assert_allclose(best, np.sort(values.max(1)))
-    assert [text.get_text() for text in right.get_xticklabels()][0] == "last epoch"
+    named = [text.get_text() for text in right.get_xticklabels()]
+    assert named == [*ARMS, *ARMS]
+    groups = [text.get_text() for text in right.texts]
+    assert groups == ["last epoch", "best epoch of each replicate"]
+    assert left.get_ylim() == right.get_ylim()
 
 
 def test_the_best_loss_is_the_lowest(tmp_path, drawn):
@@ -73,29 +77,40 @@ def test_arms_differ_and_do_not_overlap(tmp_path, drawn):
 
 @pytest.mark.parametrize("n_arms", [1, 3, 7])
 @pytest.mark.parametrize("title", ["", "one draw of each"])
-def test_no_text_covers_another_or_is_cut(tmp_path, drawn, texts, n_arms, title):
-    arms = {f"the arm of number {i}, with $": [[0.5, 0.6]] for i in range(n_arms)}
+@pytest.mark.parametrize("name", ["a {}", "the arm of number {}, with $"])
+def test_texts_do_not_overlap_and_lie_in_the_figure(
+    tmp_path, drawn, texts, assert_inside, n_arms, title, name
+):
+    arms = {name.format(i): [[0.5, 0.6]] for i in range(n_arms)}
     path = plot.replicates(arms, tmp_path / "x.png", title, chance=0.5)
     assert path.read_bytes().startswith(b"\x89PNG")
     found = texts(drawn[0])
-    width, height = drawn[0].get_size_inches() * drawn[0].dpi
     for (_, a), (_, b) in itertools.combinations(found, 2):
         assert not a.overlaps(b)
-    for text, box in found:
-        assert box.x0 >= 0 and box.y0 >= 0, text
-        assert box.x1 <= width and box.y1 <= height, text
+    assert_inside(drawn[0], found)
     named = [text for text, _ in found]
-    assert set(arms) < set(named) and "chance (0.5)" in named
+    assert all(named.count(arm) == 3 for arm in arms) and "chance (0.5)" in named
+    right = drawn[0].axes[1].get_window_extent()
+    for text, box in found:  # no title touches the frame
+        if text in ("last epoch", "best epoch of each replicate", title):
+            assert box.y0 > right.y1 + 2
 
 
-def test_what_cannot_be_drawn_is_refused(tmp_path):
+def test_the_names_of_three_arms_are_horizontal(tmp_path, drawn):
+    names = ["frozen", "learned", "fine-tuned"]
+    plot.replicates(dict.fromkeys(names, [[0.5, 0.6]]), tmp_path / "x.png")
+    labels = drawn[0].axes[1].get_xticklabels()
+    assert [label.get_rotation() for label in labels] == [0] * 6
+
+
+def test_other_arguments_are_refused(tmp_path):
     def draw(arms):
         return plot.replicates(arms, tmp_path / "x.png")
 
     with pytest.raises(ValueError, match="arms must be 1 to 7, .* got 0"):
         draw({})
-    with pytest.raises(ValueError, match="arms must be 1 to 7, .* got 8: write more"):
+    with pytest.raises(ValueError, match="arms must be 1 to 7, .* got 8: draw several"):
         draw({str(i): [[0.5]] for i in range(8)})
-    with pytest.raises(ValueError, match="of replicate 1 is nan in epoch 0: it div"):
+    with pytest.raises(ValueError, match="got nan for replicate 1 in epoch 0: its tr"):
         draw({"a": [[0.5], [np.nan]]})
     assert list(tmp_path.iterdir()) == []

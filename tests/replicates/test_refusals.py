@@ -89,6 +89,7 @@ def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(tmp_path
         replicate(checkpoint=tmp_path / "file" / "run.json")
 
 
+@pytest.mark.long
 def test_too_many_at_once_says_how_many_fit():
     many = replicates.draw_examples(KEY, 40, N, 10)
     with pytest.raises(ValueError, match=r"40 replicates at a time need") as info:

@@ -162,6 +162,7 @@ def test_nan_comes_back_as_nan(tmp_path):
     np.testing.assert_array_equal(journal.load()["loss"], expected)
 
 
+@pytest.mark.long
 def test_after_kill_9(whole, tmp_path):
     """Kill the process after its first batches, and resume."""
     path = tmp_path / "run.json"

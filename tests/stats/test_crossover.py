@@ -1,4 +1,4 @@
-"""Crossover: where lines cross that were made to, with an interval that holds it."""
+"""Crossover: known crossings of made-up lines, and the coverage of the interval."""
 
 import json
 
@@ -13,7 +13,7 @@ SIZES = [100, 200, 400, 800]
 
 
 def steady(*means):
-    """Draws without spread, as many as there are sizes in ``means``."""
+    """Return five equal draws for each mean."""
     return [[mean] * 5 for mean in means]
 
 
@@ -22,11 +22,11 @@ def steady(*means):
     [
         ((-1, -1, 1, 1), 200 * 2**0.5),
         ((-3, -1, 3, 9), 200 * 2**0.25),
-        ((-1, 1, -1, 1), 400 * 2**0.5),  # the last passage, not the first
+        ((-1, 1, -1, 1), 400 * 2**0.5),  # the last crossing, not the first
         ((1, -1, 2, 3), 200 * 2 ** (1 / 3)),
         ((-1, 0, 2, 3), 200),  # 0 is not positive
         ((-1, -1, -1, 1), 400 * 2**0.5),
-        ((1, 1, 1, 1), 100),  # at most
+        ((1, 1, 1, 1), 100),  # at most 100
         ((-1, 1, 1, 0), None),
         ((1, 1, 1, -1), None),
     ],
@@ -40,7 +40,7 @@ def test_lines_cross_where_they_were_made_to(means, size):
 
 
 def line(rng, spread, n=60, slope=0.1, at=300.0):
-    """Differences about a line through 0 at a size, with noise."""
+    """Return noisy differences around a line that crosses 0 at size ``at``."""
     return [slope * np.log2(s / at) + rng.normal(0, spread, n) for s in SIZES]
 
 
@@ -66,7 +66,7 @@ def test_the_interval_of_a_crossover_grows_with_the_noise_and_the_confidence():
 
 def test_resamples_that_do_not_cross_are_beyond_the_largest_size():
     rng = np.random.default_rng(7)
-    # The mean at the last size is positive by one standard error: 16 % are not.
+    # One standard error above 0: 16 % of resampled means are not positive.
     noise = rng.normal(size=100)
     noise = (noise - noise.mean()) / noise.std()
     differences = [-np.ones(100), 0.1 + noise]

@@ -1,4 +1,4 @@
-"""Statistics: intervals that hold the truth as often as they say."""
+"""Intervals: known values, coverage of the true value, and refused arguments."""
 
 import json
 
@@ -12,7 +12,7 @@ from jaxembed.stats._intervals import Interval
 
 
 def test_the_mean_is_that_of_a_printed_table():
-    # t(0.975, 4) = 2.776, t(0.95, 4) = 2.132; the spread is sqrt(2.5), of 5 draws.
+    # t(0.975, 4) = 2.776, t(0.95, 4) = 2.132; the standard deviation is sqrt(2.5).
     values = [1.0, 2.0, 3.0, 4.0, 5.0]
     for confidence, t in ((0.95, 2.776), (0.90, 2.132)):
         found = stats.mean_interval(values, confidence)
@@ -42,7 +42,7 @@ def test_the_median_interval_holds_the_median_mostly():
 def test_the_median_interval_is_near_the_order_statistics():
     values = np.random.default_rng(2).normal(size=101)
     found = stats.median_interval(values)
-    # The binomial interval: 95 % of medians lie between these two draws.
+    # Binomial ranks: these two draws enclose the true median in 95 % of samples.
     ranks = scipy.stats.binom.ppf([0.025, 0.975], 101, 0.5).astype(int)
     low, high = np.sort(values)[ranks]
     assert found.estimate == np.sort(values)[50]
@@ -82,7 +82,7 @@ def test_one_draw_has_no_interval(interval):
 
 def test_a_paired_difference_is_that_of_the_pairs():
     rng = np.random.default_rng(4)
-    draws = rng.normal(0.5, 0.1, 40)  # shared: it cancels
+    draws = rng.normal(0.5, 0.1, 40)  # shared by both arms, so it cancels
     a, b = draws + rng.normal(0.02, 0.01, 40), draws
     found = stats.paired_difference(a, b)
     expected = scipy.stats.ttest_rel(a, b).confidence_interval(0.95)
@@ -127,7 +127,7 @@ BAD = [np.nan, np.inf, -np.inf]
 )
 def test_what_is_not_finite_is_refused_by_its_replicate(ask, bad):
     with pytest.raises(
-        ValueError, match=f"of replicate 1 is {bad}.*: it diverged. Low"
+        ValueError, match=f"got {bad} for replicate 1.*: its training diverged. Low"
     ):
         ask([0.5, bad, bad])
 
@@ -140,13 +140,13 @@ def test_what_is_not_finite_is_refused_by_its_replicate(ask, bad):
         (lambda: stats.median_interval(0.5), r"values must be .*shape \[\]"),
         (lambda: stats.best_epoch([1.0]), r"metric must be float\[K, E\].*\[1\]"),
         (lambda: stats.final_epoch(np.ones((2, 0))), r"metric must be .*\[2, 0\]"),
-        (lambda: stats.paired_difference([1], [1, 2]), "got 1 and 2: what a draw"),
+        (lambda: stats.paired_difference([1], [1, 2]), "got 1 and 2: the effect of"),
         (lambda: stats.crossover([1, 2], [[1]]), r"shape \[2\] and 1 arrays"),
         (lambda: stats.crossover([], []), r"shape \[0\] and 0 arrays"),
-        (lambda: stats.crossover([2, 2], [[1], [1]]), "got 2.0 at place 1: sort"),
-        (lambda: stats.crossover([0, 2], [[1], [1]]), "got 0.0 at place 0"),
-        (lambda: stats.crossover([1, np.nan], [[1], [1]]), "got nan at place 1"),
-        (lambda: stats.crossover([1, np.inf], [[1], [1]]), "got inf at place 1"),
+        (lambda: stats.crossover([2, 2], [[1], [1]]), "got 2.0 at index 1: sort"),
+        (lambda: stats.crossover([0, 2], [[1], [1]]), "got 0.0 at index 0"),
+        (lambda: stats.crossover([1, np.nan], [[1], [1]]), "got nan at index 1"),
+        (lambda: stats.crossover([1, np.inf], [[1], [1]]), "got inf at index 1"),
         (lambda: stats.crossover([9], [[]]), r"differences of size 9 must be"),
         (lambda: stats.crossover([9], [[1]], n_resamples=0), "at least 1, got 0"),
     ],

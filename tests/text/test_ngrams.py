@@ -1,4 +1,4 @@
-"""N-grams and bags of ids, against loops over Python lists."""
+"""N-grams, distinct and most frequent ids, compared with loops over Python lists."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ TEXTS = st.lists(st.lists(st.integers(0, 40), max_size=8), max_size=5)
 
 
 def mix(hashed):
-    """MurmurHash3's finaliser in Python's own integers."""
+    """Apply MurmurHash3's finalizer to a Python integer."""
     hashed = (hashed + 0x9E3779B9) & 0xFFFFFFFF
     hashed = ((hashed ^ (hashed >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
     hashed = ((hashed ^ (hashed >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
@@ -43,7 +43,7 @@ def test_the_buckets_are_filled_evenly_and_order_counts():
     hashed = text.hash_ngrams(list(pairs), 2, 2**16).values
     counts = np.bincount(hashed, minlength=2**16)
     mean = hashed.size / 2**16
-    assert abs(counts.var() / mean - 1) < 0.05  # as balls thrown at random
+    assert abs(counts.var() / mean - 1) < 0.05  # as for a Poisson distribution
     one, other = text.hash_ngrams([[5, 9], [9, 5]], 2, 2**31).values
     assert one != other
 
@@ -98,9 +98,9 @@ def test_refusals():
     with pytest.raises(TypeError, match="integers"):
         text.hash_ngrams([[1.5]], 2, 5)
     one, two = (text.Ragged.from_lists([[1]] * k) for k in (1, 2))
-    with pytest.raises(ValueError, match=r"same texts, got \[1, 2\] texts"):
+    with pytest.raises(ValueError, match=r"the same number of texts, got \[1, 2\]"):
         text.distinct_ids(one, two)
     with pytest.raises(ValueError, match="negative, got -3"):
         text.distinct_ids(text.Ragged.from_lists([[-3]]))
-    with pytest.raises(ValueError, match="1 to 1, got 1"):
+    with pytest.raises(ValueError, match="from 1 to 1, got 1 counts"):
         text.most_frequent(one, np.array([4]), length=2)

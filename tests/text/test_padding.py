@@ -1,4 +1,4 @@
-"""pad_sequences: equal to Keras's for every argument."""
+"""pad_sequences: equal to the function of Keras for every argument."""
 
 import keras
 import numpy as np
@@ -73,13 +73,13 @@ def test_length_zero(kind):
         ({"sequences": [[1]], "padding": "left"}, "padding must be one of"),
         ({"sequences": [[1]], "truncating": "x"}, "truncating must be one of .* 'x'"),
         ({"sequences": [[1]], "maxlen": -1}, "at least 0 or None, got -1"),
-        ({"sequences": [[1], 5]}, "must be lists, got 5 at place 1"),
+        ({"sequences": [[1], 5]}, "must contain lists, got 5 at index 1"),
         ({"sequences": iter([])}, "sequences must be a list, got list_iterator"),
-        ({"sequences": []}, "maxlen must be given"),
+        ({"sequences": []}, "maxlen must be given if sequences is empty"),
         ({"sequences": [["a"]], "value": "x"}, "set dtype=object"),
         (
             {"sequences": [np.zeros((2, 3)), np.zeros((2, 4))]},
-            r"shape \(3,\), as the first does, got \(4,\) at place 1",
+            r"shape \(3,\), as the first does, got \(4,\) at index 1",
         ),
     ],
 )
@@ -93,4 +93,4 @@ def test_bad_arguments_are_refused(arguments, message):
 def test_an_id_that_does_not_fit_is_refused(kind, dtype):
     with pytest.raises(OverflowError, match="300|bounds"):
         text.pad_sequences(kind([[1, 300]]), dtype=dtype)
-    text.pad_sequences(kind([[300, 1]]), maxlen=1, dtype=dtype)  # it is cut away
+    text.pad_sequences(kind([[300, 1]]), maxlen=1, dtype=dtype)  # 300 is truncated

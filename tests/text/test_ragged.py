@@ -45,7 +45,7 @@ def test_offsets_that_do_not_fit_are_refused(offsets):
 
 
 def test_a_place_that_is_none_is_refused():
-    with pytest.raises(IndexError, match="sequence 2 of 2"):
+    with pytest.raises(IndexError, match="index 2 is out of range for length 2"):
         Ragged.from_lists([[1], [2]])[2]
 
 

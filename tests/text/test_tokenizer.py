@@ -1,4 +1,4 @@
-"""Tokenizer: equal to Keras's in every respect, on random and on real texts."""
+"""Tokenizer: equal to that of Keras on random and on real texts."""
 
 import json
 
@@ -10,9 +10,9 @@ from keras.src.legacy.preprocessing.text import Tokenizer as KerasTokenizer
 
 from jaxembed import text
 
-# Few letters, so that words repeat; separators, cases and scripts that are traps:
-# U+0130 and the final sigma, which libraries lower in different ways; U+0085 and
-# U+00A0, which str.split would split at; a lone surrogate.
+# Few letters, so that words repeat, and characters that libraries treat differently:
+# U+0130 and the final sigma when lower-cased; U+0085 and U+00A0, which are separators
+# for str.split; a lone surrogate.
 LETTERS = "aAbB' .,!\t\n\u0130\u03a3\u03c3\u00df\u0085\u00a0\u0301\ud800\U0001f600"
 TEXTS = st.lists(st.text(LETTERS, max_size=12), min_size=1, max_size=8)
 SETTINGS = st.fixed_dictionaries(
@@ -32,11 +32,11 @@ def test_equal_to_keras(fitted, encoded, settings):
     ours, theirs = text.Tokenizer(**settings), KerasTokenizer(**settings)
     theirs.fit_on_texts(fitted)
     if not theirs.word_counts:
-        with pytest.raises(ValueError, match="there is no word in the"):
+        with pytest.raises(ValueError, match="texts must contain words to fit on"):
             ours.fit(fitted)
         return
     ours.fit(fitted)
-    # As lists: the order of the words counts.
+    # Compare as lists, since the order of the words matters.
     assert list(ours.word_counts.items()) == list(theirs.word_counts.items())
     assert list(ours.word_index.items()) == list(theirs.word_index.items())
     ids = theirs.texts_to_sequences(encoded)
@@ -93,7 +93,10 @@ def test_json_of_keras_is_read():
         ("[]", "not the JSON of a Tokenizer: TypeError"),
         ("[" * 99_999, "not the JSON of a Tokenizer: RecursionError"),
         ('{"config": {}}', "not the JSON of a Tokenizer: KeyError: 'word_counts'"),
-        (KerasTokenizer(char_level=True).to_json(), "only tokenizers of words"),
+        (
+            KerasTokenizer(char_level=True).to_json(),
+            "only tokenizers that split texts at",
+        ),
         (
             text.Tokenizer().fit(["a"]).to_json().replace("1}", "true}"),
             "TypeError: True is not int",
@@ -114,8 +117,8 @@ def test_num_words_is_limit_and_not_count():
     ("texts", "message"),
     [
         ("one text", "must be a list of texts, got one str: put it into a list"),
-        (["a", b"b"], "texts must be str, got bytes at 1: decode it first"),
-        (["a", None], "texts must be str, got NoneType at 1"),
+        (["a", b"b"], "texts must be str, got bytes at index 1: decode it first"),
+        (["a", None], "texts must be str, got NoneType at index 1"),
     ],
 )
 def test_what_is_no_list_of_texts_is_refused(texts, message):
@@ -152,6 +155,7 @@ def test_empty_text_has_no_ids():
     assert text.Tokenizer().fit(["a"]).encode(["", "a", " !"]).tolist() == [[], [1], []]
 
 
+@pytest.mark.long
 @pytest.mark.real_reviews
 def test_real_reviews_equal_keras(real_reviews):
     corpus = text.load_imdb(real_reviews)

@@ -1,4 +1,4 @@
-"""Small files of every format, and gensim's reading of them."""
+"""Small files of every format, and a reader of them by gensim."""
 
 import os
 import struct
@@ -14,7 +14,7 @@ from jaxembed import vectors
 
 @pytest.fixture
 def small():
-    """Seven words of five dimensions, numbers of many digits and sizes."""
+    """Return seven words with five numbers each, of many digits and magnitudes."""
     rng = np.random.default_rng(0)
     matrix = rng.normal(size=(7, 5)) * 10.0 ** rng.integers(-6, 6, (7, 5))
     words = ["the", '"', "nan", "null", "naïve", "nb\xa0sp", "next\x85line"]
@@ -23,7 +23,7 @@ def small():
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes a text or bytes to a file, and gives its path."""
+    """Return a function that writes text or bytes to a file and returns its path."""
 
     def write(content, name="vectors"):
         path = tmp_path / name
@@ -35,12 +35,12 @@ def write(tmp_path):
 
 @pytest.fixture
 def formats():
-    """Return the files of other tools, for tests marked ``real_archive``."""
+    """Return the folder of files written by other tools, for ``real_archive`` tests."""
     return Path(os.environ["JAXEMBED_DATA"], "formats")
 
 
 def read_by_gensim(path, **flags):
-    """Gensim's reading; without a header it leaves the file open for a while."""
+    """Read a file by gensim, which leaves a file without a header open for a while."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         return KeyedVectors.load_word2vec_format(path, **flags)
@@ -65,7 +65,7 @@ def fasttext_bin(
     model=2,
     scale=1.0,
 ):
-    """A model in fastText's format, made up."""
+    """Return the bytes of a random model in fastText's format."""
     numbers = np.random.default_rng(0).normal(size=(len(words) + buckets, dim))
     numbers = np.clip(scale * numbers, -scale, scale) if scale > 1 else numbers
     arguments = (dim, 5, 5, 1, 5, 1, 2, model, buckets, min_n, max_n, 100, 1e-4)
@@ -81,7 +81,7 @@ def fasttext_bin(
             parts.append(word + b"\0" + struct.pack("<qb", 3, kind))
     parts += [struct.pack("<?", quantised), struct.pack("<2q", *numbers.shape)]
     parts.append(numbers.astype("<f4").tobytes())
-    # The output matrix, which nothing here reads, gensim checks.
+    # gensim checks the output matrix; jaxembed does not read it.
     output = np.zeros((len(words), dim), "<f4")
     parts += [struct.pack("<?", False), struct.pack("<2q", *output.shape)]
     return b"".join([*parts, output.tobytes()])

@@ -1,4 +1,4 @@
-"""Every format is read as gensim reads it, to the last bit."""
+"""Load: every format gives the same bits as gensim."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_binary_is_read_as_gensim_reads_it(small, write, tmp_path):
     path = vectors.save(small, tmp_path / "small.bin")
     theirs = read_by_gensim(path, binary=True)
     assert_equal(vectors.load(path), theirs)
-    # Some writers end each row with a newline.
+    # Some tools end each row with a newline.
     head, *rows = path.read_bytes().partition(b"\n")
     body, with_ends = rows[1], b""
     for word, row in zip(small.words, small.matrix, strict=True):
@@ -50,7 +50,7 @@ def test_a_fasttext_model_is_read_as_gensim_reads_it(write):
 
 
 def test_the_end_of_a_sentence_has_no_subwords(write):
-    """As in fastText's own .vec; gensim gives it the mean with those of "<</s>>"."""
+    """Agree with fastText's .vec; gensim adds the n-grams of "<</s>>"."""
     path = write(fasttext_bin(["the", "</s>"]))
     ours, theirs = vectors.load(path), load_facebook_vectors(path)
     np.testing.assert_array_equal(ours["</s>"], theirs.vectors_vocab[1])
@@ -58,7 +58,7 @@ def test_the_end_of_a_sentence_has_no_subwords(write):
 
 
 def test_an_old_classifier_has_no_subwords(write):
-    """As fastText itself reads models of version 11."""
+    """Agree with fastText on supervised models of version 11."""
     path = write(fasttext_bin(["the", "film"], version=11, model=3, labels=["x"]))
     loaded = vectors.load(path)
     rows = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
@@ -70,7 +70,7 @@ def test_a_model_without_subwords_and_one_with_labels(write):
     path = write(fasttext_bin(["a", "b"], buckets=0, max_n=0))
     ours = vectors.load(path)
     assert_equal(ours, load_facebook_vectors(path))
-    with pytest.raises(KeyError, match="'c' is none of the 2 words"):
+    with pytest.raises(KeyError, match="'c' is not one of the 2 words"):
         ours["c"]
     classifier = fasttext_bin(["a", "b"], labels=["__label__x"], buckets=0, max_n=0)
     assert vectors.load(write(classifier)).words == ("a", "b")
@@ -104,7 +104,7 @@ def test_what_other_tools_wrote(formats, name):
 
 @pytest.mark.real_archive
 def test_what_other_tools_wrote_agrees(formats):
-    """FastText's .vec has the whole vectors of its .bin, to five digits."""
+    """Compare a fastText .bin with its .vec, which has five digits."""
     model = vectors.load(formats / "crime-and-punishment.bin")
     text = vectors.load(formats / "crime-and-punishment.vec")
     assert model.words == text.words
@@ -113,13 +113,13 @@ def test_what_other_tools_wrote_agrees(formats):
 
 @pytest.mark.real_archive
 def test_a_file_that_promises_more_than_it_has(formats):
-    message = r"vec:3: the header promises 3 rows, but the file ends after 1"
+    message = r"vec:3: the header declares 3 rows, but the file ends after 1"
     with pytest.raises(ValueError, match=message):
         vectors.load(formats / "pretrained.vec")
 
 
 def test_words_with_spaces(write):
-    """As in GloVe 840B."""
+    """Read words as in GloVe 840B."""
     path = write(". . . 0.5 -1\nthe 2 3\nto me@there.org 4 5\n at 6 7\n1 1/2 8 9\n")
     loaded = vectors.load(path)
     assert loaded.words == (". . .", "the", "to me@there.org", " at", "1 1/2")
@@ -130,7 +130,7 @@ def test_words_with_spaces(write):
 
 
 def test_a_space_behind_some_lines_only(write):
-    """No word is lost to a vocabulary."""
+    """Find every word by a vocabulary."""
     path = write("x 1 2 \na 5 3 4\n at 3 4\nb 4 5 \n")
     whole = vectors.load(path)
     assert whole.words == ("x", "a 5", " at", "b")

@@ -1,4 +1,4 @@
-"""PPMI: against a count by hand and a dense decomposition."""
+"""PPMI: compared with explicit loops and a dense SVD."""
 
 import collections
 import sys
@@ -32,14 +32,14 @@ def by_hand(window, smoothing, dim):
 @pytest.mark.parametrize("pieces", [1 << 20, 3])
 @pytest.mark.parametrize(("window", "smoothing"), [(1, 1.0), (2, 0.75), (9, 0.75)])
 def test_it_equals_a_count_by_hand(monkeypatch, window, smoothing, pieces):
-    # The room's function of that name hides the module.
+    # The public function vectors.ppmi hides the module of its name.
     monkeypatch.setattr(sys.modules["jaxembed.vectors._ppmi"], "TOKENS_AT_ONCE", pieces)
     tokenizer = text.Tokenizer().fit(TEXTS)
     made = vectors.ppmi(TEXTS, tokenizer, 3, window=window, smoothing=smoothing)
     words, expected = by_hand(window, smoothing, 3)
     assert list(made.words) == words
     assert np.mean(made.matrix**2) == pytest.approx(0.16, rel=1e-4)
-    # The same up to the sign of each dimension: equal products of all pairs.
+    # Products of pairs do not depend on the signs of the dimensions.
     ours, theirs = made.matrix @ made.matrix.T, expected @ expected.T
     np.testing.assert_allclose(ours, theirs * 0.16 / np.mean(expected**2), atol=1e-4)
 
@@ -94,7 +94,7 @@ def test_words_that_do_not_occur_have_no_vector():
     [
         (
             {"dim": 5},
-            "5 words with neighbours in 5 texts, which must be more than dim=5",
+            "dim must be below .* got dim=5 and 5 words in 5 texts: give more",
         ),
         ({"window": 0}, "window and dim must be at least 1, got window=0"),
         ({"dim": 0}, "got window=5 and dim=0"),
@@ -106,7 +106,9 @@ def test_what_is_refused(arguments, message):
 
 
 def test_a_tokenizer_that_knows_nothing_is_refused():
-    with pytest.raises(ValueError, match="knows no words yet: call fit"):
+    with pytest.raises(
+        ValueError, match="must be fitted, got one without words: call fit"
+    ):
         vectors.ppmi(text.Ragged.from_lists([[1, 2]]), text.Tokenizer(), 2)
 
 

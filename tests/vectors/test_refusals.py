@@ -1,9 +1,10 @@
-"""What is wrong with a file is said with its place, what was expected, what it has."""
+"""Errors: the place in the file, the expected and the actual content."""
 
 import gzip
 import struct
 import zipfile
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,8 +23,8 @@ MODEL = fasttext_bin()
     ("content", "message"),
     [
         ("", "vectors is empty"),
-        ("\n\n", "is of no format that is known"),
-        ("word\n", "is of no format that is known"),
+        ("\n\n", "must be in one of the formats glove, .* an unknown format"),
+        ("word\n", "must be in one of the formats glove, .* an unknown format"),
         ("a 1 2\nb 3\n", r"vectors:2: expected a word and 2 numbers, got 1 numbers"),
         ("a 1 2\nb 3 4\nc 5.5 6 7\n", r":3: expected a word and 2 numbers, got 3"),
         ("a 1 2\n\nb 3 4\n", r":2: expected a word and 2 numbers, got 0 numbers"),
@@ -37,16 +38,16 @@ MODEL = fasttext_bin()
         ),
         ("2 2\na 1 2\nb 3.5 4 5\n", r":3: expected a word and 2 numbers, got 3"),
         ("2 3\na 1 2\nb 3 4\n", r":2: expected a word and 3 numbers, got 2"),
-        ("3 2\na 1 2\nb 3 4\n", r":4: the header promises 3 rows, but the file ends"),
-        ("1 2\na 1 2\nb 3 4\n", r":3: the header promises 1 rows, but there are more"),
-        ("0 2\n", "vectors has no rows"),
+        ("3 2\na 1 2\nb 3 4\n", r":4: the header declares 3 rows, but the file ends"),
+        ("1 2\na 1 2\nb 3 4\n", r":3: the header declares 1 rows, but the file has"),
+        ("0 2\n", "vectors must have rows, got none"),
         ("2 2\na 1\nb\x0b 3 4\n", r":2: expected a word and 2 numbers, got 1"),
         ("2 1048576\na 1 2\n", r":2: expected a word and 1048576 numbers, got 2"),
         ("a 1 2\nb information 3\n", ":2: number 1 of 'b' must be a number, got 'inf"),
-        ("a 1 2\rb 3 4\r", ":1: expected the line to end with a newline, got a carr"),
+        ("a 1 2\rb 3 4\r", ":1: expected a newline as the line end, got a carriage"),
         (
             b"1 2\na " + ROW + b"\n\nb " + ROW,
-            "byte 14: the header promises 1 rows, but",
+            "byte 14: the header declares 1 rows, but",
         ),
         (
             fasttext_bin(scale=3e38),
@@ -54,12 +55,12 @@ MODEL = fasttext_bin()
         ),
         (
             b"2 2\na " + ROW + b"b " + ROW[:5],
-            "byte 21: the header promises 2 rows of",
+            "byte 21: the header declares 2 rows of",
         ),
         (b"2 2\na " + ROW + b"b " + NAN, r"byte 14: the numbers of 'b' must be finite"),
-        (b"1 2\na " + ROW + b"b " + ROW, "byte 14: the header promises 1 rows, but"),
+        (b"1 2\na " + ROW + b"b " + ROW, "byte 14: the header declares 1 rows, but"),
         (b"1 99999999\na \0\1\2", ":1: expected 1 to 1048576 numbers for each word"),
-        (MODEL[:-70], r"byte \d+: the header promises a matrix of 13 rows of 4"),
+        (MODEL[:-70], r"byte \d+: the header declares a matrix of 13 rows of 4"),
         (
             MODEL[:90],
             "byte 64: expected the dictionary, 28 bytes, but the file ends after 26",
@@ -68,9 +69,9 @@ MODEL = fasttext_bin()
         (MODEL[:8] + bytes(200), "byte 8: expected the sizes of a model"),
         (MODEL[:4] + b"\x07" + MODEL[5:], "version 11 or 12, got"),
         (fasttext_bin(quantised=True), "is a quantised model"),
-        (b"\x20\0\0\0\0\0\0\0{", "refused as word vectors in safetensors"),
+        (b"\x20\0\0\0\0\0\0\0{", "cannot be read as word vectors in safetensors"),
         (gzip.compress(b"a 1 2\n", mtime=0)[:-4], "is cut or damaged after 6 bytes"),
-        (b"PK\x03\x04 no zip", "is no whole .zip"),
+        (b"PK\x03\x04 no zip", "is a damaged .zip"),
     ],
     ids=lambda value: repr(value)[:30],
 )
@@ -80,7 +81,7 @@ def test_a_bad_file_is_refused(write, content, message):
 
 
 def test_a_cut_stream_of_binary_names_the_byte(write):
-    """Where the size is not known before."""
+    """Detect the end of a compressed file, whose size is unknown."""
     content = gzip.compress(b"2 2\na " + ROW + b"b " + ROW[:5])
     with pytest.raises(ValueError, match="byte 14: expected 1 more rows, each a word"):
         vectors.load(write(content))
@@ -104,11 +105,19 @@ def test_a_member_that_is_larger_than_it_says(write, tmp_path):
     [
         ({"format": "glov"}, ValueError, "format must be one of glove, word2vec,"),
         ({"limit": 0}, ValueError, "limit must be at least 1 or None, got 0"),
-        ({"vocabulary": "the"}, TypeError, "vocabulary must be a list of words"),
-        ({"vocabulary": [1]}, TypeError, "vocabulary must have words, got 1"),
+        (
+            {"vocabulary": "the"},
+            TypeError,
+            "vocabulary must be a list or a dict of words",
+        ),
+        ({"vocabulary": [1]}, TypeError, "words of vocabulary must be str, got 1"),
         ({"vocabulary": []}, ValueError, "must have at least one word, got none"),
-        ({"vocabulary": ["x"]}, ValueError, "none of the 1 words .* such as 'x'"),
-        ({"format": "word2vec"}, ValueError, ":1: expected a line with the numbers of"),
+        ({"vocabulary": ["x"]}, ValueError, "got none of its 1 words, such as 'x'"),
+        (
+            {"format": "word2vec"},
+            ValueError,
+            ":1: expected a header with the numbers of",
+        ),
         ({"format": "fasttext"}, ValueError, "byte 0: expected"),
     ],
 )
@@ -118,23 +127,33 @@ def test_bad_arguments_are_refused(write, arguments, error, message):
 
 
 def test_a_path_that_is_none(tmp_path, write):
-    with pytest.raises(FileNotFoundError, match="there is no .*none.txt: give"):
+    with pytest.raises(FileNotFoundError, match="none.txt does not exist: give"):
         vectors.load(tmp_path / "none.txt")
     with pytest.raises(IsADirectoryError, match="is a folder: give a file"):
         vectors.load(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"is no \.zip"):
+    with pytest.raises(FileNotFoundError, match=r"is not a \.zip"):
         vectors.load(write("a 1\n") / "member")
 
 
 @pytest.mark.parametrize(
     ("words", "matrix", "error", "message"),
     [
-        (["a", "a"], np.ones((2, 1), "f4"), ValueError, "'a' comes twice: at 0 and 1"),
-        (["a", b"b"], np.ones((2, 1), "f4"), TypeError, "must be str, got bytes at 1"),
+        (
+            ["a", "a"],
+            np.ones((2, 1), "f4"),
+            ValueError,
+            "distinct, got 'a' at index 0 and at 1",
+        ),
+        (
+            ["a", b"b"],
+            np.ones((2, 1), "f4"),
+            TypeError,
+            "must be str, got bytes at index 1",
+        ),
         (["a"], np.ones((2, 1), "f4"), ValueError, r"V = 1, .* got \[2, 1\]"),
         ([], np.ones((0, 1), "f4"), ValueError, "at least one"),
         (["a"], np.ones((1, 1)), TypeError, "float32, got float64"),
-        (["a"], [[1]], TypeError, "float32, got list"),
+        (["a"], [[1]], TypeError, "NumPy array of float32, got <class 'list'>"),
         (["a", "b"], np.array([[1], [np.inf]], "f4"), ValueError, "'b', row 1, .* inf"),
     ],
 )
@@ -143,8 +162,16 @@ def test_vectors_that_are_none(words, matrix, error, message):
         vectors.WordVectors(words, matrix)
 
 
+def test_a_jax_array_is_refused_with_the_remedy():
+    matrix = jnp.ones((1, 2), jnp.float32)
+    message = r"matrix must be a NumPy array of float32, got .*ArrayImpl.*np\.asarray\("
+    with pytest.raises(TypeError, match=message):
+        vectors.WordVectors(["a"], matrix)
+    assert vectors.WordVectors(["a"], np.asarray(matrix, np.float32)).dim == 2
+
+
 def test_large_but_finite_numbers_are_no_error():
-    """Their sum is infinite, they are not."""
+    """Accept finite numbers whose sum overflows."""
     matrix = np.full((1, 4), 3e38, np.float32)
     assert vectors.WordVectors(["a"], matrix).dim == 4
 
@@ -157,7 +184,7 @@ GOOD = vectors.WordVectors(
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory):
-    """A file of each format, plain and compressed."""
+    """Return the bytes of a file of each format, plain and compressed."""
     folder = tmp_path_factory.mktemp("originals")
     plain = vectors.WordVectors(["the", "a_b", "café", "x"], GOOD.matrix)
     contents = [
@@ -201,7 +228,7 @@ def corrupt(content, data):
 
 
 def load_or_refuse(path, **arguments):
-    """The vectors, or None where the one documented error came."""
+    """Load a file; return None if the documented error is raised."""
     try:
         loaded = vectors.load(path, **arguments)
     except ValueError as error:
@@ -214,7 +241,7 @@ def load_or_refuse(path, **arguments):
 @settings(max_examples=800)
 @given(data=st.data())
 def test_cut_and_corrupted_files_raise_nothing_else(originals, tmp_path_factory, data):
-    """Only the documented error, and some words have the vectors that all have."""
+    """Raise only the documented error; else a vocabulary selects equal vectors."""
     path = tmp_path_factory.getbasetemp() / "corrupted"
     path.write_bytes(corrupt(data.draw(st.sampled_from(originals)), data))
     format = data.draw(st.sampled_from([None, None, *FORMATS]))
@@ -232,6 +259,6 @@ def test_cut_and_corrupted_files_raise_nothing_else(originals, tmp_path_factory,
 
 
 def test_the_originals_load(originals, write):
-    """So that the test above is about what was changed."""
+    """Check that only the corruption causes the errors of the test above."""
     for content in originals:
         assert len(vectors.load(write(content))) in (2, 3, 4)

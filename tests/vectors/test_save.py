@@ -1,4 +1,4 @@
-"""What is written is read again, by us and by gensim, and never half."""
+"""Save: files are read back by jaxembed and gensim, and are written atomically."""
 
 import json
 import os
@@ -56,9 +56,9 @@ def test_any_word_and_number_comes_back(tmp_path_factory, words, row, format):
     try:
         vectors.save(vectors.WordVectors(words, matrix), path, format)
     except ValueError as error:
-        if "would not be read again" in str(error):
+        if "could not be read back" in str(error):
             assert odd and format != "safetensors"
-        else:  # GloVe's has no header that says what it is
+        else:  # without a header, a GloVe file is ambiguous
             assert "would be read as" in str(error) and format == "glove"
         return
     loaded = vectors.load(path)
@@ -138,13 +138,15 @@ def test_a_flipped_bit_in_safetensors_is_found(small, tmp_path):
     data = bytearray(path.read_bytes())
     data[-3] ^= 1
     path.write_bytes(data)
-    with pytest.raises(ValueError, match="its SHA-256 is not the one that was saved"):
+    with pytest.raises(
+        ValueError, match="SHA-256 of its tensors differs from the saved one"
+    ):
         vectors.load(path)
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_small_files_in_binary_are_known_as_such(tmp_path, dim):
-    """Whose bytes may all look like text."""
+    """Detect binary although all bytes may look like text."""
     rng = np.random.default_rng(0)
     for n in (1, 2, 3):
         for _ in range(60):
@@ -176,15 +178,18 @@ def test_many_savers_and_cached_loaders_at_once(small, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"subwords": np.ones((0, 4), np.float32)}, "must be finite rows of the same"),
-        ({"subwords": np.ones((3, 5), np.float32)}, r"\[3, 5\] beside a matrix of"),
+        ({"subwords": np.ones((0, 4), np.float32)}, "must be finite rows with the"),
+        ({"subwords": np.ones((3, 5), np.float32)}, r"\[3, 5\] for a matrix of"),
         ({"subwords": np.full((3, 4), np.nan, np.float32)}, "must be finite rows"),
-        ({"words": np.frombuffer(b'"abc"', np.uint8)}, "its words are no list"),
-        ({"other": np.ones(3, np.float32)}, "it has the tensors"),
+        ({"words": np.frombuffer(b'"abc"', np.uint8)}, "words must be a list"),
+        (
+            {"other": np.ones(3, np.float32)},
+            "tensors must be matrix, words and .*, got",
+        ),
     ],
 )
 def test_safetensors_that_others_made_are_checked(tmp_path, changes, message):
-    """With the right SHA-256."""
+    """Check tensors whose SHA-256 is right."""
     arrays = {
         "matrix": np.ones((3, 4), np.float32),
         "words": np.frombuffer(b'["a", "b", "c"]', np.uint8),

@@ -1,4 +1,4 @@
-"""The table of a vocabulary, and how much of it the vectors cover."""
+"""Table: rows of a vocabulary, missing words, and coverage."""
 
 import numpy as np
 import pytest
@@ -68,14 +68,14 @@ def test_subwords_are_used_where_there_are_some(tmp_path):
 @pytest.mark.parametrize(
     ("index", "arguments", "message"),
     [
-        ({"a": 0}, {}, "ids must be at least 1, since 0 pads; 'a' has 0"),
-        ({"a": 1, "b": 1}, {}, "the words 'a' and 'b' both have id 1"),
+        ({"a": 0}, {}, "ids must be at least 1, since 0 is padding, got 0 for 'a'"),
+        ({"a": 1, "b": 1}, {}, "ids must be distinct, got 1 for both 'a' and 'b'"),
         (
             {"a": 5},
             {"num_words": 5},
-            "no word with an id below num_words=5 among",
+            "a word with an id below num_words=5, got none in 1",
         ),
-        ({}, {}, "no word with an id below"),
+        ({}, {}, "must have a word with an id below"),
         (
             {"a": 1},
             {"missing": "mean"},

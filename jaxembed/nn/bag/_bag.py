@@ -37,36 +37,37 @@ def embedding_bag(
 ) -> jax.Array:
     """Pool the rows of each bag of ids to their sum, mean or maximum.
 
-    Equal to `lookup` and a reduction. For ids ``[B, L]`` a CPU holds no rows
-    ``[B, L, D]`` in memory, for the value or for the gradient. Rows are summed in at
-    least float32. An empty bag is zeros, and so is a mean whose weights add up to 0;
-    neither has a gradient.
+    Equal to `lookup` followed by a reduction. For ids ``[B, L]``, a CPU never holds the
+    rows ``[B, L, D]`` in memory, for the value or for the gradient. Rows are summed in
+    at least float32. The result is zeros for an empty bag and for a mean whose weights
+    add up to 0; both get no gradient.
 
     Under `jax.jit`, bags that are sharded over devices need no communication, and the
-    gradient of a replicated table is summed over the devices once. Several CPU devices
-    then hold the rows for the gradient; inside `jax.shard_map` they hold none.
+    gradient of a replicated table is summed over the devices once. On several CPU
+    devices the gradient then holds the rows in memory; inside `jax.shard_map` it does
+    not.
 
     Args:
-      table: ``dtype[V, D]`` of floats, a row for each word.
+      table: ``dtype[V, D]`` of floats, one row for each word.
       ids: ``int[B, L]``, each in ``[0, V)``; with ``offsets``, ``int[N]``.
-      weights: ``float[B, L]`` or ``float[N]``, also negative weights; None for ones.
-      mask: ``bool[B, L]`` or ``bool[N]``, True at a real token; None if all are. Ids
-        and weights where it is False are not used, whatever their values.
+      weights: ``float[B, L]`` or ``float[N]``, may be negative; None for ones.
+      mask: ``bool[B, L]`` or ``bool[N]``, True at a real token; None for all True. Ids
+        and weights where it is False are ignored, whatever their values.
       combine: "sum" (of weight * row), "mean" (the sum over the sum of the weights),
         "sqrtn" (the sum over the root of the sum of the squared weights) or "max" (of
         each column, without weights; the gradient goes to the first of equal rows).
       offsets: ``int[B + 1]``, as in CSR: bag b is ``ids[offsets[b]:offsets[b + 1]]``,
-        and ids past the last offset are not read. If the offsets fall or one is out of
-        ``[0, N]``, all bags are NaN. Rows ``[N, D]`` may be in memory.
+        and ids past the last offset are ignored. If offsets decrease or are out of
+        ``[0, N]``, all bags are NaN. Rows ``[N, D]`` may be held in memory.
       mode: handling of ids out of range, as in `lookup`; by default their bags are NaN
-        and have no gradient.
+        and get no gradient.
 
     Returns:
       ``dtype[B, D]``.
 
     Raises:
-      TypeError: if ids or offsets are not integers, mask not bools, or table or
-        weights not floats.
+      TypeError: if ids or offsets are not integers or sparse, mask not bools, or table
+        or weights not floats.
       ValueError: if shapes do not fit, ``combine`` or ``mode`` is unknown, or weights
         are given with "max".
 
@@ -97,7 +98,7 @@ def _pool(table, ids, weights, mask, combine, mode):
     ids, weights = fill_masked(table, ids, weights, mask)
     is_nan, read_mode = None, "promise_in_bounds"
     if mode == "fill" and weights is None and combine != "max" and is_few(ids):
-        # A check beside the sum would be on another thread: to wake the thread takes
+        # A separate check would run on another thread, and waking that thread takes
         # longer than the sum.
         read_mode = "fill"
     else:
@@ -128,7 +129,7 @@ def check_bag(
 ) -> tuple[jax.Array, Integers, jax.Array | None, jax.Array | None, Integers | None]:
     """Return table, ids, weights, mask and offsets as arrays, or raise an error."""
     ids = as_ids(ids)
-    table = jnp.asarray(table)  # also a table of NumPy, as a checkpoint may have it
+    table = jnp.asarray(table)  # a restored checkpoint may hold NumPy arrays
     weights = None if weights is None else jnp.asarray(weights)
     mask = None if mask is None else jnp.asarray(mask)
     offsets = None if offsets is None else as_ids(offsets, "offsets")
@@ -145,8 +146,8 @@ def _check_choices(combine: str, mode: str, weights: jax.Array | None) -> None:
         raise ValueError(f"mode must be one of {MODES}, got {mode!r}.")
     if weights is not None and combine == "max":
         raise ValueError(
-            f"weights must be None with combine='max', got {list(weights.shape)}: what "
-            "is largest has no weight; multiply the table, or leave rows out by mask."
+            f"weights must be None with combine='max', got {list(weights.shape)}: a "
+            "maximum is not weighted; multiply the table, or leave rows out by mask."
         )
 
 
@@ -154,7 +155,7 @@ def _check_shapes(table: jax.Array, ids: Integers, offsets: Integers | None) -> 
     if not jnp.issubdtype(table.dtype, jnp.floating):
         raise TypeError(
             f"table must be floats, got {table.dtype}{list(table.shape)}: a mean of "
-            "ints would be cut; use table.astype(jnp.float32)."
+            "integers would be truncated; use table.astype(jnp.float32)."
         )
     if table.ndim != 2 or len(table) == 0:
         raise ValueError(
@@ -168,8 +169,8 @@ def _check_shapes(table: jax.Array, ids: Integers, offsets: Integers | None) -> 
         )
     if offsets is not None and ids.ndim != 1:
         raise ValueError(
-            f"ids must have the axis [N] with offsets, got {list(ids.shape)}: ids "
-            "[B, L] need no offsets but a mask."
+            f"ids must have the axis [N] with offsets, got {list(ids.shape)}: for ids "
+            "[B, L] use mask instead of offsets."
         )
     if offsets is not None and (offsets.ndim != 1 or offsets.shape[0] == 0):
         raise ValueError(
@@ -190,7 +191,7 @@ def _check_one_for_each_id(
     if mask is not None and mask.dtype != bool:
         raise TypeError(
             f"mask must be bools, got {mask.dtype}{list(mask.shape)}: True at a real "
-            "token, as by ids != 0."
+            "token, such as ids != 0."
         )
     if weights is not None and not jnp.issubdtype(weights.dtype, jnp.floating):
         raise TypeError(

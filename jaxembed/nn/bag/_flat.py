@@ -1,6 +1,6 @@
 """Kernels of `embedding_bag` for flat ids ``[N]`` with offsets, by segment sums.
 
-Rows ``[N, D]`` may be in memory.
+Rows ``[N, D]`` may be held in memory.
 """
 
 import functools
@@ -47,12 +47,12 @@ def pool_flat(table, ids, weights, mask, offsets, combine, mode):
 
 
 def _narrow_offsets(offsets: jax.Array, n_ids: int) -> jax.Array:
-    """Return ``int32`` offsets, -1 for an offset past the end, which breaks them."""
+    """Return ``int32`` offsets, with -1, which is invalid, for one past the end."""
     return jnp.where(offsets > n_ids, -1, offsets).astype(jnp.int32)
 
 
 def _are_broken(offsets: jax.Array) -> jax.Array:
-    """Return ``bool[]``, True if narrowed offsets fall, or one is out of range."""
+    """Return ``bool[]``, True if narrowed offsets decrease or are out of range."""
     return (offsets[0] < 0) | (offsets[1:] < offsets[:-1]).any()
 
 
@@ -62,13 +62,13 @@ def _find_bags(
     """Find the bag of each flat id.
 
     Args:
-      offsets: ``int32[B + 1]``, rising, in ``[0, N]``.
-      n_ids: N.
+      offsets: ``int32[B + 1]``, non-decreasing, in ``[0, N]``.
+      n_ids: number of ids, N.
       mask: ``bool[N]``, True at the ids to read; None for all.
 
     Returns:
-      ``bool[N]``, True at ids that are read, and ``int32[N]``, their bags; B for the
-      ids that are not read, which segment sums drop.
+      ``bool[N]``, True at ids that are read, and ``int32[N]``, the bag of each id; B
+      for ids that are not read, which segment sums drop.
     """
     n_bags = offsets.shape[0] - 1
     starts = jnp.zeros(n_ids + 1, jnp.int32).at[offsets].add(1)
@@ -86,14 +86,14 @@ def _sum_flat_rows(
     bags: jax.Array,
     n_bags: int,
 ) -> jax.Array:
-    """Sum rows, times their weights if there are any, to ``float32[B, D]``.
+    """Sum the rows of each bag, times their weights, to ``float32[B, D]``.
 
     Args:
       table: ``dtype[V, D]``.
-      weights: ``float32[N]``, or None.
+      weights: ``float32[N]``, or None for ones.
       ids: ``int[N]``, each in ``[0, V)``.
-      bags: ``int32[N]`` of `_find_bags`.
-      n_bags: B.
+      bags: ``int32[N]``, the result of `_find_bags`.
+      n_bags: number of bags, B.
     """
     rows = _take(table, ids)
     if weights is not None:
@@ -104,7 +104,7 @@ def _sum_flat_rows(
 def _max_flat_rows(
     table: jax.Array, ids: jax.Array, bags: jax.Array, n_bags: int
 ) -> jax.Array:
-    """Take maxima of rows to ``dtype[B, D]``; 0 if empty.
+    """Return ``dtype[B, D]``, the maxima of the rows of each bag; 0 if empty.
 
     The gradient goes to the first of equal rows. Arguments as in `_sum_flat_rows`.
     """
@@ -122,7 +122,7 @@ def _max_flat_rows(
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _take(table, ids, mode="promise_in_bounds"):
-    """Gather rows, then cast them; the gradient is cast after its sum."""
+    """Gather rows, then cast them; the gradient is summed before it is cast."""
     return read(table, ids, mode=mode, fill=0).astype(sum_dtype(table))
 
 

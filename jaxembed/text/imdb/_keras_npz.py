@@ -1,4 +1,4 @@
-"""IMDB ids: Keras's encoding of the reviews, and its file imdb.npz read safely."""
+"""IMDB ids: Keras's encoding of reviews, and a safe reader of its imdb.npz."""
 
 import io
 import pickle
@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxembed.text._ragged import Ragged
 
-# Sizes far above the real file's, which has 11.9 million ids in 17 MB.
+# Limits far above the real file, which has 11.9 million ids in 17 MB.
 MAX_MEMBER_BYTES = 1 << 30
 MAX_IDS = 1 << 28
 NAMES = ("x_train", "y_train", "x_test", "y_test")
@@ -26,22 +26,23 @@ def encode_imdb(
     oov_char: int | None = 2,
     index_from: int = 3,
 ) -> Ragged:
-    """The ids that ``keras.datasets.imdb`` gives to reviews.
+    """Encode reviews with the ids of ``keras.datasets.imdb``.
 
-    A word's id is its rank by frequency plus ``index_from``; 0 pads, 1 starts a
-    review, 2 stands for a word whose id is not below ``num_words``. Words that the
-    tokenizer has never seen are left out, as in Keras.
+    The id of a word is its frequency rank plus ``index_from``. By default 0 is padding,
+    1 starts a review, and 2 replaces words with an id of ``num_words`` or above. Words
+    that are unknown to the tokenizer are dropped, as in Keras.
 
     Args:
-      ranks: what a :class:`Tokenizer` without ``num_words`` makes of the texts.
-      num_words: ids are below it; None keeps all words.
-      skip_top: ids below it become ``oov_char`` too, also the start.
-      start_char: the id put in front of each review; None for none.
-      oov_char: the id of the words cut away; None drops them.
-      index_from: what is added to each rank.
+      ranks: frequency ranks of the words: the ids of a :class:`Tokenizer` without
+        ``num_words``.
+      num_words: ids of ``num_words`` and above become ``oov_char``; None keeps all.
+      skip_top: ids below ``skip_top`` become ``oov_char`` too, even ``start_char``.
+      start_char: id in front of each review; None to add nothing.
+      oov_char: replacement for ids outside of the limits; None drops these ids.
+      index_from: number added to each rank.
 
     Returns:
-      :class:`Ragged`, a sequence for each of ``ranks``.
+      :class:`Ragged` with one sequence for each sequence of ``ranks``.
 
     Example:
       >>> encode_imdb(Ragged.from_lists([[1, 2], [9]]), num_words=6).tolist()
@@ -69,18 +70,18 @@ def load_imdb_ids(
     oov_char: int | None = 2,
     index_from: int = 3,
 ) -> tuple[tuple[Ragged, np.ndarray], tuple[Ragged, np.ndarray]]:
-    """The reviews of Keras's ``imdb.npz``, without running what the file says.
+    """Load the reviews of Keras's ``imdb.npz`` without executing code from the file.
 
-    The file keeps its lists as a pickle. It is read by an unpickler that knows only
-    the three names such a list needs, each replaced by a stand-in that computes
-    nothing; every element is checked to be a list of ints.
+    The file stores its lists as pickles. The unpickler used here accepts only the three
+    names that a list needs, and replaces each of them by a stand-in that computes
+    nothing. Every element must be a list of ints.
 
     Args:
-      path: the file.
-      num_words: as in :func:`encode_imdb`, like the arguments not named here. None
-        keeps all words, also the rarest, which Keras makes unknown.
+      path: path of ``imdb.npz``.
+      num_words: see :func:`encode_imdb`. None keeps all words; Keras then replaces the
+        rarest word by ``oov_char``.
       skip_top: see :func:`encode_imdb`.
-      seed: of the shuffling that Keras does.
+      seed: random seed of Keras's shuffling.
       start_char: see :func:`encode_imdb`.
       oov_char: see :func:`encode_imdb`.
       index_from: see :func:`encode_imdb`.
@@ -89,9 +90,9 @@ def load_imdb_ids(
       ``(train_ids, int32[N] labels), (test_ids, int32[M] labels)``.
 
     Raises:
-      FileNotFoundError: if there is no such file.
-      ValueError: if the file is no such archive, is larger than it may be, or holds
-        anything but lists of ints.
+      FileNotFoundError: if ``path`` is not a file.
+      ValueError: if the file is not an ``imdb.npz`` of Keras, exceeds the size limits,
+        or holds anything except lists of ints.
 
     Example:
       >>> import tempfile
@@ -106,7 +107,7 @@ def load_imdb_ids(
     """
     arrays = _read_members(Path(path))
     parts = []
-    rng = np.random.RandomState(seed)  # Keras's generator, for both parts in turn
+    rng = np.random.RandomState(seed)  # as in Keras, one for both splits
     for split in ("train", "test"):
         ranks = _to_ragged(arrays[f"x_{split}"], f"{path}: x_{split}")
         labels = _to_labels(arrays[f"y_{split}"], len(ranks), f"{path}: y_{split}")
@@ -125,19 +126,19 @@ def load_imdb_ids(
 
 
 class _ObjectArray:
-    """Stands in for a NumPy array of objects; keeps its list and nothing else."""
+    """Stand-in for a NumPy array of objects that keeps only its list."""
 
     items: list
 
     def __setstate__(self, state: object) -> None:
         items = state[-1] if isinstance(state, tuple) and state else None
         if not isinstance(items, list):
-            raise pickle.UnpicklingError("an array that is no list of objects")
+            raise pickle.UnpicklingError("it holds an array that is not a list")
         self.items = items
 
 
 class _Dtype:
-    """Stands in for ``numpy.dtype``; the elements are checked one by one anyway."""
+    """Stand-in for ``numpy.dtype``; unused, since each element is checked later."""
 
     def __init__(self, *arguments: object):
         self.arguments = arguments
@@ -147,20 +148,20 @@ class _Dtype:
 
 
 class _ListUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
-    """Reads a pickled array of lists; every other name is refused.
+    """Unpickler of an array of lists that rejects every other name.
 
-    The one written in Python: its memo is a dict, where that in C is an array as long
-    as the largest index that the file names.
+    It extends Python's implementation, which stores its memo in a dict. The C
+    implementation allocates an array as long as the largest memo index in the file.
     """
 
     stand_ins = {
         ("numpy", "ndarray"): _ObjectArray,
         ("numpy", "dtype"): _Dtype,
-        # Called with the type, a shape and a code; makes an array without a state.
+        # Called with a type, a shape and a type code; returns an empty array.
         ("numpy.core.multiarray", "_reconstruct"): lambda *_: _ObjectArray(),
         ("numpy._core.multiarray", "_reconstruct"): lambda *_: _ObjectArray(),
     }
-    # It would make room for as many bytes as the file names, before it reads them.
+    # BYTEARRAY8 allocates the size stated in the file before it reads the bytes.
     dispatch = {
         code: load
         for code, load in pickle._Unpickler.dispatch.items()  # type: ignore[attr-defined]
@@ -169,13 +170,13 @@ class _ListUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in self.stand_ins:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+            raise pickle.UnpicklingError(f"its pickle asks for {module}.{name}")
         return self.stand_ins[module, name]
 
 
 def _read_members(path: Path) -> dict[str, Content]:
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}: give the path of imdb.npz.")
+        raise FileNotFoundError(f"{path} is not a file: give the path of imdb.npz.")
     arrays: dict[str, Content] = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -188,10 +189,10 @@ def _read_members(path: Path) -> dict[str, Content]:
                 with archive.open(f"{name}.npy") as member:
                     stream = io.BytesIO(member.read(size))
                 arrays[name] = _read_array(stream, may_be_lists=name[0] == "x")
-    except Exception as error:  # whatever a cut or made-up file makes readers raise
+    except Exception as error:  # a damaged or forged file can raise any error
         raise ValueError(
-            f"{path} is refused as Keras's imdb.npz: {error}. Load the raw reviews "
-            "with load_imdb, or fetch the file again."
+            f"{path} is not a valid imdb.npz of Keras: {error}. Load the raw reviews "
+            "with load_imdb, or download the file again."
         ) from error
     return arrays
 
@@ -203,7 +204,7 @@ def _read_array(stream: io.BytesIO, may_be_lists: bool) -> Content:
         (2, 0): np.lib.format.read_array_header_2_0,
     }
     if version not in readers:
-        raise ValueError(f"npy version {version} is not known")
+        raise ValueError(f"npy version {version} is unknown")
     *_, dtype = readers[version](stream)
     if dtype.hasobject and may_be_lists:
         array = _ListUnpickler(stream).load()
@@ -222,8 +223,8 @@ def _to_ragged(items: Content, place: str) -> Ragged:
         if not isinstance(item, list) or not set(map(type, item)) <= {int}:
             raise ValueError(f"{place}[{row}] must be a list of ints.")
         if item and not 0 <= min(item) <= max(item) < 2**31 - 2**16:
-            raise ValueError(f"{place}[{row}] has an id outside of [0, 2**31).")
-        # One list can stand in many places: count before copying.
+            raise ValueError(f"{place}[{row}] has an id outside of [0, 2**31 - 2**16).")
+        # A small pickle can repeat a list many times: count before copying.
         total += len(item)
         if total > MAX_IDS:
             raise ValueError(f"{place} has more than {MAX_IDS} ids.")

@@ -1,4 +1,7 @@
-"""IMDB by TensorFlow Datasets, without TensorFlow: fetched, checked, prepared, read."""
+"""IMDB by TensorFlow Datasets: download, verify, prepare and read the reviews.
+
+TensorFlow itself is not needed.
+"""
 
 import hashlib
 import http.client
@@ -14,7 +17,7 @@ from jaxembed.text.imdb._archive import ORIGINAL, Archive, Parts
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
-# Without a network it is known soon; a slow one may take its time.
+# A short limit to detect a missing network, a long one to allow a slow download.
 CONNECT_SECONDS = 5
 READ_SECONDS = 60
 
@@ -25,24 +28,23 @@ def read_tfds(
     manual_dir: str | Path | None = None,
     archive: Archive = ORIGINAL,
 ) -> Parts:
-    """The reviews of ``archive``, prepared once as ArrayRecord files, then read.
+    """Prepare the reviews of ``archive`` once as ArrayRecord files, and read them.
 
     Args:
-      data_dir: where the prepared files lie; by default ``$TFDS_DATA_DIR``, else
-        ``~/tensorflow_datasets``.
-      manual_dir: a folder that may hold the archive, and gets it otherwise; by default
-        ``downloads/manual`` in ``data_dir``.
-      archive: what to prepare, with its size and hash.
+      data_dir: directory of the prepared files; by default ``$TFDS_DATA_DIR``, or
+        ``~/tensorflow_datasets`` if the variable is unset.
+      manual_dir: directory of the archive, which is downloaded there if missing; by
+        default ``downloads/manual`` in ``data_dir``.
+      archive: archive to prepare, with its expected size and hash.
 
     Returns:
-      The texts of each (split, label), in the order of the names of their files.
+      The texts of each (split, label), sorted by file name.
 
     Raises:
-      ConnectionError: if the archive is neither in ``manual_dir`` nor to be fetched,
-        naming the place to put it; a host that does not answer is asked once, for
-        five seconds.
-      ValueError: if the archive's size or hash is not the declared one, or its
-        content not as :func:`read_archive` wants it.
+      ConnectionError: if the archive is not in ``manual_dir`` and cannot be downloaded.
+        The message names ``manual_dir``. The host is tried once, for five seconds.
+      ValueError: if the archive has another size or hash than expected, or
+        :func:`read_archive` refuses its content.
     """
     import tensorflow_datasets as tfds
 
@@ -62,7 +64,7 @@ def read_tfds(
 def _fetch(archive: Archive, manual: Path) -> None:
     """Download the archive into ``manual`` atomically.
 
-    TFDS would try ten times, for minutes, and leave unfinished files behind.
+    TFDS itself would retry ten times, for minutes, and leave unfinished files.
     """
     request = urllib.request.Request(archive.url, method="HEAD")
     manual.mkdir(parents=True, exist_ok=True)
@@ -77,7 +79,7 @@ def _fetch(archive: Archive, manual: Path) -> None:
                 raise ValueError(_mismatch(archive, found))
     except (OSError, http.client.HTTPException) as error:
         raise ConnectionError(
-            f"{archive.url} cannot be fetched: {error}. Fetch {archive.name} "
+            f"{archive.url} cannot be downloaded: {error}. Download {archive.name} "
             f"({archive.size} bytes) on another machine and put it into {manual}, "
             "or give the path of another copy of the reviews."
         ) from error
@@ -86,7 +88,10 @@ def _fetch(archive: Archive, manual: Path) -> None:
 def _copy(
     response: http.client.HTTPResponse, path: Path, archive: Archive
 ) -> tuple[int, str]:
-    """Size and hash of what was written; it stops past the declared size."""
+    """Write the response to ``path`` and return the number of bytes and their hash.
+
+    Stop soon after the expected size is exceeded.
+    """
     size, digest = 0, hashlib.sha256()
     bar = tqdm(total=archive.size, unit="B", unit_scale=True, disable=None)
     with path.open("wb") as file, bar:
@@ -100,9 +105,9 @@ def _copy(
 
 def _mismatch(archive: Archive, found: object) -> str:
     return (
-        f"{archive.name} is not the file that was asked for, of {archive.size} bytes "
-        f"and SHA-256 {archive.sha256}: fetch it again, or give its own path if you "
-        f"trust it. Found: {found}"
+        f"{archive.name} must have {archive.size} bytes and SHA-256 {archive.sha256}: "
+        "download it again, or give its path as the source if you trust it. Found: "
+        f"{found}"
     )
 
 
@@ -128,7 +133,7 @@ def _read_parts(builder: "tfds.core.DatasetBuilder") -> Parts:
         source = builder.as_data_source(split=split)
         for row in source.__getitems__(list(range(len(source)))):
             text, label = row["text"], int(row["label"])
-            # TFDS's own mock source gives str, the real one bytes.
+            # TFDS's mock data source returns str, the real one bytes.
             text = text.decode("utf-8") if isinstance(text, bytes) else text
             part = ("train", "unsup") if label < 0 else (split, names[label])
             parts.setdefault(part, []).append(text)

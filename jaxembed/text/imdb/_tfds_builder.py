@@ -1,8 +1,8 @@
-"""A TFDS builder of the IMDB reviews that needs no TensorFlow.
+"""TFDS builder of the IMDB reviews, without TensorFlow.
 
-The registered ``imdb_reviews`` opens the archive with TensorFlow
-(tensorflow/datasets#11058); this one streams it. Only :mod:`imdb_tfds` imports this
-module, since it brings tensorflow_datasets.
+The registered builder ``imdb_reviews`` opens the archive with TensorFlow
+(tensorflow/datasets#11058); this builder reads it as a stream. Only :mod:`_tfds`
+imports this module, because it imports tensorflow_datasets.
 """
 
 import dataclasses
@@ -17,23 +17,23 @@ from jaxembed.text.imdb._archive import ORIGINAL, Archive, read_archive
 
 @dataclasses.dataclass
 class TextsConfig(tfds.core.BuilderConfig):
-    """Which archive is prepared; its hash is in the path, so that two never mix."""
+    """Archive to prepare. Its hash is part of the path, to keep archives apart."""
 
     archive: Archive = ORIGINAL
 
 
 class ImdbTexts(tfds.core.GeneratorBasedBuilder):
-    """Splits ``train``, ``test`` and, if the archive has them, ``unsupervised``.
+    """Builder of the splits ``train``, ``test`` and, optionally, ``unsupervised``.
 
-    The reviews keep the order of the names of their files, so that ids made from them
-    are those made from the folder or the archive. Unlabelled reviews have label -1.
+    Reviews are sorted by file name, so that their ids equal the ids from the folder or
+    the archive. Unlabelled reviews have label -1.
     """
 
     VERSION = tfds.core.Version("1.0.0")
 
     @property
     def url_infos(self) -> dict[str, checksums.UrlInfo]:
-        """Size and hash of the archive, which TFDS checks."""
+        """Size and hash of the archive, which TFDS verifies."""
         archive = self.builder_config.archive
         info = checksums.UrlInfo(archive.size, archive.sha256, archive.name)
         return {archive.url: info}
@@ -66,6 +66,6 @@ class ImdbTexts(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, rows: list) -> Iterator[tuple[int, dict]]:
-        # Whole numbers as keys: TFDS sorts by them where it does not shuffle.
+        # Integer keys: without shuffling, TFDS sorts the examples by key.
         for key, (text, label) in enumerate(rows):
             yield key, {"text": text, "label": label}

@@ -1,1 +1,1 @@
-"""Formats: one reader for each format of word vectors, and the stream they read."""
+"""Formats: a reader for each file format of word vectors, and their byte stream."""

@@ -1,4 +1,4 @@
-"""Rows: what every format is read as, and what is kept of it."""
+"""Collector: decode the rows of any format, and keep the wanted ones."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ class Rows(NamedTuple):
     """Some rows of a file.
 
     Attributes:
-      words: n words as they are in the file.
+      words: n words as bytes of the file.
       matrix: ``float32[n, D]``, all finite.
     """
 
@@ -20,9 +20,9 @@ class Rows(NamedTuple):
 
 
 def decode(word: bytes) -> str:
-    r"""A word as text; bytes that are not UTF-8 become ``\xNN``, so that none is lost.
+    r"""Decode a word from UTF-8; invalid bytes become ``\xNN``, so that none is lost.
 
-    word2vec cuts long words, also inside of a character.
+    word2vec cuts long words, sometimes inside a character.
 
     Example:
       >>> decode("naï".encode()[:3])
@@ -32,14 +32,14 @@ def decode(word: bytes) -> str:
 
 
 def show(data: bytes) -> str:
-    """How an error shows what a file has: its beginning, as text."""
+    """Return the beginning of some bytes as text, for an error."""
     text = decode(data[:40])
     return repr(text if len(data) <= 40 else text + "...")
 
 
 def _decode_all(words: list[bytes]) -> list[str]:
     try:
-        decoded = b"\n".join(words).decode().split("\n")  # at once: ten times as fast
+        decoded = b"\n".join(words).decode().split("\n")  # ten times as fast as by word
     except UnicodeDecodeError:
         decoded = []
     return decoded if len(decoded) == len(words) else [decode(word) for word in words]
@@ -47,12 +47,13 @@ def _decode_all(words: list[bytes]) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """Which words of a file are to be kept: those of a vocabulary, or all.
+    """Words of a file to keep: the words of a vocabulary, or all words.
 
     Attributes:
       words: the vocabulary; None for all words.
-      encoded: its words in UTF-8.
-      has_escapes: whether one may be what :func:`decode` makes of a cut word.
+      encoded: the vocabulary in UTF-8.
+      has_escapes: whether a word of the vocabulary may have an escape, as
+        :func:`decode` writes it for an invalid byte.
     """
 
     words: frozenset[str] | None
@@ -61,23 +62,23 @@ class Wanted:
 
     @classmethod
     def of(cls, vocabulary: Iterable[str] | None) -> "Wanted":
-        """Of a vocabulary, or of None.
+        """Create from a vocabulary; None keeps all words.
 
         Raises:
-          TypeError: if it is one text, or has something that is none.
-          ValueError: if it is empty.
+          TypeError: if the vocabulary is one string, or an element is not a ``str``.
+          ValueError: if the vocabulary is empty.
         """
         if vocabulary is None:
             return cls(None)
         if isinstance(vocabulary, str | bytes):
             raise TypeError(
-                "vocabulary must be a list of words or a dict of them, got one "
-                f"{type(vocabulary).__name__}."
+                "vocabulary must be a list or a dict of words, got one "
+                f"{type(vocabulary).__name__}: put it into a list."
             )
         words = frozenset(vocabulary)
         for word in words:
             if not isinstance(word, str):
-                raise TypeError(f"vocabulary must have words, got {word!r}.")
+                raise TypeError(f"words of vocabulary must be str, got {word!r}.")
         if not words:
             raise ValueError("vocabulary must have at least one word, got none.")
         encoded = {word.encode("utf-8", "surrogatepass") for word in words}
@@ -87,16 +88,16 @@ class Wanted:
     def __contains__(self, word: bytes) -> bool:
         if self.words is None or word in self.encoded:
             return True
-        # What is cut in the file is an escape in the vocabulary.
+        # Bytes of a cut character in the file are an escape in the vocabulary.
         return self.has_escapes and not word.isascii() and decode(word) in self.words
 
 
 class Collector:
-    """Gathers rows: only the wanted ones, and only the first of each word.
+    """Collection of the wanted rows, with the first row of each word.
 
     Attributes:
-      words: those that were kept.
-      n_duplicates: rows that were not, since their word had come before.
+      words: words of the rows kept so far.
+      n_duplicates: number of rows skipped, since their word already had a row.
     """
 
     def __init__(self, wanted: Wanted):
@@ -107,11 +108,11 @@ class Collector:
         self._parts: list[np.ndarray] = []
 
     def add(self, rows: Rows) -> None:
-        """Takes what is wanted of some rows."""
+        """Keep the wanted rows; skip words that already have a row."""
         words = _decode_all(rows.words)
         new = set(words)
         is_all = len(new) == len(words) and self._seen.isdisjoint(new)
-        if self._wanted.words is None and is_all:  # as nearly always
+        if self._wanted.words is None and is_all:  # the usual case
             self._seen |= new
             self.words += words
             self._parts.append(rows.matrix)
@@ -129,6 +130,6 @@ class Collector:
         self._parts.append(rows.matrix[kept])
 
     def matrix(self) -> np.ndarray:
-        """``float32[V, D]`` of all that was kept; gives its memory up."""
+        """Return all kept rows, ``float32[V, D]``, and release the parts."""
         parts, self._parts = self._parts, []
         return np.concatenate(parts) if len(parts) > 1 else np.ascontiguousarray(*parts)

@@ -1,7 +1,7 @@
-"""fastText's ``.bin``: a whole model, of which words and vectors are read.
+"""fastText: read the words and vectors of a ``.bin`` model.
 
-A word's vector is the mean of its own row and of those of its character n-grams, as
-fastText's ``.vec`` has it. The layout is that of version 12 (``fasttext.cc``,
+The vector of a word is the mean of its own row and the rows of its character n-grams,
+as in fastText's ``.vec``. The layout is version 12 (``fasttext.cc``,
 ``args.cc``, ``dictionary.cc`` and ``densematrix.cc`` of fastText).
 """
 
@@ -19,23 +19,23 @@ from jaxembed.vectors.formats._text import MAX_DIM
 MAGIC = struct.pack("<i", 793712314)
 VERSIONS = (11, 12)
 ARGUMENTS = struct.Struct("<12id")
-END_OF_SENTENCE = b"</s>"  # has no n-grams
+END_OF_SENTENCE = b"</s>"  # a word without n-grams
 PIECE = 1 << 22  # bytes read at once
 MAX_WORD = 1 << 16
-IS_WORD = 0  # 1 is a label of a classifier
+IS_WORD = 0  # 1 marks a label of a classifier
 SUPERVISED = 3
 
 
 class Model(NamedTuple):
-    """What a ``.bin`` says before its matrix.
+    """Content of a ``.bin`` before its matrix.
 
     Attributes:
-      words: those of the model, without labels, in the order of its rows.
-      n_buckets: rows for n-grams, behind those of the words.
-      min_n: characters in the shortest n-gram.
-      max_n: characters in the longest; 0 if there are none.
-      dim: numbers in a row.
-      n_rows: rows of the matrix.
+      words: words of the model, without labels, in the order of its rows.
+      n_buckets: number of rows for n-grams, which follow the rows of the words.
+      min_n: number of characters in the shortest n-gram.
+      max_n: number of characters in the longest n-gram; 0 for a model without n-grams.
+      dim: length of a row.
+      n_rows: number of rows of the matrix.
     """
 
     words: list[bytes]
@@ -49,20 +49,20 @@ class Model(NamedTuple):
 def read_fasttext(
     source: Source, *, wanted: Wanted, limit: int | None
 ) -> tuple[Rows, Subwords | None]:
-    """The words of a model with their whole vectors, and its subwords.
+    """Read the words of a model, their vectors, and the vectors of its subwords.
 
     Args:
       source: the file.
-      wanted: the words to keep. A wanted word that the model does not have comes last,
-        with the mean of its subwords.
-      limit: how many of the model's words are looked at; None for all.
+      wanted: words to keep. Wanted words that are not in the model come last, with the
+        mean of their subwords.
+      limit: number of words of the model to search, from the first on; None for all.
 
     Returns:
       :class:`Rows`, and the subwords if all words are wanted.
 
     Raises:
-      ValueError: names the byte, what was expected there, and what is there; or says
-        that the model is quantised.
+      ValueError: if the file is cut, damaged or quantised; the error names the byte,
+        the expected and the actual content.
     """
     model = _read_model(source)
     kept = [i for i, w in enumerate(model.words[:limit]) if w in wanted]
@@ -102,12 +102,12 @@ def _read_model(source: Source) -> Model:
     if magic != MAGIC or version not in VERSIONS:
         raise ValueError(
             f"{source.name}, byte 0: expected a fastText model of version "
-            f"{' or '.join(map(str, VERSIONS))}, got {magic!r} and {version}."
+            f"{' or '.join(map(str, VERSIONS))}, got {magic!r} and version {version}."
         )
-    arguments = _take(source, ARGUMENTS.format, "the arguments of the training")
+    arguments = _take(source, ARGUMENTS.format, "the training arguments")
     dim, kind, n_buckets, min_n, max_n = (arguments[i] for i in (0, 7, 8, 9, 10))
     if version == 11 and kind == SUPERVISED:
-        max_n = 0  # as fastText itself reads them
+        max_n = 0  # as in fastText itself
     size, n_words, n_labels, _, n_pruned = _take(source, "<3i2q", "the dictionary")
     sizes = {"dim": dim, "bucket": n_buckets, "words": n_words, "labels": n_labels}
     if (
@@ -119,33 +119,35 @@ def _read_model(source: Source) -> Model:
         or not 0 <= max_n <= MAX_N
     ):
         raise ValueError(
-            f"{source.name}, byte 8: expected the sizes of a model, got {sizes} of "
-            f"{size} entries, n-grams of {min_n} to {max_n}: the file is damaged."
+            f"{source.name}, byte 8: expected the sizes of a model, got {sizes}, "
+            f"{size} entries and n-grams of {min_n} to {max_n} characters: the file is "
+            "damaged, fetch it again."
         )
     entries = list(_read_entries(source, size))
     words = [word for word, kind in entries if kind == IS_WORD]
     if len(words) != n_words:
         raise ValueError(
             f"{source.name}: expected {n_words} words in its dictionary, got "
-            f"{len(words)}: the file is damaged."
+            f"{len(words)}: the file is damaged, fetch it again."
         )
     n_rows = _read_size(source, n_pruned > 0, n_words + n_buckets, dim)
     return Model(words, n_buckets, min_n, max_n, dim, n_rows)
 
 
 def _read_size(source: Source, is_pruned: bool, expected: int, dim: int) -> int:
-    """How many rows the matrix has, which comes next."""
-    (is_quantised,) = _take(source, "<?", "whether it is quantised")
+    """Read the size of the matrix, and return its number of rows."""
+    (is_quantised,) = _take(source, "<?", "the flag of a quantised model")
     if is_pruned or is_quantised:
         raise ValueError(
-            f"{source.name} is a quantised model (.ftz), which has no word vectors: "
-            "give the .bin that it was made from."
+            f"{source.name} is a quantised model (.ftz), which does not store word "
+            "vectors: give the .bin from which it was made."
         )
     n_rows, width = _take(source, "<2q", "the size of the matrix")
     if (n_rows, width) != (expected, dim):
         raise ValueError(
             f"{source.name}, byte {source.position - 16}: expected a matrix of "
-            f"{expected} rows of {dim}, got {n_rows} of {width}."
+            f"{expected} rows of {dim} numbers, got {n_rows} rows of {width}: the file "
+            "is damaged, fetch it again."
         )
     return n_rows
 
@@ -153,13 +155,13 @@ def _read_size(source: Source, is_pruned: bool, expected: int, dim: int) -> int:
 def _is_utf8(word: str) -> bool:
     try:
         word.encode()
-    except UnicodeEncodeError:  # a lone surrogate, which no file has
+    except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot encode
         return False
     return True
 
 
 def _take(source: Source, form: str, what: str) -> tuple:
-    """The next numbers."""
+    """Read the next numbers, in the ``form`` of :mod:`struct`."""
     place, size = source.position, struct.calcsize(form)
     data = source.read(size)
     if len(data) < size:
@@ -171,14 +173,14 @@ def _take(source: Source, form: str, what: str) -> tuple:
 
 
 def _read_entries(source: Source, size: int) -> Iterator[tuple[bytes, int]]:
-    """Each entry of the dictionary, and whether it is a word or a label."""
+    """Yield each entry of the dictionary with its kind: word or label."""
     done = 0
     while done < size:
         data = source.peek(PIECE)
         start = 0
         while done < size:
             end = data.find(b"\0", start, start + MAX_WORD)
-            if end < 0 or end + 10 > len(data):  # 8 bytes of a count, 1 of the kind
+            if end < 0 or end + 10 > len(data):  # a count of 8 bytes, a kind of 1
                 break
             yield data[start:end], data[end + 9]
             start, done = end + 10, done + 1
@@ -192,17 +194,17 @@ def _read_entries(source: Source, size: int) -> Iterator[tuple[bytes, int]]:
 
 
 def _read_matrix(source: Source, model: Model, rows: np.ndarray | None) -> np.ndarray:
-    """``float32[n, D]``, the given rows in rising order; None for all."""
+    """Read the given rows, in ascending order, or all rows, as ``float32[n, D]``."""
     width = 4 * model.dim
     n_bytes = source.position + model.n_rows * width
     if source.size is not None and n_bytes > source.size:
         raise ValueError(
-            f"{source.name}, byte {source.size}: the header promises a matrix of "
-            f"{model.n_rows} rows of {model.dim}, {n_bytes} bytes with what is before "
-            "it, but the file ends here: it is cut, fetch it again."
+            f"{source.name}, byte {source.size}: the header declares a matrix of "
+            f"{model.n_rows} rows of {model.dim} numbers up to byte {n_bytes}, but the "
+            "file ends here: it is cut, fetch it again."
         )
-    # Room for all at once, where the size was checked just now: parts to be joined
-    # would take it twice.
+    # Allocate the whole matrix if its size is checked above: joining parts would take
+    # twice the memory.
     is_whole = rows is None and source.size is not None
     whole = np.empty((model.n_rows if is_whole else 0, model.dim), np.float32)
     parts, done = [whole[:0]], 0
@@ -220,7 +222,8 @@ def _read_matrix(source: Source, model: Model, rows: np.ndarray | None) -> np.nd
             row, column = np.argwhere(~np.isfinite(some))[0]
             raise ValueError(
                 f"{source.name}, byte {place + row * width + 4 * column}: expected a "
-                f"finite number, got {some[row, column]}: the file is damaged."
+                f"finite number, got {some[row, column]}: the file is damaged, "
+                "fetch it again."
             )
         if rows is not None:
             first, last = np.searchsorted(rows, [done, done + n])

@@ -1,4 +1,4 @@
-"""Lines: whole lines of a text, read and decompressed ahead of their parsing."""
+"""Lines: read and decompress whole lines of text ahead of their parsing."""
 
 import re
 from collections.abc import Generator, Iterator
@@ -11,7 +11,7 @@ from jaxembed.vectors.formats._collect import show
 from jaxembed.vectors.formats._stream import BLOCK, Source
 
 HEADER = re.compile(rb"[ \t]*(\d{1,18})[ \t](\d{1,18})[ \t\r]*\n")
-HEADER_BYTES = 256  # no header has more
+HEADER_BYTES = 256  # longest header
 NEWLINE = b"\n"
 
 
@@ -19,8 +19,8 @@ class Lines(NamedTuple):
     """Some whole lines of a file.
 
     Attributes:
-      data: n lines, each with its end.
-      numbers: ``int64[n]``, their places in the file, from 1 on.
+      data: n lines, each with its line end.
+      numbers: ``int64[n]``, line numbers in the file, from 1 on.
     """
 
     data: bytes
@@ -28,30 +28,30 @@ class Lines(NamedTuple):
 
 
 def read_header(source: Source) -> tuple[int, int] | None:
-    """The numbers of rows and columns on the first line, if these are all it has."""
+    """Return the numbers of rows and columns in the header; None without a header."""
     match = HEADER.match(source.peek(HEADER_BYTES))
     return None if match is None else (int(match[1]), int(match[2]))
 
 
 def take_header(source: Source) -> tuple[int, int]:
-    """What :func:`read_header` finds, and reads on to the line behind it.
+    """Return the numbers of rows and columns in the header, and skip its line.
 
     Raises:
-      ValueError: if there is no header.
+      ValueError: if the first line is not a header.
     """
     header = read_header(source)
     if header is None:
         line = source.peek(HEADER_BYTES).split(b"\n")[0]
         raise ValueError(
-            f"{source.name}:1: expected a line with the numbers of rows and of "
-            f"columns, got {show(line)}."
+            f"{source.name}:1: expected a header with the numbers of rows and columns, "
+            f"got {show(line)}."
         )
     source.skip(source.peek(HEADER_BYTES).index(b"\n") + 1)
     return header
 
 
 def read_ahead(parts: Iterator[Lines]) -> Generator[Lines]:
-    """The same, each read and decompressed while the one before is parsed."""
+    """Yield each part while a thread reads and decompresses the next one."""
     with ThreadPoolExecutor(1) as pool:
         following = pool.submit(next, parts, None)
         while (part := following.result()) is not None:
@@ -60,16 +60,16 @@ def read_ahead(parts: Iterator[Lines]) -> Generator[Lines]:
 
 
 def read_lines(source: Source, first: int) -> Iterator[Lines]:
-    """Whole lines, some megabytes at a time; empty ones at the end are left out."""
-    begun, held = b"", b""  # a line that is not whole yet; lines that may be the last
+    """Yield whole lines, some megabytes at a time, without empty lines at the end."""
+    begun, held = b"", b""  # an incomplete line; empty lines that may be last
     while data := source.read(BLOCK):
         end = data.rfind(b"\n") + 1
         if not end:
             begun += data
             if len(begun) > BLOCK:
                 raise ValueError(
-                    f"{source.name}:{first}: the line has more than {BLOCK} bytes: is "
-                    "it a file of word vectors?"
+                    f"{source.name}:{first}: expected lines of at most {BLOCK} bytes, "
+                    "got a longer line: is it a file of word vectors?"
                 )
             continue
         whole = b"".join([held, begun, data[:end]])
@@ -80,8 +80,8 @@ def read_lines(source: Source, first: int) -> Iterator[Lines]:
             whole, held = whole[:n_kept], whole[n_kept:]
             if len(held) > BLOCK:
                 raise ValueError(
-                    f"{source.name}:{first + whole.count(NEWLINE)}: from here on there "
-                    f"are more than {BLOCK} bytes of empty lines: is it a file of word "
+                    f"{source.name}:{first + whole.count(NEWLINE)}: expected a word, "
+                    f"got more than {BLOCK} bytes of empty lines: is it a file of word "
                     "vectors?"
                 )
         if whole:
@@ -96,6 +96,6 @@ def _number(data: bytes, first: int) -> Lines:
 
 
 def first_lines(lines: Lines, n: int) -> Lines:
-    """The first ``n`` of some lines."""
+    """Return the first ``n`` lines."""
     pieces = lines.data.split(b"\n", n)
     return Lines(b"\n".join([*pieces[:n], b""]), lines.numbers[:n])

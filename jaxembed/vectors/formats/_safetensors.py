@@ -1,8 +1,8 @@
-"""safetensors: jaxembed's own form of word vectors, read without a copy.
+"""safetensors: write and memory-map word vectors in jaxembed's own format.
 
-Tensors ``matrix`` (``F32[V, D]``), ``words`` (``U8``, the words as a list in JSON) and
-maybe ``subwords`` (``F32[buckets, D]``); the metadata, a JSON text under ``jaxembed``,
-has a SHA-256 of all of them.
+The tensors are ``matrix`` (``F32[V, D]``), ``words`` (``U8``, a JSON list of the words)
+and optionally ``subwords`` (``F32[buckets, D]``). The metadata is a JSON text under the
+key ``jaxembed``, with a SHA-256 of all tensors.
 """
 
 import json
@@ -22,15 +22,14 @@ ARRAYS = {"matrix": "F32", "words": "U8", "subwords": "F32"}
 
 
 def read_safetensors(source: Source) -> WordVectors:
-    """The vectors of a file; the matrix is mapped into memory, not copied.
+    """Read word vectors; the matrix is mapped into memory, not copied.
 
     Raises:
-      ValueError: if it is no whole safetensors file, is damaged, or has other tensors
-        than those above.
+      ValueError: if the file is cut or damaged, or has other tensors than listed above.
     """
     with tempfile.NamedTemporaryFile(prefix="jaxembed-") as unpacked:
         path = Path(source.name)
-        if source.size is None:  # compressed: an unnamed file on disk takes it
+        if source.size is None:  # compressed: unpack to a temporary file
             while data := source.read(BLOCK):
                 unpacked.write(data)
             unpacked.flush()
@@ -39,8 +38,8 @@ def read_safetensors(source: Source) -> WordVectors:
             return _read(path)
         except _REFUSED as error:
             raise ValueError(
-                f"{source.name} is refused as word vectors in safetensors "
-                f"({type(error).__name__}: {error}): make it again with vectors.save."
+                f"{source.name} cannot be read as word vectors in safetensors "
+                f"({type(error).__name__}: {error}): write it again with vectors.save."
             ) from error
 
 
@@ -54,8 +53,8 @@ def _read(path: Path) -> WordVectors:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
     except safetensors.SafetensorError as error:
-        raise ValueError(f"it is no whole file: {error}") from error
-    # Its places were checked just now; mapped, it takes no memory.
+        raise ValueError(f"the file is cut or damaged: {error}") from error
+    # safe_open has checked the offsets. A memory map does not copy the tensors.
     with path.open("rb") as stream:
         size = int.from_bytes(stream.read(8), "little")
         header = json.loads(stream.read(size))
@@ -65,19 +64,21 @@ def _read(path: Path) -> WordVectors:
     for name, dtype in ARRAYS.items():
         if name in header:
             if header[name]["dtype"] != dtype:
-                raise ValueError(f"{name} must be {dtype}, is {header[name]['dtype']}")
+                raise ValueError(f"{name} must be {dtype}, got {header[name]['dtype']}")
             start, end = header[name]["data_offsets"]
             numbers = content[start:end].view(np.float32 if dtype == "F32" else "u1")
             arrays[name] = numbers.reshape(header[name]["shape"])
     if set(arrays) != set(header) or not {"matrix", "words"} <= set(arrays):
-        raise ValueError(f"it has the tensors {sorted(header)}, not matrix and words")
+        raise ValueError(
+            f"tensors must be matrix, words and maybe subwords, got {sorted(header)}"
+        )
     facts = json.loads(metadata["jaxembed"])
     n_duplicates = int(facts["n_duplicates"])
     if hash_arrays(arrays) != facts["sha256"]:
-        raise ValueError("its SHA-256 is not the one that was saved")
+        raise ValueError("the SHA-256 of its tensors differs from the saved one")
     words = json.loads(arrays["words"].tobytes())
     if not isinstance(words, list) or n_duplicates < 0:
-        raise ValueError("its words are no list, or its n_duplicates below 0")
+        raise ValueError("words must be a list, and n_duplicates at least 0")
     subwords = None
     if "subwords" in arrays:
         sizes = int(facts["min_n"]), int(facts["max_n"])
@@ -96,14 +97,15 @@ def _make_subwords(
         or not np.isfinite(table).all()
     ):
         raise ValueError(
-            f"its subwords of {min_n} to {max_n} letters, {list(table.shape)} beside a "
-            f"matrix of {list(shape)}, must be finite rows of the same width"
+            f"subwords must be finite rows with the length of the matrix rows, for "
+            f"n-grams of 0 to {MAX_N} characters, got shape {list(table.shape)} for a "
+            f"matrix of {list(shape)}, and n-grams of {min_n} to {max_n} characters"
         )
     return Subwords(table, min_n, max_n)
 
 
 def write_safetensors(word_vectors: WordVectors, stream: IO[bytes]) -> None:
-    """Writes vectors with their subwords."""
+    """Write word vectors with their subwords."""
     import safetensors.numpy
 
     words = json.dumps(word_vectors.words).encode()
@@ -116,7 +118,7 @@ def write_safetensors(word_vectors: WordVectors, stream: IO[bytes]) -> None:
         arrays["subwords"] = np.ascontiguousarray(subwords.matrix)
         facts |= {"min_n": subwords.min_n, "max_n": subwords.max_n}
     facts["sha256"] = hash_arrays(arrays)
-    metadata = {"jaxembed": json.dumps(facts)}  # one entry: several have no fixed order
+    metadata = {"jaxembed": json.dumps(facts)}  # one entry: the order of several varies
     with tempfile.NamedTemporaryFile(prefix="jaxembed-") as file:
         safetensors.numpy.save_file(arrays, file.name, metadata)
         with open(file.name, "rb") as written:

@@ -1,4 +1,4 @@
-"""Source: a file, plain, compressed, or a member of a .zip, as a stream of bytes."""
+"""Source: a byte stream from a plain or compressed file, or a member of a .zip."""
 
 import bz2
 import gzip
@@ -14,28 +14,28 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO
 
-# What is read at once: memory is bounded by it, not by the file.
+# Most bytes read at once, so that memory does not grow with the file.
 BLOCK = 1 << 24
 MAGICS: dict[re.Pattern[bytes], ModuleType] = {
     re.compile(rb"\x1f\x8b"): gzip,
-    # With more than its first letters, which a word may have.
+    # More than the magic number BZh, with which a word may start.
     re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"): bz2,
     re.compile(rb"\xfd7zXZ\x00"): lzma,
 }
 ZIP_MAGIC = b"PK\x03\x04"
 DAMAGES = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-# What zipfile raises besides, for archives that are made up or not supported.
+# zipfile also raises these, for malformed or unsupported archives.
 REFUSALS = (*DAMAGES, ValueError, LookupError, RuntimeError, struct.error)
 
 
 class Source:
-    """A stream of bytes that knows its name and how far it has come.
+    """Byte stream with a name and a position.
 
     Attributes:
-      name: of the file, and of the member in it, for errors.
-      size: how many bytes it has, or None where that is not known before the end.
-      raw_size: how many bytes the file has on disk.
-      on_read: called after each read with how many bytes on disk were read so far.
+      name: path of the file, with the member of a ``.zip``, for errors.
+      size: number of bytes in the content; None if unknown (compressed).
+      raw_size: number of bytes of the file on disk.
+      on_read: called after each read with the number of bytes read from disk so far.
     """
 
     def __init__(self, name: str, stream: IO[bytes], raw: IO[bytes], size: int | None):
@@ -48,29 +48,29 @@ class Source:
         self.on_read: Callable[[int], object] | None = None
 
     def read(self, size: int) -> bytes:
-        """The next ``size`` bytes, at most :data:`BLOCK`; fewer only at the end.
+        """Read the next ``size`` bytes, at most :data:`BLOCK`; fewer only at the end.
 
         Raises:
-          ValueError: if what is compressed is cut or damaged.
+          ValueError: if a compressed file is cut or damaged.
         """
         data = self.peek(size)
         self.skip(len(data))
         return data
 
     def skip(self, size: int) -> None:
-        """Leaves out the next ``size`` bytes, which were looked at before."""
+        """Skip the next ``size`` bytes, which :meth:`peek` has returned before."""
         self._ahead = self._ahead[size:]
         self._n_read += size
         if self.on_read is not None:
             self.on_read(min(self._raw.tell(), self.raw_size))
 
     def peek(self, size: int) -> bytes:
-        """What :meth:`read` would give, which is left to be read."""
+        """Return the bytes that :meth:`read` would return, and leave them unread."""
         size = min(size, BLOCK)
         parts, n_ahead = [self._ahead], len(self._ahead)
         while n_ahead < size:
             try:
-                # What comes before a damage is given out first.
+                # read1, so that the bytes before damaged data are returned first.
                 data = self._stream.read1(size - n_ahead)  # type: ignore[attr-defined]
             except DAMAGES as error:
                 raise ValueError(
@@ -87,25 +87,26 @@ class Source:
 
     @property
     def position(self) -> int:
-        """How many bytes of the content were read."""
+        """Number of bytes of the content read so far."""
         return self._n_read
 
 
 @contextmanager
 def open_source(path: str | Path) -> Iterator[Source]:
-    """Opens a file of vectors; how it is compressed is found from its content.
+    """Open a file of vectors; its compression is detected from the content.
 
     Args:
-      path: a file; of a ``.zip`` with several members, one of them is named behind it:
+      path: a file. If a ``.zip`` has several members, append the name of one:
         ``glove.6B.zip/glove.6B.100d.txt``.
 
     Yields:
-      :class:`Source`.
+      The :class:`Source`.
 
     Raises:
-      FileNotFoundError: if there is no such file, or no such member.
-      IsADirectoryError: if it is a folder.
-      ValueError: if it is empty or damaged, or if the member has to be chosen.
+      FileNotFoundError: if the file, or the member of the ``.zip``, does not exist.
+      IsADirectoryError: if ``path`` is a folder.
+      ValueError: if the file is empty or damaged, or if ``path`` must name one of
+        several members.
 
     Example:
       >>> import tempfile
@@ -127,7 +128,7 @@ def open_source(path: str | Path) -> Iterator[Source]:
                 yield Source(f"{file}/{name}", stream, raw, None)
             return
         if member:
-            raise FileNotFoundError(f"there is no {path}: {file} is no .zip.")
+            raise FileNotFoundError(f"{path} does not exist: {file} is not a .zip.")
         for magic, module in MAGICS.items():
             if magic.match(head):
                 yield Source(str(file), module.open(raw), raw, None)
@@ -136,7 +137,7 @@ def open_source(path: str | Path) -> Iterator[Source]:
 
 
 def _find_file(path: Path) -> tuple[Path, str]:
-    """The file, and the member that is named behind it."""
+    """Return the existing file in a path, and the member named after it."""
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: give a file of vectors in it.")
     if path.exists():
@@ -144,7 +145,7 @@ def _find_file(path: Path) -> tuple[Path, str]:
     for parent in path.parents:
         if parent.is_file():
             return parent, path.relative_to(parent).as_posix()
-    raise FileNotFoundError(f"there is no {path}: give the path of a file of vectors.")
+    raise FileNotFoundError(f"{path} does not exist: give a file of word vectors.")
 
 
 @contextmanager
@@ -157,15 +158,15 @@ def _open_member(
             info.filename for info in archive.infolist() if info.filename[-1:] != "/"
         ]
     except REFUSALS as error:
-        raise ValueError(f"{file} is no whole .zip ({error}): fetch it again.") from (
+        raise ValueError(f"{file} is a damaged .zip ({error}): fetch it again.") from (
             error
         )
     with archive:
         if member and member not in names:
-            raise FileNotFoundError(f"there is no {member} in {file}, only {names}.")
+            raise FileNotFoundError(f"{member} is missing in {file}; it has {names}.")
         if not member and len(names) != 1:
             raise ValueError(
-                f"{file} has the members {names}: name one behind the path, as in "
+                f"{file} has the members {names}: append one to the path, as in "
                 f"{file}/{names[0] if names else 'NAME'}."
             )
         name = member or names[0]

@@ -1,4 +1,4 @@
-"""Text: a word and its numbers on each line; GloVe's, word2vec's and fastText's."""
+"""Text: read a word and its numbers from each line (GloVe, word2vec, fastText)."""
 
 import collections
 import re
@@ -23,17 +23,17 @@ from jaxembed.vectors.formats._stream import BLOCK, Source
 NUMBER = re.compile(
     rb"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf(inity)?)", re.I
 )
-# What only a number looks like: a last piece of a word that is one is no word's.
+# Matches unambiguous decimals, which cannot be the last part of a word.
 DECIMAL = re.compile(
     rb"[+-]?((\d+\.\d*|\.\d+)([eE][+-]?\d+)?|\d+[eE][+-]?\d+)",
 )
-HEAD = 1 << 16  # bytes from which the width is found
-PIECE = 1 << 21  # what one thread parses at once
+HEAD = 1 << 16  # bytes from which the number of columns is detected
+PIECE = 1 << 21  # bytes that one thread parses at once
 MAX_DIM = 1 << 20
 
 
 def count_numbers(line: bytes) -> int:
-    """How many numbers there are behind the word of a line.
+    """Count the numbers after the word of a line.
 
     Example:
       >>> count_numbers(b". . 0.5 -1e-3"), count_numbers(b"5 0.5"), count_numbers(b"5")
@@ -47,7 +47,7 @@ def count_numbers(line: bytes) -> int:
 
 
 def find_dim(source: Source) -> int:
-    """The width of a file without a header: the commonest among its first lines."""
+    """Return the most frequent number of columns in the first lines; 0 if unknown."""
     head = source.peek(HEAD)
     if b"\n" not in head:
         head = source.peek(BLOCK)
@@ -60,27 +60,28 @@ def find_dim(source: Source) -> int:
 def read_text(
     source: Source, *, has_header: bool, wanted: Wanted, limit: int | None
 ) -> Iterator[Rows]:
-    """The rows of a file of text.
+    """Read the rows of a text file.
 
-    A word may have spaces: the numbers are counted from the right.
+    A word may contain spaces, since the numbers are counted from the right.
 
     Args:
       source: the file.
-      has_header: whether its first line says how many rows and columns there are.
-      wanted: the words whose numbers are read; of the other lines only the number of
+      has_header: whether the first line has the numbers of rows and columns.
+      wanted: words whose numbers are parsed. In all other lines, only the number of
         fields is checked.
-      limit: how many rows are looked at; None for all.
+      limit: number of rows to search, from the first row on; None for all.
 
     Yields:
       :class:`Rows`, some at a time.
 
     Raises:
-      ValueError: names the line, what was expected there, and what is there.
+      ValueError: if the file is cut or damaged; the error names the line, the expected
+        and the actual content.
     """
     promised, dim = take_header(source) if has_header else (None, find_dim(source))
     if not 0 < dim <= MAX_DIM:
         raise ValueError(
-            f"{source.name}:1: expected 1 to {MAX_DIM} numbers for each word, found "
+            f"{source.name}:1: expected 1 to {MAX_DIM} numbers for each word, got "
             f"{dim}: is it a file of word vectors?"
         )
     first = 2 if has_header else 1
@@ -93,15 +94,15 @@ def read_text(
             n_rows += len(lines.numbers)
             if promised is not None and n_rows > promised:
                 raise ValueError(
-                    f"{source.name}:{promised + 2}: the header promises {promised} "
-                    "rows, but there are more: is it of another file?"
+                    f"{source.name}:{promised + 2}: the header declares {promised} "
+                    "rows, but the file has more: is the header of another file?"
                 )
             yield _parse(lines, dim, wanted, source.name)
             if n_rows == limit:
                 return
     if promised is not None and n_rows < promised:
         raise ValueError(
-            f"{source.name}:{first + n_rows}: the header promises {promised} rows, "
+            f"{source.name}:{first + n_rows}: the header declares {promised} rows, "
             f"but the file ends after {n_rows}: it is cut, fetch it again."
         )
 
@@ -129,9 +130,9 @@ def _parse(lines: Lines, dim: int, wanted: Wanted, name: str) -> Rows:
 def _parse_wanted(
     lines: Lines, dim: int, wanted: Wanted, name: str
 ) -> tuple[Rows, np.ndarray]:
-    """Parses only the lines of wanted words; checks the width of the others."""
+    """Parse the lines of wanted words; only count the numbers in all other lines."""
     kept, numbers = [], []
-    # A space behind the last number, as fastText writes it, is one more on each line.
+    # fastText also writes a space after the last number of each line.
     has_end = lines.data[: lines.data.index(b"\n")].endswith(b" ")
     n_spaces = dim + has_end
     for number, line in zip(lines.numbers, lines.data.split(b"\n"), strict=False):
@@ -149,9 +150,9 @@ def _parse_wanted(
 
 
 def _parse_fast(data: bytes, dim: int) -> Rows | None:
-    """The rows by Arrow's CSV reader, or None if a line is not what it should be."""
-    # It would take a lone \r for the end of a line, and drop a byte order mark; and it
-    # makes all its columns before it looks at a line.
+    """Parse all lines by Arrow's CSV reader; return None if it cannot parse a line."""
+    # Arrow would end a line at a lone \r, drop a byte order mark, and allocate all
+    # columns before it finds that a line is too short.
     is_short = data[: data.index(b"\n")].count(b" ") < dim
     if b"\r" in data or data.startswith(b"\xef\xbb\xbf") or is_short:
         return None
@@ -180,7 +181,7 @@ def _parse_fast(data: bytes, dim: int) -> Rows | None:
     if "end" in names and pc.max(pc.binary_length(table["end"])).as_py():
         return None
     matrix, start = np.empty((len(table), dim), np.float32), 0
-    for batch in table.select(list(columns)).to_batches():  # small enough for a cache
+    for batch in table.select(list(columns)).to_batches():  # each fits a CPU cache
         rows = matrix[start : start + len(batch)]
         np.stack([column.to_numpy() for column in batch], axis=1, out=rows)
         start += len(batch)
@@ -188,14 +189,14 @@ def _parse_fast(data: bytes, dim: int) -> Rows | None:
 
 
 def _parse_lines(lines: Lines, dim: int, name: str) -> Rows:
-    """The same line by line, for words with spaces, and to find what is wrong."""
+    """Parse line by line, for words with spaces, and to locate an invalid number."""
     words: list[bytes] = []
     fields: list[bytes] = []
     for number, line in zip(lines.numbers, lines.data.split(b"\n"), strict=False):
         word, some = _split(line, dim, f"{name}:{number}")
         words.append(word)
         fields += some
-    # By Arrow too, so that the bits do not depend on the way that was taken.
+    # By Arrow too, so that both parsers give the same bits.
     values = _to_floats(fields)
     if values is None:
         place = next(i for i, field in enumerate(fields) if _to_floats([field]) is None)
@@ -216,12 +217,12 @@ def _to_floats(fields: list[bytes]) -> np.ndarray | None:
 
 
 def _split(line: bytes, dim: int, place: str) -> tuple[bytes, list[bytes]]:
-    """A word, which may have spaces, and its numbers."""
+    """Split a line into its word, which may have spaces, and its numbers."""
     line = line.rstrip(b" \t\r")
     if b"\r" in line:
         raise ValueError(
-            f"{place}: expected the line to end with a newline, got a carriage return "
-            f"in it: convert the file's line ends; it starts with {show(line)}."
+            f"{place}: expected a newline as the line end, got a carriage return in "
+            f"the line that starts with {show(line)}: convert the line ends."
         )
     word, *fields = line.rsplit(b" ", dim)
     n_fields = len(fields)

@@ -1,4 +1,4 @@
-"""Binary: word2vec's; a header, then each word, a space, and its numbers as bytes."""
+"""word2vec binary: read a header, then each word, a space, and its float32 numbers."""
 
 from collections.abc import Iterator
 
@@ -10,27 +10,28 @@ from jaxembed.vectors.formats._stream import Source
 from jaxembed.vectors.formats._text import MAX_DIM
 
 PIECE = 1 << 22  # bytes read at once
-MAX_WORD = 1 << 16  # bytes of a word; word2vec's own have at most 100
+MAX_WORD = 1 << 16  # bytes of a word; word2vec writes at most 100
 
 
 def read_binary(source: Source, *, wanted: Wanted, limit: int | None) -> Iterator[Rows]:
-    """The rows of a file in word2vec's binary format.
+    """Read the rows of a file in word2vec's binary format.
 
     Args:
       source: the file.
-      wanted: the words whose rows are kept.
-      limit: how many rows are looked at; None for all.
+      wanted: words to keep.
+      limit: number of rows to search, from the first row on; None for all.
 
     Yields:
       :class:`Rows`, some at a time.
 
     Raises:
-      ValueError: names the byte, what was expected there, and what is there.
+      ValueError: if the file is cut or damaged; the error names the byte, the expected
+        and the actual content.
     """
     promised, dim = take_header(source)
     if not 0 < dim <= MAX_DIM:
         raise ValueError(
-            f"{source.name}:1: expected 1 to {MAX_DIM} numbers for each word, found "
+            f"{source.name}:1: expected 1 to {MAX_DIM} numbers for each word, got "
             f"{dim}: is it a file of word vectors?"
         )
     n_rows = promised if limit is None else min(promised, limit)
@@ -38,9 +39,9 @@ def read_binary(source: Source, *, wanted: Wanted, limit: int | None) -> Iterato
         n_bytes = source.position + promised * (4 * dim + 1)
         if n_bytes > source.size:
             raise ValueError(
-                f"{source.name}, byte {source.size}: the header promises {promised} "
-                f"rows of {dim}, at least {n_bytes} bytes, but the file ends here: it "
-                "is cut, fetch it again."
+                f"{source.name}, byte {source.size}: the header declares {promised} "
+                f"rows of {dim} numbers, at least {n_bytes} bytes, but the file ends "
+                "here: it is cut, fetch it again."
             )
     done = 0
     while done < n_rows:
@@ -49,18 +50,18 @@ def read_binary(source: Source, *, wanted: Wanted, limit: int | None) -> Iterato
         yield rows[1]
     if limit is None and source.peek(PIECE).strip(b"\n"):
         raise ValueError(
-            f"{source.name}, byte {source.position}: the header promises {promised} "
-            "rows, but there is more behind them: is it of another file?"
+            f"{source.name}, byte {source.position}: the header declares {promised} "
+            "rows, but the file has more: is the header of another file?"
         )
 
 
 def ends_as_binary(source: Source, head: bytes, start: int) -> bool:
-    """Whether a small file ends where the rows of its header would end in binary.
+    """Return whether a small file ends where binary rows of its header would end.
 
     Args:
-      source: the file, of which nothing was read yet.
-      head: its first bytes.
-      start: where the header has ended.
+      source: the file, at position 0.
+      head: first bytes of the file.
+      start: index of the first byte after the header.
     """
     header = read_header(source)
     assert header is not None
@@ -77,7 +78,7 @@ def ends_as_binary(source: Source, head: bytes, start: int) -> bool:
 def _read_some(
     source: Source, dim: int, n_rows: int, wanted: Wanted
 ) -> tuple[int, Rows]:
-    """At most ``n_rows`` rows: how many there were, and those that are wanted."""
+    """Read at most ``n_rows`` rows; return their number and the wanted rows."""
     width = 4 * dim
     data = source.peek(max(PIECE, 2 * width + MAX_WORD))
     words, parts, places = [], [], []
@@ -87,7 +88,7 @@ def _read_some(
         end = space + 1 + width
         if space < 0 or end > len(data):
             break
-        word = data[start:space].lstrip(b"\n")  # some files end each row with one
+        word = data[start:space].lstrip(b"\n")  # some tools end rows with a newline
         if word in wanted:
             words.append(word)
             parts.append(data[space + 1 : end])
@@ -103,7 +104,8 @@ def _read_some(
             raise ValueError(
                 f"{source.name}, byte {places[row]}: the numbers of "
                 f"{decode(words[row])!r} must be finite, got "
-                f"{matrix[row][~np.isfinite(matrix[row])][0]}: the file is damaged."
+                f"{matrix[row][~np.isfinite(matrix[row])][0]}: the file is damaged, "
+                "fetch it again."
             )
     source.skip(start)
     return done, Rows(words, matrix.astype(np.float32, copy=False))
@@ -114,9 +116,9 @@ def _refuse_end(source: Source, data: bytes, width: int, n_rows: int) -> None:
     if len(data) > MAX_WORD and b" " not in data[:MAX_WORD]:
         raise ValueError(
             f"{place}: expected a word of less than {MAX_WORD} bytes and a space, got "
-            f"{data[:20]!r}...: the file is damaged, or of another format."
+            f"{data[:20]!r}...: the file is damaged, or in another format."
         )
     raise ValueError(
         f"{place}: expected {n_rows} more rows, each a word, a space and {width} "
-        f"bytes, but the file ends {len(data)} bytes on: it is cut, fetch it again."
+        f"bytes, but the file ends after {len(data)}: it is cut, fetch it again."
     )

@@ -211,6 +211,7 @@ def test_lines_as_they_once_were(tmp_path):
     assert find_row(markdown, "step") == {"jaxembed": "1.00 ms", "take": "1.00"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_results_can_be_read(tmp_path, capsys, path):
     report.main([str(path), "--out", str(tmp_path), "--earlier", str(path)])

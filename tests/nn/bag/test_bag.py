@@ -1,4 +1,4 @@
-"""embedding_bag: values in every form against NumPy, no ids, traces."""
+"""embedding_bag: values in every form against NumPy, empty ids, traces."""
 
 import chex
 import jax
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jaxembed import nn
 from jaxembed.nn.bag._loops import COLUMNS, fold_at_once
 
-V, D, B, L = 11, 5, 4, 2 * COLUMNS + 3  # all different; two bodies and a rest
+V, D, B, L = 11, 5, 4, 2 * COLUMNS + 3  # all different; two loop bodies and a rest
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(V, D)).astype(np.float32)
 IDS = RNG.integers(0, V, (B, L), np.int32)
@@ -22,7 +22,7 @@ COMBINE = ["sum", "mean", "sqrtn", "max"]
 
 
 def combine_rows(rows, weights, combine):
-    """One bag in float64: ``[D]`` of rows ``[n, D]`` and weights ``[n]``."""
+    """Pool rows ``[n, D]`` with weights ``[n]`` to one bag ``[D]`` in float64."""
     if combine == "max":
         return rows.max(0) if len(rows) else np.zeros(rows.shape[1])
     total = {"sum": 1, "mean": weights.sum(), "sqrtn": np.sqrt((weights**2).sum())}
@@ -31,7 +31,7 @@ def combine_rows(rows, weights, combine):
 
 
 def bags_of(table, ids, weights=None, mask=None, combine="mean", offsets=None):
-    """What embedding_bag is to give, in float64, bag by bag."""
+    """Return the expected result of embedding_bag, in float64, bag by bag."""
     table, ids = np.asarray(table, np.float64), np.asarray(ids)
     weights = np.ones(ids.shape) if weights is None else np.float64(weights)
     mask = np.ones(ids.shape, bool) if mask is None else np.asarray(mask)
@@ -44,7 +44,7 @@ def bags_of(table, ids, weights=None, mask=None, combine="mean", offsets=None):
 
 
 def vmapped(function):
-    """Over two sets of ids, weights and masks that share the table and offsets."""
+    """Map over two sets of ids, weights and masks that share the table and offsets."""
 
     def call(table, batch, offsets):
         two = jax.tree.map(lambda x: jnp.stack([x, x[::-1]]), batch)
@@ -69,10 +69,10 @@ def test_bags_of_the_oracle(transform, form, mask, weights):
     ids, offsets = IDS, OFFSETS if form == "flat" else None
     if form == "flat":
         ids, weights, mask = flat(ids), flat(weights), flat(mask)
-        ids[OFFSETS[-1] :] = V + 9  # past the last bag: not read
+        ids[OFFSETS[-1] :] = V + 9  # past the last bag, so ignored
     names = COMBINE if weights is None else COMBINE[:3]
 
-    @transform  # all in one program, which compiles sooner
+    @transform  # all in one program, which compiles faster
     def bags(table, batch, offsets):
         return {n: nn.embedding_bag(table, *batch, n, offsets=offsets) for n in names}
 
@@ -86,7 +86,7 @@ def test_bags_of_the_oracle(transform, form, mask, weights):
 
 @st.composite
 def cases(draw):
-    """Small padded or flat bags, some empty, with weights that never cancel."""
+    """Draw small padded or flat bags, some empty, with weights that never cancel."""
     rng = np.random.default_rng(draw(st.integers(0, 2**31)))
     combine, offsets, shape = draw(st.sampled_from(COMBINE)), None, (3, 4)
     if draw(st.booleans()):

@@ -18,7 +18,7 @@ COLLECTIVE = re.compile(
 )
 CASES = [
     (n_bags, combine)
-    for n_bags in (64, 1024)  # summed by rows on one device, and by columns
+    for n_bags in (64, 1024)  # on one device: a loop over rows, a loop over columns
     for combine in ("mean", "weighted", "max")
 ]
 
@@ -55,7 +55,7 @@ def make_gradient(bag, combine):
 
 
 def find_collectives(compiled):
-    """Each collective of a program: its name and shape, and whether a loop runs it."""
+    """Return name and shape of each collective, and whether it is in a loop."""
     return [
         (name, shape, "while/body" in rest)
         for shape, name, rest in COLLECTIVE.findall(compiled.as_text())

@@ -23,6 +23,7 @@ def specs(*arguments):
     return [x and jax.ShapeDtypeStruct(*x) for x in arguments]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("combine", ["sum", "mean", "sqrtn", "max"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_bags_of_a_symbolic_shape(shape, combine):

@@ -19,7 +19,7 @@ CASES = [(f, c) for f in ("padded", "flat") for c in ("sum", "mean", "sqrtn", "m
 
 
 def make_bag(form, combine):
-    """A function of the table and ``[B, L]`` weights to bags."""
+    """Return a function of the table and weights ``[B, L]`` that pools the bags."""
 
     def bag(table, weights):
         ids, mask, offsets = IDS, MASK, None
@@ -34,7 +34,7 @@ def make_bag(form, combine):
 
 
 def make_oracle(combine):
-    """The same function by take and reduce, whose derivatives JAX knows."""
+    """Return an equal function of take and reduce, whose derivatives JAX knows."""
 
     def bag(table, weights):
         rows, weights = table[IDS], jnp.where(MASK, weights, 0)
@@ -64,6 +64,7 @@ def test_jacobians_by_columns(form, combine):
     assert_near(by_columns(TABLE, WEIGHTS), expected)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("form", "combine"), CASES)
 def test_hessians_of_table_and_weights(form, combine):
     def hessian(bag):
@@ -73,6 +74,7 @@ def test_hessians_of_table_and_weights(form, combine):
     assert_near(found, hessian(make_oracle(combine))(TABLE, WEIGHTS))
 
 
+@pytest.mark.long
 def test_reverse_over_forward_and_reverse():
     def loss(bag, table, weights):
         return (bag(table, weights) ** 3).sum()
@@ -85,7 +87,7 @@ def test_reverse_over_forward_and_reverse():
 
 @pytest.mark.parametrize("combine", ["sum", "mean", "sqrtn", "max"])
 def test_masked_rows_of_nan_have_no_tangent(combine):
-    table = TABLE.at[0].set(jnp.nan)  # where masked ids point to
+    table = TABLE.at[0].set(jnp.nan)  # the row of the masked ids
     ids, mask = jnp.where(IDS == 0, 1, IDS), MASK.at[:, 0].set(False)
     weights = None if combine == "max" else WEIGHTS.at[:, 0].set(jnp.nan)
 
@@ -118,6 +120,6 @@ def test_tangents_of_16_bit_tables(dtype, combine):
 
     bags, tangent = jax.jvp(bag, (table,), (table,))
     assert tangent.dtype == dtype
-    np.testing.assert_allclose(  # a bag is linear along its table
+    np.testing.assert_allclose(  # a bag is linear in its table
         tangent.astype(jnp.float32), bags.astype(jnp.float32), rtol=1e-2, atol=1e-2
     )

@@ -21,7 +21,7 @@ OFFSETS = jnp.asarray(np.concatenate([[0], np.cumsum(LENGTHS)]))
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    """Several chunks, the last of them filled up, without thousands of ids."""
+    """Make CHUNK small: several chunks, the last one padded, from few ids."""
     monkeypatch.setattr(_loops, "CHUNK", 8)
     jax.clear_caches()
     yield
@@ -29,7 +29,7 @@ def small_chunks(monkeypatch):
 
 
 def dense(table, ids, weights, mask, combine):
-    """The same by take and reduce, whose gradient JAX derives: ``[B, D]``."""
+    """Return the bags ``[B, D]`` by take and reduce, whose gradient JAX derives."""
     rows, is_read = table[ids], mask[..., None]
     if combine == "max":
         best = jnp.where(is_read, rows, -jnp.inf).max(1)
@@ -42,7 +42,7 @@ def dense(table, ids, weights, mask, combine):
 
 
 def flatten(values):
-    """The masked ``[B, L]`` as ``[N]``, with three more that are in no bag."""
+    """Return the masked ``[B, L]`` as ``[N]``, with three elements outside of bags."""
     values = np.asarray(values)
     return jnp.asarray(np.concatenate([values[np.asarray(MASK)], values[0, :3]]))
 
@@ -90,7 +90,7 @@ def test_chunks_add_rows_in_the_order_of_the_ids(chunk, monkeypatch):
         for place in np.ndindex(B, L):
             if mask is None or mask[place]:
                 expected[IDS[place]] += np.asarray(COTANGENT[place[0]])
-        jax.clear_caches()  # not the programs of another CHUNK
+        jax.clear_caches()  # drop programs compiled with another CHUNK
         np.testing.assert_array_equal(jax.grad(loss)(TABLE, mask), expected)
     jax.clear_caches()
 
@@ -141,7 +141,7 @@ def test_gradients_where_xla_fuses_all_ids_at_once(combine, monkeypatch):
     jax.clear_caches()
     monkeypatch.setattr(jax.lax, "platform_dependent", at_once)
     found = gradients(TABLE, WEIGHTS)
-    jax.clear_caches()  # not for other tests
+    jax.clear_caches()  # drop the patched programs before other tests
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 

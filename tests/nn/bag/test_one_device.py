@@ -1,4 +1,4 @@
-"""is_one_device: the constant of each kind of program."""
+"""is_one_device: its value in each kind of program."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ NUMBERS = np.arange(8.0)
 
 @jax.jit
 def flag(numbers):
-    """1 for each number in a program of one device, else 0."""
+    """Return ones in a program for one device, else zeros."""
     return jax.lax.cond(is_one_device(), lambda x: 0 * x + 1, lambda x: 0 * x, numbers)
 
 

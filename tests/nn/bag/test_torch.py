@@ -1,4 +1,4 @@
-"""embedding_bag: the same as torch's, forward and gradient."""
+"""embedding_bag: values and gradients equal to torch's."""
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +16,13 @@ RNG = np.random.default_rng(2)
 TABLE = RNG.normal(size=(V, D)).astype(np.float32)
 IDS = RNG.integers(0, V, (B, L))
 WEIGHTS = RNG.normal(size=(B, L)).astype(np.float32)
-OFFSETS = np.array([0, 4, 4, 11])  # an empty bag, and ids past the last
+OFFSETS = np.array([0, 4, 4, 11])  # an empty bag, and ids past the last bag
 COTANGENT = RNG.normal(size=(B, D)).astype(np.float32)
 NEAR = dict(rtol=1e-5, atol=1e-5)
 
 
 def of_torch(ids, weights, mode, offsets=None, padding_idx=None):
-    """Its bags, and the gradients of the table and of the weights."""
+    """Return the bags of torch, and the gradients of the table and the weights."""
     table = torch.tensor(TABLE, requires_grad=True)
     weights = None if weights is None else torch.tensor(weights, requires_grad=True)
     bags = torch.nn.functional.embedding_bag(
@@ -58,7 +58,7 @@ PADDING = int(IDS[0, 0])
 @pytest.mark.parametrize(("form", "padding_idx"), [("padded", PADDING), ("flat", None)])
 @pytest.mark.parametrize("mode", ["sum", "weighted sum", "mean", "max"])
 def test_bags_and_gradients_of_torch(mode, form, padding_idx):
-    ids = np.where(np.arange(B)[:, None] == 1, PADDING, IDS)  # one of padding only
+    ids = np.where(np.arange(B)[:, None] == 1, PADDING, IDS)  # bag 1 is all padding
     ids = ids if form == "padded" else ids.reshape(-1)[: OFFSETS[-1]]
     weights = WEIGHTS if form == "padded" else WEIGHTS.reshape(-1)[: OFFSETS[-1]]
     arguments = (

@@ -1,4 +1,4 @@
-"""Reviews from a folder and from an archive: the same, or an error that says why."""
+"""IMDB files: a folder and an archive give the same reviews, or a clear error."""
 
 import gzip
 import re
@@ -16,7 +16,7 @@ def test_folder_and_archive_give_the_same_in_the_order_of_names(
     make_folder, make_archive
 ):
     folder, archive = text.load_imdb(make_folder()), text.load_imdb(make_archive())
-    # 0_2, 10_1, 9_3: by name, not by number or by place in the archive
+    # 0_2, 10_1, 9_3: sorted by name, not by number or order in the archive
     assert folder.train_texts[:3] == [
         REVIEWS[f"train/neg/{name}.txt"] for name in ("0_2", "10_1", "9_3")
     ]
@@ -46,14 +46,16 @@ def test_other_files_are_passed_over(make_archive):
 
 
 def test_no_such_path_is_refused(tmp_path):
-    message = rf"there is no {tmp_path}/none: give the path of aclImdb/ or .*synthetic"
+    message = (
+        rf"{tmp_path}/none does not exist: give the path of aclImdb/ or .*synthetic"
+    )
     with pytest.raises(FileNotFoundError, match=message):
         text.load_imdb(tmp_path / "none")
 
 
 def test_a_folder_without_a_part_is_refused(make_folder):
     folder = make_folder({k: v for k, v in REVIEWS.items() if "train/pos" not in k})
-    message = rf"{folder} has no folder train/pos: it must have train/neg, train/pos"
+    message = rf"{folder} must contain train/neg, .*; the folder train/pos is missing"
     with pytest.raises(FileNotFoundError, match=message):
         text.load_imdb(folder)
 
@@ -63,14 +65,14 @@ def test_an_empty_part_is_refused(make_folder, make_archive):
     folder = make_folder(some)
     (folder / "test/pos").mkdir()
     for source in (folder, make_archive(some)):
-        with pytest.raises(ValueError, match=r"has no review test/pos/\*.txt"):
+        with pytest.raises(ValueError, match=r"must contain reviews test/pos/\*.txt"):
             text.load_imdb(source)
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("", r"train/neg/5_1.txt is empty: take it out"),
+        ("", r"train/neg/5_1.txt is empty: remove it"),
         (" \n", r"train/neg/5_1.txt is empty"),
         (b"caf\xe9", r"train/neg/5_1.txt is not UTF-8: .*position 3"),
         (
@@ -92,7 +94,7 @@ def test_a_truncated_archive_is_refused(make_archive, cut):
     path = make_archive()
     data = path.read_bytes()
     path.write_bytes(data[: int(cut * len(data))])
-    message = rf"{path} is cut or damaged after \d+ members: .*Fetch it again"
+    message = rf"{path} is truncated or damaged after \d+ members: .*Download it again"
     with pytest.raises(ValueError, match=message):
         text.load_imdb(path)
 
@@ -103,17 +105,17 @@ def test_a_damaged_archive_is_refused(make_archive, place):
     data = bytearray(path.read_bytes())
     data[place if place < 0 else int(place * len(data))] ^= 1
     path.write_bytes(data)
-    with pytest.raises(ValueError, match="is cut or damaged after"):
+    with pytest.raises(ValueError, match="is truncated or damaged after"):
         text.load_imdb(path)
 
 
 def test_what_is_no_archive_is_refused(tmp_path):
     path = tmp_path / "aclImdb_v1.tar.gz"
     path.write_bytes(b"<html>404</html>")
-    with pytest.raises(ValueError, match="cut or damaged after 0 members: Not a gzip"):
+    with pytest.raises(ValueError, match="damaged after 0 members: Not a gzip"):
         text.load_imdb(path)
     path.write_bytes(gzip.compress(b"no tar" * 1000))
-    with pytest.raises(ValueError, match="cut or damaged after 0 members"):
+    with pytest.raises(ValueError, match="truncated or damaged after 0 members"):
         text.load_imdb(path)
 
 
@@ -136,14 +138,14 @@ def test_a_tar_without_an_end_is_refused(make_archive):
     path = make_archive()
     tar = gzip.decompress(path.read_bytes())
     for size in range(512, len(tar.rstrip(b"\0")), 512):
-        path.write_bytes(gzip.compress(tar[:size]))  # cut, but packed well
-        with pytest.raises(ValueError, match="is cut or damaged after"):
+        path.write_bytes(gzip.compress(tar[:size]))  # truncated, in valid gzip
+        with pytest.raises(ValueError, match="is truncated or damaged after"):
             text.load_imdb(path)
 
 
 def test_a_review_that_is_there_twice_is_refused(make_archive):
     twice = tarfile.TarInfo("aclImdb/train/neg/0_2.txt")
-    message = r"train/neg/0_2.txt is (there twice|empty)"
+    message = r"train/neg/0_2.txt (appears twice|is empty)"
     with pytest.raises(ValueError, match=message):
         text.load_imdb(make_archive(extra=[twice]))
     path = make_archive()
@@ -151,7 +153,7 @@ def test_a_review_that_is_there_twice_is_refused(make_archive):
     members = tar.rstrip(b"\0")
     members += bytes(-len(members) % 512)
     path.write_bytes(gzip.compress(members + tar))
-    with pytest.raises(ValueError, match="is there twice: do not trust this file"):
+    with pytest.raises(ValueError, match="appears twice: do not trust this file"):
         text.load_imdb(path)
 
 

@@ -1,4 +1,4 @@
-"""The cache of tokenised reviews: found by content, rebuilt when damaged."""
+"""Token cache: entries are found by content and rebuilt if damaged."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_other_content_or_settings_are_another_entry(
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_a_fitted_tokenizer_is_used_unchanged(make_archive, tmp_path, cached):
-    """Its vocabulary, and not that of the training reviews."""
+    """Check that ids are those of its vocabulary, not of the training reviews."""
     fitted = text.Tokenizer(num_words=4).fit(["bore fun bore film bore fun joy"])
     before = fitted.to_json()
     settings = {"cache_dir": tmp_path / "cache"} if cached else {}
@@ -78,7 +78,7 @@ def test_a_damaged_cache_is_rebuilt(make_archive, tmp_path, count_tokenised, dam
     data = bytearray(file.read_bytes())
     whole = bytes(data)
     if damage == "flip":
-        data[-3] ^= 1  # in the values: safetensors alone would not see it
+        data[-3] ^= 1  # in the values: safetensors itself does not detect it
     file.write_bytes(
         {"cut": data[:-5], "empty": b"", "other": b"x" * 99}.get(damage, data)
     )
@@ -116,6 +116,7 @@ def test_a_cache_that_cannot_be_made_fails_before_the_work(
     assert count_tokenised == []
 
 
+@pytest.mark.long
 @pytest.mark.real_reviews
 def test_real_reviews_from_the_cache(real_reviews, tmp_path):
     first = text.load_imdb_tokens(real_reviews, cache_dir=tmp_path)

@@ -1,4 +1,4 @@
-"""Keras's IMDB ids: its encoding, and its file without running what it says."""
+"""Keras's IMDB ids: encoding, and reading imdb.npz without executing its code."""
 
 import io
 import os
@@ -50,12 +50,12 @@ def replace_member(path, name, data):
 
 
 def keras_load(path, monkeypatch, **arguments):
-    """``keras.datasets.imdb.load_data`` of a file that lies here."""
+    """Load a local file with ``keras.datasets.imdb.load_data``."""
     from keras.src.datasets import imdb
 
     monkeypatch.setattr(imdb, "get_file", lambda **_: str(path))
     (x_train, y_train), (x_test, y_test) = imdb.load_data(**arguments)
-    # Lists of equal length come as one array.
+    # Keras returns lists of equal length as one array.
     ids = [[list(map(int, row)) for row in rows] for rows in (x_train, x_test)]
     return (ids[0], y_train.tolist()), (ids[1], y_test.tolist())
 
@@ -123,7 +123,7 @@ def test_encode_equals_the_words_of_the_docstring(
 
 
 class Exploit:
-    """Unpickled by anything that trusts it, it makes a file."""
+    """Object that creates a file when an ordinary unpickler loads it."""
 
     def __init__(self, path):
         self.path = path
@@ -139,7 +139,9 @@ def test_code_in_the_file_is_not_run(make_npz, tmp_path):
         trusting["x_train"]
     assert mark.exists()  # the file is dangerous
     mark.unlink()
-    with pytest.raises(ValueError, match=r"refused as .* it asks for \w+\.system"):
+    with pytest.raises(
+        ValueError, match=r"not a valid imdb.npz .* its pickle asks for \w+\.system"
+    ):
         text.load_imdb_ids(path)
     assert not mark.exists()
 
@@ -159,7 +161,10 @@ def test_code_in_the_file_is_not_run(make_npz, tmp_path):
         ({"y_test": np.array([0, 2])}, "y_test must hold the labels 0 and 1"),
         ({"y_test": np.array([0, 1, 1])}, "y_test must have a label for each of the 2"),
         ({"y_test": np.array([0.0, 1.0])}, r"got float64\(2,\)"),
-        ({"y_test": objects([0, 1])}, "refused as .* Object arrays cannot be loaded"),
+        (
+            {"y_test": objects([0, 1])},
+            "not a valid imdb.npz .* Object arrays cannot be loaded",
+        ),
     ],
     ids=str,
 )
@@ -186,12 +191,12 @@ def test_a_cut_file_is_refused(make_npz):
     data = path.read_bytes()
     for size in range(0, len(data), 97):
         path.write_bytes(data[:size])
-        with pytest.raises(ValueError, match="is refused as Keras's imdb.npz"):
+        with pytest.raises(ValueError, match="is not a valid imdb.npz of Keras"):
             text.load_imdb_ids(path)
 
 
 def test_corrupted_pickles_raise_nothing_else(make_npz, tmp_path):
-    """Flips bytes inside of the archive, where no checksum sees them."""
+    """Change bytes inside of the archive, where checksums do not detect them."""
     with zipfile.ZipFile(make_npz()) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     rng = np.random.default_rng(0)
@@ -223,7 +228,7 @@ def test_a_pickle_of_something_else_is_refused(make_npz):
 
 
 def test_no_file_is_an_error_that_says_so(tmp_path):
-    with pytest.raises(FileNotFoundError, match=f"there is no file {tmp_path}/none"):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path}/none is not a file"):
         text.load_imdb_ids(tmp_path / "none")
 
 
@@ -245,6 +250,6 @@ def test_a_pickle_takes_no_more_memory_than_it_has(make_npz, code):
     data = header.getvalue() + b"\x80\x05" + pickle.EMPTY_LIST + code + pickle.STOP
     path = replace_member(make_npz(), "x_test.npy", data)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ValueError, match="is refused as Keras's imdb.npz"):
+    with pytest.raises(ValueError, match="is not a valid imdb.npz of Keras"):
         text.load_imdb_ids(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB

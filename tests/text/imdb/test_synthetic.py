@@ -1,4 +1,4 @@
-"""The synthetic corpus: as hard as it says, and the same for the same seed."""
+"""Synthetic corpus: reproducible, and as difficult as its docstring states."""
 
 import jax
 import numpy as np
@@ -60,7 +60,7 @@ def bag(ids, n_words):
 
 
 def accuracy(train, labels, test, test_labels, decay):
-    """Test accuracy of a logistic regression with weight decay."""
+    """Return the test accuracy of a logistic regression with weight decay."""
     signs = 2.0 * labels - 1
 
     def loss(weights):
@@ -84,11 +84,12 @@ def test_a_bag_of_words_is_good_and_not_perfect(tokens):
 
 @pytest.fixture(scope="module")
 def table(tokens):
-    """Vectors of the unlabelled part."""
+    """Return vectors that are trained on the unlabelled reviews."""
     made = vectors.ppmi(tokens.unlabelled, tokens.tokenizer)
     return vectors.embedding_matrix(tokens.tokenizer.word_index, made)[0]
 
 
+@pytest.mark.long
 def test_vectors_of_the_unlabelled_part_beat_words_at_200_reviews(tokens, table):
     n_words = len(table)
     words = [bag(tokens.train, n_words), bag(tokens.test, n_words)]
@@ -109,8 +110,9 @@ def test_vectors_of_the_unlabelled_part_beat_words_at_200_reviews(tokens, table)
     assert min(differences) > 0.03
 
 
+@pytest.mark.long
 def test_vectors_of_the_unlabelled_part_beat_learned_ones_at_200_reviews(tokens, table):
-    """The notebook's second half: a frozen table against one that is learned."""
+    """Compare a frozen table with a learned one, as the notebook's second half does."""
     ids, test_ids = (text.pad_sequences(x, 100) for x in (tokens.train, tokens.test))
     for draw in range(2):
         rows = np.random.default_rng(draw).permutation(len(ids))[:200]

@@ -1,4 +1,4 @@
-"""IMDB by TFDS: a small archive through our builder, without TensorFlow."""
+"""IMDB by TFDS: a small archive is prepared by our builder, without TensorFlow."""
 
 import dataclasses
 import hashlib
@@ -16,9 +16,11 @@ from jaxembed.text.imdb import _tfds
 from jaxembed.text.imdb._archive import Archive
 from tests.conftest import REVIEWS
 
-UNREACHABLE = "http://127.0.0.1:9/reviews/aclImdb_v1.tar.gz"  # discard: nobody listens
+UNREACHABLE = (
+    "http://127.0.0.1:9/reviews/aclImdb_v1.tar.gz"  # the discard port is closed
+)
 
-# Third parties' own warnings, while they prepare a dataset.
+# Warnings of TFDS and its dependencies while they prepare a dataset.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -63,10 +65,19 @@ print(len(corpus.train_texts), {{"jax", "tensorflow"}} & set(sys.modules))
     assert done.stdout.splitlines()[-1] == "5 set()"
 
 
+def test_without_tfds_the_error_has_the_command(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(ImportError) as caught:
+        text.load_imdb("tfds", data_dir=tmp_path)
+    message = str(caught.value)
+    assert message.startswith("load_imdb needs the module tensorflow_datasets")
+    assert message.endswith("pip install 'jaxembed[tfds]'")
+
+
 def test_without_a_network_it_fails_at_once_and_names_the_place(tmp_path):
     archive = Archive(UNREACHABLE, 12_345, "0" * 64)
     message = (
-        rf"{UNREACHABLE} cannot be fetched: .*refused.* Fetch aclImdb_v1.tar.gz "
+        rf"{UNREACHABLE} cannot be downloaded: .*refused.* Download aclImdb_v1.tar.gz "
         rf"\(12345 bytes\) .* put it into {tmp_path}/downloads/manual, or give the path"
     )
     with pytest.raises(ConnectionError, match=message):
@@ -78,12 +89,12 @@ def test_a_host_that_does_not_answer_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(_tfds, "CONNECT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/aclImdb_v1.tar.gz"
-        with pytest.raises(ConnectionError, match="cannot be fetched: timed out"):
+        with pytest.raises(ConnectionError, match="cannot be downloaded: timed out"):
             text.load_imdb("tfds", data_dir=tmp_path, archive=Archive(url, 1, ""))
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """Serves ``data``, of which it sends only ``sent`` bytes."""
+    """Server that sends the first ``sent`` bytes of ``data``."""
 
     data, sent, n_gets = b"", None, 0
 
@@ -103,7 +114,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def serve():
-    """Starts a server on this machine; returns the URL of its archive."""
+    """Return a function that starts a local server and returns its URL and handler."""
     servers = []
 
     def start(data, sent=None):
@@ -133,9 +144,19 @@ def test_an_archive_is_fetched_checked_and_prepared(make_archive, tmp_path, serv
 @pytest.mark.parametrize(
     ("wrong", "sent", "error", "message"),
     [
-        ({"sha256": "0" * 64}, None, ValueError, "is not the file that was asked for"),
-        ({"size": 7}, None, ValueError, "is not the file that was asked for, of 7 byt"),
-        ({}, 100, (ConnectionError, ValueError), "cannot be fetched|is not the file"),
+        (
+            {"sha256": "0" * 64},
+            None,
+            ValueError,
+            "bytes and SHA-256 0{64}: download it",
+        ),
+        ({"size": 7}, None, ValueError, "must have 7 bytes and SHA-256 "),
+        (
+            {},
+            100,
+            (ConnectionError, ValueError),
+            "cannot be downloaded|must have .* Found: ",
+        ),
     ],
     ids=["hash", "size", "broken off"],
 )
@@ -157,7 +178,9 @@ def test_another_archive_is_refused(make_archive, tmp_path, wrong):
     settings = {"data_dir": data_dir, "manual_dir": tmp_path, "archive": archive}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with pytest.raises(ValueError, match="is not the file that was asked for, of"):
+        with pytest.raises(
+            ValueError, match="must have .* bytes and SHA-256 .*Found: "
+        ):
             text.load_imdb("tfds", **settings)
     assert not list(data_dir.rglob("*array_record*"))
     assert not list(data_dir.rglob("*incomplete*"))

@@ -53,6 +53,7 @@ def test_bit_by_bit(fit, examples, tmp_path, keep_best, dropout):
     chex.assert_trees_all_equal(fit(**longer, checkpoint=path)[0], fit(**longer)[0])
 
 
+@pytest.mark.long
 def test_after_kill_9(tmp_path):
     """Kill the process twice at an arbitrary point, and resume."""
     code = """

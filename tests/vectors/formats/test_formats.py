@@ -1,4 +1,4 @@
-"""Where the bytes come from: compressed, in a .zip, in pieces."""
+"""Sources: compressed files, members of a .zip, and files read in pieces."""
 
 import bz2
 import gzip
@@ -35,14 +35,14 @@ def test_a_member_of_a_zip_is_chosen_behind_its_path(small, tmp_path):
     loaded = vectors.load(path / "inner" / "glove.6B.100d.txt")
     assert loaded.words == small.words
     assert vectors.load(f"{path}/glove.6B.50d.txt").words == ("a",)
-    with pytest.raises(ValueError, match=r"name one behind the path, as in .*50d\.txt"):
+    with pytest.raises(ValueError, match=r"append one to the path, as in .*50d\.txt"):
         vectors.load(path)
-    with pytest.raises(FileNotFoundError, match=r"there is no x in .*, only \['glove"):
+    with pytest.raises(FileNotFoundError, match=r"x is missing in .*; it has \['glove"):
         vectors.load(path / "x")
 
 
 def test_what_is_long_comes_in_pieces(tmp_path, monkeypatch):
-    """Blocks that end within words and numbers change nothing."""
+    """Read the same vectors when blocks end inside words and numbers."""
     rng = np.random.default_rng(1)
     words = [f"w{i}" if i % 7 else f"w {i} x" for i in range(500)]
     many = vectors.WordVectors(words, rng.normal(size=(500, 6)).astype(np.float32))
@@ -66,7 +66,7 @@ def test_what_is_long_comes_in_pieces(tmp_path, monkeypatch):
 
 
 def test_progress_is_shown_for_long_files(write, capsys, monkeypatch):
-    # The room's function of that name hides the module.
+    # The public function vectors.load hides the module of its name.
     monkeypatch.setattr(sys.modules["jaxembed.vectors._load"], "BAR_DELAY", 0)
     for content in ("a 1 2\n" * 3, fasttext_bin(), gzip.compress(b"a 1 2\n")):
         vectors.load(write(content), progress=True)

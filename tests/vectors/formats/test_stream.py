@@ -1,4 +1,4 @@
-"""Memory is bounded by what is kept; a second load comes from the cache."""
+"""Streaming: memory is bounded by the kept rows; a second load uses the cache."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ print(len(loaded), peak() - before)
 
 @pytest.mark.parametrize("name", ["many.bin", "many.vec.xz", "many.safetensors"])
 def test_memory_is_bounded_by_the_vocabulary(tmp_path, monkeypatch, name):
-    """A file of 96 MB, of which a thousand rows are kept."""
+    """Load a thousand rows of a file of 96 MB."""
     words = [f"word{i}" for i in range(40_000)]
     matrix = np.zeros((40_000, 600), np.float32)
     matrix[:, 0] = np.arange(40_000)
@@ -38,7 +38,7 @@ def test_memory_is_bounded_by_the_vocabulary(tmp_path, monkeypatch, name):
         n_words, megabytes = done.stdout.split()
         assert int(n_words) == (1_000 if n else 40_000)
         used[n] = float(megabytes)
-    if name != "many.safetensors":  # mapped: its pages are not ours
+    if name != "many.safetensors":  # memory-mapped: its pages do not count
         assert used[0] > 91 and used[1] < 0.7 * used[0]
     assert used[1] < 120
 
@@ -47,7 +47,7 @@ def test_the_cache_is_found_by_content(small, tmp_path, monkeypatch):
     path, cache = vectors.save(small, tmp_path / "a.txt"), tmp_path / "cache"
     first = vectors.load(path, cache_dir=cache)
     (entry,) = cache.iterdir()
-    # Nothing is read anew. The room's function of that name hides the module.
+    # Fails if the file is parsed again. vectors.load hides the module of its name.
     monkeypatch.setattr(sys.modules["jaxembed.vectors._load"], "_load", None)
     moved = path.rename(tmp_path / "b.vec")
     second = vectors.load(moved, cache_dir=cache)
@@ -84,7 +84,7 @@ def test_the_cache_is_not_written_where_the_load_fails(tmp_path):
 
 
 def test_reading_ahead_ends_with_the_reader(tmp_path, monkeypatch):
-    """No thread goes on after it."""
+    """Leave no thread running after a load."""
     before = set(threading.enumerate())
     monkeypatch.setattr("jaxembed.vectors.formats._lines.BLOCK", 100)
     (tmp_path / "a").write_text("".join(f"w{i} {i}\n" for i in range(2_000)))
