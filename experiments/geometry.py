@@ -135,7 +135,9 @@ def run(config: Config) -> None:
         print("words.png is not written: give at least three --words")
     else:
         points = geometry.project(word_vectors, shown)
-        plot.words(points, shown, config.out / "words.png", make_title(config))
+        shares = geometry.variance_shares(word_vectors, shown)
+        path = config.out / "words.png"
+        plot.words(points, shown, path, make_title(config), shares=shares)
     result["seconds"] = seconds | {"run": time.perf_counter() - start}
     _results.write_metrics(config.out, "geometry", result)
 
