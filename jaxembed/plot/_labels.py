@@ -10,7 +10,7 @@ RADIUS = 3.0  # around each point
 CROWD = 60.0  # points within this distance push a label away
 N_PASSES = 3  # every pass moves each label to its best place among the others
 # Cost of a conflict, in points of distance.
-OUTSIDE, COVERED, CUT, CROSSED, TOUCHED = 1e6, 1e4, 1e3, 300.0, 20.0
+OUTSIDE, COVERED, CUT, CROSSED, TOUCHED, NEARER = 1e6, 1e4, 1e3, 300.0, 20.0, 5.0
 
 
 def place_labels(
@@ -19,8 +19,9 @@ def place_labels(
     """Choose a place for the label of each point. The result is deterministic.
 
     Each label takes the place of the lowest cost among fixed directions and distances.
-    A place costs its distance, and more if it lies outside of the bounds, covers a
-    point or a label, or if the line from the point to its label crosses another.
+    The cost of a place is its distance. It is higher for a place out of bounds, over a
+    point or a label, or nearest to another point, and if the line from the point to
+    its label crosses another line, a label or a point.
 
     Args:
       points: ``float[n, 2]``, positions of the points.
@@ -92,6 +93,8 @@ def _cost_conflicts(
     start, ends = points[i], find_anchor(points[i], places)[:, None]
     costs += CUT * _cut(start, ends, boxes).sum(axis=1)
     costs += TOUCHED * _cut(start, ends, dots[others]).sum(axis=1)
+    distances = np.linalg.norm(find_anchor(points, places[:, None]) - points, axis=2)
+    costs += NEARER * (distances < distances[:, i : i + 1]).any(axis=1)
     anchors = find_anchor(points, boxes)
     costs += CUT * _cut(points, anchors, wide[:, None]).sum(axis=1)
     costs += CROSSED * _cross(start, ends, points, anchors).sum(axis=1)
@@ -100,7 +103,7 @@ def _cost_conflicts(
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return whether boxes overlap."""
-    return ((a[..., :2] < b[..., 2:]) & (b[..., :2] < a[..., 2:])).all(axis=-1)
+    return np.all((a[..., :2] < b[..., 2:]) & (b[..., :2] < a[..., 2:]), axis=-1)
 
 
 def _cut(start: np.ndarray, end: np.ndarray, boxes: np.ndarray) -> np.ndarray:

@@ -81,8 +81,10 @@ def learning_curve(
     axes.minorticks_off()
     # A margin in logarithms, set here since the shade of a crossover has to reach it.
     axes.set_xlim(sizes[0] / _margin(sizes), sizes[-1] * _margin(sizes))
-    rotated = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(sizes, labels, **(rotated if is_rotated else {}))
+    axes.set_xticks(sizes, labels)
+    if is_rotated:
+        for label in axes.get_xticklabels():
+            label.set(rotation=45, ha="right", rotation_mode="anchor")
     handles = [draw_arm(axes, sizes, arm, i) for i, arm in enumerate(arms.values())]
     if chance is not None:
         handles.append(draw_chance(axes, chance))

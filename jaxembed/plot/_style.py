@@ -112,7 +112,7 @@ def make_figure(
     """
     from matplotlib.figure import Figure
 
-    lines = textwrap.wrap(title, int(width / 0.096))  # 0.096 inches a letter
+    lines = _break_lines(title, int(width / 0.096))  # 0.096 inches a letter
     bottom, top = below, above + (0.18 + 0.22 * len(lines) if lines else 0.15)
     if names:
         bottom += 0.1 + 0.22 * math.ceil(len(names) / _columns(width, names))
@@ -128,6 +128,14 @@ def make_figure(
     )
     figure.suptitle("\n".join(lines), y=1 - 0.1 / height, va="top", parse_math=False)
     return figure
+
+
+def _break_lines(text: str, width: int) -> list[str]:
+    """Break a text into as few lines as possible, of similar lengths."""
+    lines = textwrap.wrap(text, width)
+    while width > 1 and len(textwrap.wrap(text, width - 1)) == len(lines) > 1:
+        width -= 1
+    return textwrap.wrap(text, width)
 
 
 def draw_legend(
