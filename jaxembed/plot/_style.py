@@ -1,5 +1,6 @@
 """Style of all plots: colours, markers, a legend below the panels, PNG files."""
 
+import functools
 import math
 import textwrap
 from collections.abc import Sequence
@@ -131,11 +132,24 @@ def make_figure(
 
 
 def _break_lines(text: str, width: int) -> list[str]:
-    """Break a text into as few lines as possible, of similar lengths."""
-    lines = textwrap.wrap(text, width)
-    while width > 1 and len(textwrap.wrap(text, width - 1)) == len(lines) > 1:
+    """Break a text into as few lines as possible, of similar lengths.
+
+    Lines end at a semicolon if the parts between semicolons are short enough.
+
+    Example:
+      >>> _break_lines("learned table; IMDB reviews; training seed 0", 36)
+      ['learned table; IMDB reviews;', 'training seed 0']
+    """
+    least = max(map(len, text.split("; "))) + 1
+    if least <= width:
+        text = text.replace(" ", "\xa0").replace(";\xa0", "; ")
+    else:
+        least = 1
+    wrap = functools.partial(textwrap.wrap, text, break_on_hyphens=False)
+    n_lines = len(wrap(width))
+    while width > least and len(wrap(width - 1)) == n_lines:
         width -= 1
-    return textwrap.wrap(text, width)
+    return [line.replace("\xa0", " ") for line in wrap(width)]
 
 
 def draw_legend(

@@ -54,8 +54,9 @@ def test_words_are_drawn_at_their_points(tmp_path, drawn):
     assert_apart(drawn[0])
 
 
-@pytest.mark.parametrize("n_words", [3, 40, 90])
-@pytest.mark.parametrize("spread", [1e-9, 0.05, 1.0])
+@pytest.mark.parametrize(
+    ("n_words", "spread"), [(3, 1.0), (40, 1e-9), (40, 0.05), (40, 1.0), (80, 0.1)]
+)
 def test_labels_of_crowded_points_are_apart(
     tmp_path, drawn, texts, assert_inside, n_words, spread
 ):
