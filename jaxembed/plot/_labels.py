@@ -9,7 +9,7 @@ DIRECTIONS = np.exp(2j * np.pi * np.arange(16) / 16)
 MARGIN = 1.0  # around each label
 RADIUS = 3.0  # around each point
 CROWD = 60.0  # points within this distance push a label away
-N_PASSES = 3  # every pass moves each label to its best place among the others
+N_PASSES = 3  # every pass moves each label to its best place, given all labels
 # Cost of a conflict, in points of distance.
 OUTSIDE, COVERED, CUT, CROSSED, TOUCHED, NEARER = 1e6, 1e4, 1e3, 300.0, 20.0, 5.0
 

@@ -41,13 +41,14 @@ def learning_curve(
     Args:
       sizes: S sizes above 0, in ascending order.
       arms: S intervals for each name: a line of the means, in a band of the intervals.
-        An interval without ends has no band. At most 7 arms.
+        An interval without ends is left out of the band. At most 7 arms.
       path: file to write; its folder is created if it does not exist.
       title: text above the plot.
       ylabel: name of the values.
       crossover: result of :func:`jaxembed.stats.crossover`, drawn as a vertical line
-        in a shaded interval. The shade reaches the edge of the plot if the interval has
-        no end among the sizes. If neither is known, the x label says so.
+        in a shaded interval. The shade reaches the edge of the plot if an end of the
+        interval is beyond the sizes. Without a line and a shade, the x label states
+        the result.
       chance: accuracy of guessing, drawn as a dotted line; None for no line.
 
     Returns:

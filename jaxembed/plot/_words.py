@@ -38,8 +38,8 @@ def words(
 ) -> Path:
     """Plot words as labelled points of a plane, as a PNG.
 
-    No label covers a point or another label. A thin line joins a label to its point
-    if the point is not adjacent, or not the nearest.
+    Labels are placed where they cover no point and no other label. A thin line joins a
+    label to its point if the point is not adjacent, or not the nearest.
 
     Args:
       points: ``float[n, 2]``, such as the result of :func:`jaxembed.geometry.project`.
@@ -82,7 +82,7 @@ def words(
         )
     if kinds:
         check_arms(len(kinds), "groups")
-    # The area grows with the number of labels, so that there is room for all.
+    # The area grows with the number of labels, to keep room for each of them.
     scale = max(1.0, np.sqrt(len(names) / 40))
     figure = make_figure(8 * scale, 6.4 * scale, title, kinds)
     axes = figure.subplots()
