@@ -90,7 +90,7 @@ def save_and_test(
       Entries of ``metrics.json``: the settings, parameter counts, names of the
       row-sparse tables, and metrics.
     """
-    plot.curves(history, config.out / "curves.png", title)
+    plot.curves(history, config.out / "curves.png", title, chance=_reviews.CHANCE)
     folder, settings = config.out / "checkpoint", as_json(config)
     train.save(folder, state, {"config": settings} | extra, overwrite=True)
     restored, _ = train.restore(folder, like=state)

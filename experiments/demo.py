@@ -118,13 +118,14 @@ def measure_sentences(learned: imdb_learned.Config, few: few_reviews.Config) -> 
         state, extra = train.restore(config.out / "checkpoint")
         ranks = text.Tokenizer.from_json(extra["tokenizer"]).encode(texts)
         if isinstance(config, few_reviews.Config):
-            name, hidden = "frozen vectors, 200 reviews", (config.setup.hidden,)
+            name = "frozen vectors, 200 reviews"
+            head = nn.DenseHead(hidden=(config.setup.hidden,))
             ids = text.pad_sequences(ranks, maxlen=config.setup.length)
         else:
-            name, hidden = "learned vectors", ()
+            name, head = "learned vectors", nn.DenseHead()
             ids = imdb_learned.pad(ranks, config)
         table = state.variables["params"]["embed"]["embedding"]
-        model = nn.TextClassifier(nn.Embed(*table.shape), nn.DenseHead(hidden=hidden))
+        model = nn.TextClassifier(nn.Embed(*table.shape), head)
         accuracy = train.evaluate(model, state.variables, ids, labels)["accuracy"]
         print(f"{name}: accuracy {accuracy:.4f} on {len(texts):,} sentences")
 

@@ -26,7 +26,13 @@ from jaxembed import geometry, plot, text, train, vectors
 
 MAX_WORDS = 400_000  # read from a file, the most frequent first
 N_WORDS = 12  # number of words shown by default
-NOTEBOOK = "king queen cat dog wolf tiger good bad great terrible film actor".split()
+NOTEBOOK = {  # words of the notebook, by group
+    "royals": "king queen",
+    "animals": "cat dog wolf tiger",
+    "judgements": "good bad great terrible",
+    "films": "film actor",
+}
+GROUP_OF = {word: group for group, words in NOTEBOOK.items() for word in words.split()}
 NO_DATA = "none"  # value of --data for a table that is read from a file
 
 
@@ -134,8 +140,15 @@ def run(config: Config) -> None:
     if len(shown) < 3:
         print("words.png is not written: give at least three --words")
     else:
-        points = geometry.project(word_vectors, shown)
-        plot.words(points, shown, config.out / "words.png", make_title(config))
+        group_of = group_words(neighbours)
+        plot.words(
+            geometry.project(word_vectors, shown),
+            shown,
+            config.out / "words.png",
+            make_title(config),
+            groups=[group_of[word] for word in shown] if group_of else None,
+            shares=geometry.variance_shares(word_vectors, shown),
+        )
     result["seconds"] = seconds | {"run": time.perf_counter() - start}
     _results.write_metrics(config.out, "geometry", result)
 
@@ -187,12 +200,23 @@ def read_checkpoint(path: Path) -> vectors.WordVectors:
 
 def choose_words(word_vectors: vectors.WordVectors) -> tuple[str, ...]:
     """Return words of the notebook's text, or frequent words if most are unknown."""
-    known = [word for word in NOTEBOOK if word in word_vectors.index]
+    known = [word for word in GROUP_OF if word in word_vectors.index]
     if len(known) >= 3:
         return tuple(known[:N_WORDS])
     last = min(len(word_vectors), 2_000) - 1
     places = np.linspace(min(50, last // 2), last, N_WORDS).astype(int)
     return tuple(word_vectors.words[i] for i in np.unique(places))
+
+
+def group_words(neighbours: dict[str, Any]) -> dict[str, str]:
+    """Return the group of each word and neighbour; empty for words of another list."""
+    if not set(neighbours) <= set(GROUP_OF):
+        return {}
+    groups = {word: GROUP_OF[word] for word in neighbours}
+    for word, found in neighbours.items():
+        for near, _ in found:
+            groups.setdefault(near, GROUP_OF[word])
+    return groups
 
 
 def measure(config: Config, word_vectors: vectors.WordVectors) -> dict[str, Any]:

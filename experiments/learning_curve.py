@@ -220,7 +220,7 @@ def draw_curves(
             config.out / picture,
             f"{title}; {_draws.EPOCHS[name]}",
             crossover=crossovers[name].get("learned over frozen"),
-            chance=_draws.CHANCE,
+            chance=_reviews.CHANCE,
         )
 
 

@@ -177,7 +177,7 @@ def draw_curves(config: Config, draws: int, runs: Runs) -> None:
         {arm: histories.val_accuracy for arm, histories in runs.items()},
         config.out / "replicates.png",
         _results.make_title(model, config),
-        chance=_draws.CHANCE,
+        chance=_reviews.CHANCE,
     )
 
 

@@ -112,7 +112,7 @@ def test_the_synthetic_corpus(run_main):
     ("flags", "message"),
     [
         (("--words", "king", "tsar"), "error: 'tsar' is not one of the 5 words"),
-        (("--analogies", "man", "king"), "error: --analogies takes three words"),
+        (("--analogies", "man", "king"), "error: --analogies must be three words"),
         (("--words", "king", "--topn", "0"), "error: topn must be at least 1"),
         (("--checkpoint", "none"), "error: give --checkpoint or --vectors, not both"),
         (("--questions", "none.txt"), "error: .*No such file or directory: 'none.txt'"),
