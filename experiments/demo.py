@@ -1,4 +1,4 @@
-"""Demonstration: both halves of the notebook, and neighbours of words.
+"""Both halves of the notebook, and neighbours of words.
 
 Notebook:  both sections
 Run:       python -m experiments.demo --seed 0

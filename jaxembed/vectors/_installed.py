@@ -1,6 +1,7 @@
 """Installed vectors: GloVe 6B in a package of the registry, read and not imported."""
 
 from pathlib import Path
+from tokenize import TokenError  # raised by NumPy for some damaged headers
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def map_matrix(path: Path) -> np.ndarray:
     try:
         # Unlike np.load, it reads no other format, and never a pickle.
         matrix = np.lib.format.open_memmap(path, mode="r")
-    except (EOFError, OSError, OverflowError, ValueError) as error:
+    except (EOFError, OSError, OverflowError, TokenError, ValueError) as error:
         raise ValueError(f"{path} is not a whole .npy file: {error}.") from error
     if matrix.dtype != np.dtype("<f4") or matrix.ndim != 2 or not matrix.size:
         raise ValueError(
@@ -75,12 +76,13 @@ def read_words(path: Path, n_rows: int) -> list[str]:
     try:
         with pa.parquet.ParquetFile(path) as file:
             _check_words(file.schema_arrow, file.metadata.num_rows, n_rows)
-            column = file.read(columns=[COLUMN]).column(COLUMN)
+            words = file.read(columns=[COLUMN]).column(COLUMN).to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ValueError(f"{path} is refused as a list of words: {error}.") from error
-    if column.null_count or len(column) != n_rows:
-        raise ValueError(f"{path} has {column.null_count} rows without a word.")
-    return column.to_pylist()
+    if None in words or len(words) != n_rows:
+        place = words.index(None) if None in words else len(words)
+        raise ValueError(f"{path} must have a word for each row, got none at {place}.")
+    return words
 
 
 def _check_words(schema: Any, n_words: int, n_rows: int) -> None:
