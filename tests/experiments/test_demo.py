@@ -13,7 +13,7 @@ from jaxembed.vectors import _installed as installed_vectors
 from tests.vectors.test_installed import npy, parquet
 
 PARTS = ("imdb_learned", "few_reviews", "geometry")
-ANYWHERE = "the results say nothing about real text."
+ANYWHERE = "results say nothing about real text."
 
 
 def read(part):
