@@ -20,9 +20,9 @@ class Pretrained:
     """Pre-trained word vectors.
 
     Attributes:
-      vectors: Word vectors: a file, a member of a .zip file as in
-        glove.6B.zip/glove.6B.100d.txt, or "ppmi" to make vectors from the reviews.
-      ppmi_dim: Length of the vectors that --vectors ppmi makes.
+      vectors: Source of the word vectors: a file, a member of a .zip file as in
+        glove.6B.zip/glove.6B.100d.txt, or "ppmi" to compute vectors from the reviews.
+      ppmi_dim: Length of the vectors of --vectors ppmi.
     """
 
     vectors: Annotated[

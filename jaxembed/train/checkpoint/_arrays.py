@@ -39,7 +39,7 @@ def fill(like: Tree, tree: Params, path: str | Path) -> Tree:
 
 
 def refill(like: Tree, tree: object) -> Tree:
-    """Return the arrays of ``tree`` in the structure of ``like``, matched by name."""
+    """Return the structure of ``like`` with the arrays of ``tree`` of equal names."""
     leaves = named_leaves(tree)
     arrays = [leaves[name] for name in named_leaves(like)]
     return jax.tree.unflatten(jax.tree.structure(like), arrays)
