@@ -36,7 +36,7 @@ def tap_rows(rows: ArrayLike, tap: ArrayLike) -> jax.Array:
 
     Raises:
       TypeError: if ``tap`` does not hold floats.
-      ValueError: if ``tap`` has another shape than ``rows``.
+      ValueError: if the shapes of ``tap`` and ``rows`` differ.
 
     Example:
       >>> rows = jnp.array([[1.0, 2.0], [3.0, 4.0]])
