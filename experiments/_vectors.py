@@ -1,4 +1,4 @@
-"""Word vectors of an experiment: read from a file, or made from the reviews."""
+"""Word vectors of an experiment: read from a file, or computed from the reviews."""
 
 import dataclasses
 import hashlib
@@ -20,9 +20,9 @@ class Pretrained:
     """Pre-trained word vectors.
 
     Attributes:
-      vectors: Word vectors: a file, a member of a .zip file as in
-        glove.6B.zip/glove.6B.100d.txt, or "ppmi" to make vectors from the reviews.
-      ppmi_dim: Length of the vectors that --vectors ppmi makes.
+      vectors: Source of the word vectors: a file, a member of a .zip file as in
+        glove.6B.zip/glove.6B.100d.txt, or "ppmi" to compute vectors from the reviews.
+      ppmi_dim: Length of the vectors of --vectors ppmi.
     """
 
     vectors: Annotated[
@@ -51,7 +51,7 @@ def choose_vectors(name: str, data: str) -> str:
         "error: --vectors is missing, and $JAXEMBED_DATA does not contain "
         "glove.6B.100d*: download glove.6B.zip from nlp.stanford.edu/projects/glove "
         "and give --vectors glove.6B.zip/glove.6B.100d.txt, or give --vectors ppmi to "
-        "make vectors from the reviews."
+        "compute vectors from the reviews."
     )
 
 
@@ -64,7 +64,7 @@ def find_vectors() -> str:
 
 def describe(name: str) -> str:
     """Return the source of the vectors for the first line of the output."""
-    return f"vectors {name}{' (made from the reviews)' if name == 'ppmi' else ''}"
+    return f"vectors {name}{' (computed from the reviews)' if name == 'ppmi' else ''}"
 
 
 def load(
