@@ -56,8 +56,9 @@ def train(devices):
     shapes = jax.eval_shape(init)
     places = jax.tree.map(lambda x: split if V in x.shape else whole, shapes)
     weights, states = jax.jit(init, out_shardings=places)()
-    for batch in zip(ids, labels, strict=True):
-        weights, states = step(weights, states, *jax.device_put(batch, split))
+    for batch in jax.device_put([*zip(ids, labels, strict=True)], split):
+        # Many steps in flight can block each other on simulated devices of few cores.
+        weights, states = jax.block_until_ready(step(weights, states, *batch))
     return weights
 
 
