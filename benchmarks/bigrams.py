@@ -74,6 +74,7 @@ def main(argv: list[str] | None = None) -> None:
         seconds = SEED_S * arguments.seeds * n / 2 * (1 + len(peers))
         announce(lines, arguments, peers, n_measurements=n, seconds=seconds)
         tokens = text.load_imdb_tokens(arguments.data, cache_dir=arguments.cache)
+        tokens.check_test()
         for workload in arguments.workload:
             for batch_size in arguments.batch_sizes:
                 flags = [*list_flags(workload, batch_size), *arguments.flags]

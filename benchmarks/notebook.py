@@ -54,6 +54,7 @@ def main(argv: list[str] | None = None) -> None:
         announce(lines, arguments, peers, n_measurements=n, seconds=seconds)
         cache = Path(folder) / "cache"
         tokens = text.load_imdb_tokens(arguments.data, cache_dir=cache)
+        tokens.check_test()
         for workload in arguments.workload:
             arrays = make_ids(tokens, workload)
             for batch_size in arguments.batch_sizes:

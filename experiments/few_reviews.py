@@ -84,7 +84,7 @@ def make_title(config: Config) -> str:
     name = {"glove": "Frozen", "learned": "Learned", "fine-tuned": "Fine-tuned"}
     model = f"{name[config.table]} vectors"
     if config.table != "learned":
-        model += f" {Path(config.pretrained.vectors).name}"
+        model += f" {_vectors.shorten(config.pretrained.vectors)}"
     return _results.make_title(f"{model}, {config.n_train:,} reviews", config)
 
 
@@ -108,6 +108,7 @@ def run(config: Config) -> None:
         table, facts = _vectors.make_table(
             config, setup, config.pretrained, tokens=tokens, n_rows=setup.num_words
         )
+    validation = ids[held_out], labels[held_out]
     seconds = {"load": time.perf_counter() - start}
     dim = DIM if setup.dim is None else setup.dim
     dim = dim if table is None else table.shape[1]
@@ -128,7 +129,7 @@ def run(config: Config) -> None:
         key=key,
         params=params,
         examples=examples,
-        validation=(ids[held_out], labels[held_out]),
+        validation=validation,
         unfreeze_after=setup.unfreeze_after if is_fine_tuned else 0,
         stopping=train.Stopping(keep_best=config.keep_best),
         on_epoch=lambda history: _results.print_epoch(history, setup.epochs),
@@ -138,7 +139,9 @@ def run(config: Config) -> None:
         state,
         history,
         config=config,
+        command=f"few_reviews --table {config.table}",
         title=make_title(config),
+        held_out=validation,
         test=(text.pad_sequences(tokens.test, maxlen=setup.length), tokens.test_labels),
         extra={"tokenizer": tokens.tokenizer.to_json(), "index_from": 0},
     )

@@ -94,7 +94,7 @@ def describe(config: Config) -> str:
     if config.checkpoint is not None:
         return f"table of the checkpoint {name}"
     if config.data == NO_DATA:
-        return f"vectors {name}"
+        return _vectors.describe(name)
     return f"{_reviews.describe(config.data)}, {_vectors.describe(name)}"
 
 
@@ -102,7 +102,7 @@ def make_title(config: Config) -> str:
     """Return the title of the plot."""
     if config.checkpoint is not None:
         return f"Table of {'/'.join(config.checkpoint.parts[-2:])}"
-    vectors = f"Vectors {Path(config.pretrained.vectors).name}"
+    vectors = f"Vectors {_vectors.shorten(config.pretrained.vectors)}"
     if config.data == NO_DATA:
         return vectors
     return f"{vectors}; {_reviews.shorten(config.data)}"

@@ -73,6 +73,9 @@ def run(config: Config) -> None:
     n_ids = config.num_words + config.buckets
     counts = np.bincount(bags.take(examples).values, minlength=n_ids)
     ids, labels = pad(bags, counts, config), tokens.train_labels
+    validation = (ids[held_out], labels[held_out]) if held_out.size else None
+    if validation is None:
+        tokens.check_test()
     test = (pad(make_bags(tokens.test, config), counts, config), tokens.test_labels)
     seconds = {"load": time.perf_counter() - start}
     # padded ids -> the mean of rows of a table -> one logit
@@ -91,7 +94,7 @@ def run(config: Config) -> None:
         batch_size=config.batch_size,
         key=key,
         examples=examples,
-        validation=(ids[held_out], labels[held_out]) if held_out.size else None,
+        validation=validation,
         on_epoch=lambda history: _results.print_epoch(history, config.epochs),
     )
     kept = np.flatnonzero(counts >= config.min_reviews).tolist()
@@ -100,7 +103,9 @@ def run(config: Config) -> None:
         state,
         history,
         config=config,
+        command="imdb_bigrams",
         title=_results.make_title("Bag of words and word pairs", config),
+        held_out=validation,
         test=test,
         extra={"tokenizer": tokens.tokenizer.to_json(), "kept_ids": kept},
     )

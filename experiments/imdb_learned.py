@@ -64,6 +64,7 @@ def run(config: Config) -> None:
     examples, held_out = _reviews.hold_out(
         len(ids), config.validation_fraction, config.seed
     )
+    validation = ids[held_out], labels[held_out]
     seconds = {"load": time.perf_counter() - start}
     # padded ids -> rows of a table -> one logit
     model = nn.TextClassifier(nn.Embed(config.num_words, config.dim), nn.DenseHead())
@@ -80,7 +81,7 @@ def run(config: Config) -> None:
         batch_size=config.batch_size,
         key=key,
         examples=examples,
-        validation=(ids[held_out], labels[held_out]),
+        validation=validation,
         stopping=train.Stopping(keep_best=config.keep_best),
         on_epoch=lambda history: _results.print_epoch(history, config.epochs),
     )
@@ -89,7 +90,9 @@ def run(config: Config) -> None:
         state,
         history,
         config=config,
+        command="imdb_learned",
         title=_results.make_title("Learned vectors", config),
+        held_out=validation,
         test=(pad(tokens.test, config), tokens.test_labels),
         # An id of encode_imdb is the rank of the word plus 3.
         extra={"tokenizer": tokens.tokenizer.to_json(), "index_from": 3},

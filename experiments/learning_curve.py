@@ -27,7 +27,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from experiments import _arms, _cli, _draws, _results, _reviews
+from experiments import _arms, _cli, _draws, _results, _reviews, _vectors
 from jaxembed import plot, replicates, stats
 
 SIZES = (50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 20_000)
@@ -214,7 +214,7 @@ def draw_curves(
     crossovers: Crossovers,
 ) -> None:
     """Plot accuracy against size, once for the best epochs and once for the last."""
-    model = f"Vectors {Path(config.comparison.pretrained.vectors).name}"
+    model = f"Vectors {_vectors.shorten(config.comparison.pretrained.vectors)}"
     title = _results.make_title(model, config)
     for name, picture in PICTURES.items():
         plot.learning_curve(

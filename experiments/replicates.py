@@ -27,7 +27,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from experiments import _arms, _cli, _draws, _results, _reviews
+from experiments import _arms, _cli, _draws, _results, _reviews, _vectors
 from jaxembed import plot, replicates, stats
 
 DRAWS, DRAWS_SYNTHETIC = (
@@ -175,7 +175,7 @@ def print_tables(arms: dict[str, Any], differences: dict[str, Any]) -> None:
 
 def draw_curves(config: Config, draws: int, runs: Runs) -> None:
     """Plot the validation accuracy of all draws of each arm against the epochs."""
-    name = Path(config.comparison.pretrained.vectors).name
+    name = _vectors.shorten(config.comparison.pretrained.vectors)
     model = f"Vectors {name}, {draws} draws of {config.n_train:,} reviews"
     plot.replicates(
         {arm: histories.val_accuracy for arm, histories in runs.items()},

@@ -79,6 +79,7 @@ def tokenize(data: str) -> dict[str, Any]:
     from jaxembed import text
 
     corpus = text.load_imdb(data)
+    corpus.check_test()
     tokenizer = fit_tokenizer(corpus.train_texts)
     arrays = {"train_labels": corpus.train_labels, "test_labels": corpus.test_labels}
     for part, texts in (("train", corpus.train_texts), ("test", corpus.test_texts)):

@@ -132,9 +132,9 @@ def test_a_checkpoint_of_something_else_is_refused(run_main):
         run_main(geometry, "--checkpoint", "other")
 
 
-@pytest.mark.real_data
-def test_real_vectors_know_a_queen(run_main, real_reviews):
-    data = real_reviews.parent
+@pytest.mark.real_archive
+def test_real_vectors_know_a_queen(run_main, real_archive):
+    data = real_archive.parent
     lines = run_main(
         geometry,
         *("--vectors", data / "glove.6B.100d.imdb.txt.gz"),
