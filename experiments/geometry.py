@@ -4,8 +4,8 @@ Notebook:  introduction, on the geometry of an embedding space
 Run:       python -m experiments.geometry --vectors glove.6B.zip/glove.6B.100d.txt
            python -m experiments.geometry --checkpoint runs/imdb_learned/checkpoint
 Expect:    with GloVe, king is near prince and queen, and man : king = woman : queen;
-           with the checkpoint, words of equal sentiment are near each other, whatever
-           they mean; 5 s on two CPU cores
+           with the checkpoint, neighbours have equal sentiment and often unrelated
+           meanings; 5 s on two CPU cores
 Writes:    runs/geometry/{metrics.json, words.png}
 
 The checkpoint of imdb_learned has a table of 8 dimensions that is trained to classify
@@ -41,23 +41,27 @@ class Config(_cli.Options):
     """Table and questions.
 
     Attributes:
-      data: Reviews from which --vectors ppmi makes vectors: a folder or .tar.gz file
-        like aclImdb, "tfds" for TensorFlow Datasets, or "synthetic" for generated
-        reviews.
+      data: Source of the reviews for --vectors ppmi: a folder or .tar.gz file with the
+        layout of aclImdb; or the word tfds for TensorFlow Datasets, or synthetic for
+        generated reviews.
       seed: Ignored: nothing is drawn at random.
-      checkpoint: Checkpoint of an experiment whose table of word vectors is read.
+      checkpoint: Checkpoint of imdb_learned or few_reviews. Its table of word vectors
+        is used instead of --vectors.
       words: Words to show with their neighbours.
       topn: Number of neighbours of each word.
-      analogies: Questions "a is to b as c is to ?", three words for each.
-      questions: File of analogies like questions-words.txt, to count right answers.
-      pairs: File of word pairs like wordsim353.tsv, to correlate with human judgement.
+      analogies: Analogies to answer, three words a, b and c for each question "a is to
+        b as c is to ?".
+      questions: File of analogies in the format of questions-words.txt. The accuracy of
+        the answers is measured.
+      pairs: File of word pairs in the format of wordsim353.tsv. The correlation of the
+        cosines with the human scores is measured.
     """
 
     out: Path = Path("runs/geometry")
     checkpoint: Annotated[Path | None, _cli.flag("PATH", default="none")] = None
     words: Annotated[
         tuple[str, ...],
-        _cli.flag("WORD ...", default=f"up to {N_WORDS} frequent words of the table"),
+        _cli.flag("WORD ...", default="words of the notebook, or frequent words"),
     ] = ()
     topn: int = 8
     analogies: Annotated[tuple[str, ...], _cli.flag("A B C ...", default="none")] = ()
@@ -175,7 +179,9 @@ def load_table(config: Config) -> vectors.WordVectors:
 
 
 def read_checkpoint(path: Path) -> vectors.WordVectors:
-    """Load the words of a table that an experiment trained or froze.
+    """Load the word vectors from the checkpoint of an experiment.
+
+    Words with a row of zeros are left out.
 
     Raises:
       ValueError: If the checkpoint lacks a table of word vectors or a tokenizer.
@@ -199,7 +205,10 @@ def read_checkpoint(path: Path) -> vectors.WordVectors:
 
 
 def choose_words(word_vectors: vectors.WordVectors) -> tuple[str, ...]:
-    """Return words of the notebook's text, or frequent words if most are unknown."""
+    """Return the known words of the notebook.
+
+    If fewer than three are known, return words spread over the most frequent words.
+    """
     known = [word for word in GROUP_OF if word in word_vectors.index]
     if len(known) >= 3:
         return tuple(known[:N_WORDS])

@@ -3,8 +3,8 @@
 Notebook:  section 1, "Learning word embeddings with the Embedding layer"
 Run:       python -m experiments.imdb_learned --data aclImdb_v1.tar.gz
 Expect:    validation accuracy 0.76 at the best epoch, test accuracy 0.76; 7 s on two
-           CPU cores, 16 s for the first run; an epoch takes 0.02 s, or 0.05 s with
-           --no-row-sparse
+           CPU cores, or 16 s without cached tokens; an epoch takes 0.02 s, or 0.05 s
+           with --no-row-sparse
 Writes:    runs/imdb_learned/{metrics.json, curves.png, checkpoint/}
 
 The model reads the last 20 words of a review.
@@ -26,8 +26,8 @@ class Config(_cli.Options):
     """Settings of the notebook.
 
     Attributes:
-      num_words: Number of ids, one for each of the most frequent words; also the number
-        of rows of the table.
+      num_words: Number of ids for the most frequent words and the markers of padding,
+        start and unknown word; also the number of rows of the table.
       length: Number of words to read of each review; a longer review loses its start.
       dim: Length of a word vector.
       epochs: Number of passes over the reviews.

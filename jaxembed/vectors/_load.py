@@ -169,7 +169,7 @@ def _finish(
 def _pick(
     whole: WordVectors, wanted: Wanted, limit: int | None, name: str
 ) -> WordVectors:
-    """Select the wanted rows of a memory-mapped file."""
+    """Return the wanted words, with their rows of a memory-mapped file."""
     if wanted.words is None and (limit is None or limit >= len(whole)):
         return whole
     some = whole.words[:limit]

@@ -104,7 +104,7 @@ def test_two_words_make_no_picture(run_main, royals):
 @pytest.mark.long
 def test_the_synthetic_corpus(run_main):
     lines = run_main(geometry, "--data", "synthetic", "--topn", 3)
-    assert lines[0].endswith("not real text), vectors ppmi (made from the reviews)")
+    assert lines[0].endswith("not real text), vectors ppmi (computed from the reviews)")
     assert len(metrics()["neighbours"]) == 12
 
 

@@ -1,4 +1,4 @@
-"""Word vectors: their choice, and the cache of vectors made from the reviews."""
+"""Word vectors: their choice, and the cache of vectors computed from the reviews."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def test_vectors_are_made_from_the_reviews_once(run_main, reviews, monkeypatch):
     flags = ("--data", reviews, "--vectors", "ppmi", "--ppmi-dim", 10, *SMALL)
     lines = run_main(few_reviews, *flags)
     assert lines[0].endswith(
-        "vectors ppmi (made from the reviews), table glove, seed 0"
+        "vectors ppmi (computed from the reviews), table glove, seed 0"
     )
     first = read()
     (made,) = Path("runs/cache").glob("ppmi-10-*.safetensors")

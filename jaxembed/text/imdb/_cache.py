@@ -59,14 +59,15 @@ def load_imdb_tokens(
 ) -> TokenizedCorpus:
     """Load the reviews of :func:`load_imdb` as ids, from a cache if possible.
 
-    The cache key is the content of the source (name and bytes of an archive; the texts
-    of any other source) and the tokenizer. A damaged cache file is replaced.
+    The cache key is a digest of the source and of the tokenizer. For an archive the
+    digest covers the name and the bytes, for any other source the texts and the labels.
+    A damaged cache file is replaced.
 
     Args:
       source: see :func:`load_imdb`.
-      tokenizer: a fitted tokenizer, which is used unchanged; or an unfitted tokenizer,
-        whose settings are copied to a new one that is fitted on the training texts.
-        None for ``Tokenizer()``, which keeps all words.
+      tokenizer: a fitted tokenizer is used unchanged. With an unfitted tokenizer, a new
+        tokenizer with the same settings is fitted on the training texts. None for
+        ``Tokenizer()``, which keeps all words.
       cache_dir: directory of the cache, created if missing; None to disable the cache.
       **settings: other arguments of :func:`load_imdb`.
 
