@@ -47,6 +47,8 @@ class Options:
         Datasets, or synthetic for generated reviews.
       out: Folder for the results.
       cache: Cache folder for tokenised reviews and for word vectors.
+      compilation_cache: Load compiled programs from the cache folder of the user, and
+        store new ones there, so that later runs start faster.
       seed: Random seed of the split, the initial weights and the shuffling.
     """
 
@@ -56,6 +58,7 @@ class Options:
     ] = ""
     out: Path = Path("runs")
     cache: Path = Path("runs/cache")
+    compilation_cache: bool = True
     seed: int = 0
 
 
@@ -87,6 +90,8 @@ def main(config_type: type, run: Callable[[Any], None]) -> None:
         importlib.import_module("matplotlib")  # raises now instead of after training
     except ModuleNotFoundError:
         exit_for_package("matplotlib", "plot")
+    if config.compilation_cache:
+        use_compilation_cache()
     try:
         run(config)
     except ImportError as error:
@@ -99,6 +104,16 @@ def main(config_type: type, run: Callable[[Any], None]) -> None:
             raise
         message = error.args[0] if isinstance(error, KeyError) else error
         sys.exit(f"error: {message}\n(set JAXEMBED_TRACEBACK=1 for the traceback)")
+
+
+def use_compilation_cache() -> None:
+    """Use the compilation cache, if its folder can be written."""
+    from jaxembed import train  # loads JAX, which --help does not need
+
+    try:
+        train.use_compilation_cache()
+    except OSError as error:
+        print(f"the compilation cache is not used: {error}", file=sys.stderr)
 
 
 def exit_for_package(package: str, extra: str) -> NoReturn:

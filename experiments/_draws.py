@@ -21,7 +21,7 @@ EPOCHS = {
 }
 METRICS = (*EPOCHS, "accuracy_final")
 # Settings that do not affect a draw, or that the name of its file already contains.
-ASIDE = {"out", "cache", "arms", "memory_gib"}
+ASIDE = {"out", "cache", "compilation_cache", "arms", "memory_gib"}
 ASIDE |= {"draws", "n_train", "sizes", "large", "draws_large"}
 
 

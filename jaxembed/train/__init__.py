@@ -1,5 +1,6 @@
 """Training: fit, evaluate and predict, checkpoints, and single steps."""
 
+from jaxembed.train._compilation import use_compilation_cache as use_compilation_cache
 from jaxembed.train._data import Examples as Examples
 from jaxembed.train._epoch import run_epoch as run_epoch
 from jaxembed.train._evaluate import evaluate as evaluate
