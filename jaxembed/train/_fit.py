@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 import optax
 from jax.typing import ArrayLike
 
-from jaxembed._checks import check_count
+from jaxembed._checks import check_count, check_weights
 from jaxembed._io import progress_bar
 from jaxembed.optim import SparseOptimizer
 from jaxembed.train._data import (
@@ -77,7 +78,7 @@ class Stopping:
 
 def fit(
     model: nn.Module,
-    data: Examples,
+    data: Examples | tuple[ArrayLike, ArrayLike, ArrayLike],
     *,
     tx: optax.GradientTransformation,
     table_tx: SparseOptimizer | None = None,
@@ -107,7 +108,9 @@ def fit(
     Args:
       model: a Linen module, called as ``model(ids, train=...)``, that returns logits.
         An ``Embed`` in it with ``frozen=True`` is kept away from ``tx``.
-      data: ids ``int[N, L]`` and labels ``int[N]``.
+      data: ids ``int[N, L]`` and labels ``int[N]``; a third array ``float[N]`` has
+        weights, factors of the losses of the examples. A step divides the sum of the
+        weighted losses by the number of its examples.
       tx: Optax optimizer of all parameters that are not frozen. Masks and labels in it
         must be functions of the parameters.
       table_tx: row-sparse optimizer of the tables that are not frozen, instead of
@@ -142,8 +145,8 @@ def fit(
     Raises:
       TypeError: if an argument has another form: ``data`` that are not a pair, ids that
         are not integers, ``tx`` and ``table_tx`` interchanged.
-      ValueError: if an id, a label or an example is out of range (the error says which
-        one), if there are fewer examples than a batch holds, if ``table_tx`` cannot
+      ValueError: if an id, a label, a weight or an example is out of range (the error
+        says which one), if there are fewer examples than a batch holds, if ``table_tx`` cannot
         train the tables, or if ``state`` or the checkpoint is of another run.
       FloatingPointError: if loss or weights are not finite, with epoch and step.
 
@@ -162,7 +165,8 @@ def fit(
     """
     if params is not None and state is not None:
         raise ValueError("give either params or state, whose parameters continue.")
-    texts, labels = check_form(data)
+    pair, weights = _split_weights(data)
+    texts, labels = check_form(pair)
     epochs = check_count("epochs", epochs, least=0)
     batch_size = check_count("batch_size", batch_size)
     shape = jax.ShapeDtypeStruct((batch_size, texts.shape[1]), np.int32)
@@ -181,8 +185,9 @@ def fit(
     if validation is not None:
         batches = cut_batches(check_validation(model, interface, validation))
     masks = make_masks(interface, trainable_rows)
+    factors = None if weights is None else check_weights(weights, len(texts))
     ids, labels, chosen = jax.device_put((*arrays, chosen))
-    inputs = Inputs(ids, labels, chosen, batches, jax.device_put(masks))
+    inputs = Inputs(ids, labels, chosen, batches, *jax.device_put((masks, factors)))
     stopping = Stopping() if stopping is None else stopping
     stopping.check(bool(inputs.validation))
     start = params if state is None else state
@@ -193,6 +198,13 @@ def fit(
         saver = run.make_saver(checkpoint, dataclasses.asdict(stopping))
     done = saver.load(lambda n: run.start(n, stopping.keep_best), epochs)
     return _train(run, done, epochs, stopping, saver, progress, on_epoch)
+
+
+def _split_weights(data: Any) -> tuple[Any, ArrayLike | None]:
+    """Return ids and labels, and the weights of the examples or None."""
+    if isinstance(data, tuple) and len(data) == 3:
+        return data[:2], data[2]
+    return data, None
 
 
 def _train(

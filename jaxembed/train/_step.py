@@ -70,18 +70,20 @@ class Batch(NamedTuple):
       ids: ``int32[B, L]``.
       labels: ``int32[B]``.
       mask: ``bool[B]``, False for the padding of the last batch.
+      weights: ``float32[B]``, a factor of the loss of each example; None for 1.
     """
 
     ids: jax.Array
     labels: jax.Array
     mask: jax.Array
+    weights: jax.Array | None = None
 
 
 class Metrics(NamedTuple):
     """Sums over the real examples of a batch, to be added up.
 
     Attributes:
-      loss: ``float32[]``, the sum of their losses.
+      loss: ``float32[]``, the sum of their losses, each times its weight.
       correct: ``int32[]``, number of correct predictions.
       n_examples: ``int32[]``, number of examples.
     """
@@ -94,6 +96,8 @@ class Metrics(NamedTuple):
 def measure(logits: jax.Array, batch: Batch) -> Metrics:
     """The sums of loss and right answers of a batch."""
     losses = example_losses(logits, batch.labels).astype(jnp.float32)
+    if batch.weights is not None:
+        losses = losses * batch.weights
     correct = is_correct(logits, batch.labels)
     # where, not *: NaN * 0 is NaN.
     return Metrics(
@@ -125,6 +129,9 @@ def step(
     trainable_rows: Params | None = None,
 ) -> tuple[TrainState, Metrics]:
     """Do one step of gradient descent on the mean loss of a batch. Pure.
+
+    With weights, the loss is the sum of the weighted losses divided by the number of
+    examples.
 
     Of a row-sparse table, only the rows of the batch are read and written: its gradient
     is that of the rows that the model looks up, taken by a tap behind each lookup.
