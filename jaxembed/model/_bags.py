@@ -75,13 +75,32 @@ class Bags:
 
 
 def find_ids(tokenizer: Tokenizer, texts: Sequence[str], *, with_pairs: bool) -> Ragged:
-    """Return the distinct raw ids of each text: its words, then its pairs."""
+    """Return the distinct raw ids of each text: its words, then its pairs.
+
+    The begin and the end of a text count as words of a pair.
+    """
     words = tokenizer.encode(texts)
     if not with_pairs:
         return distinct_ids(words)
-    pairs = hash_ngrams(words, 2, BUCKETS)
+    pairs = hash_ngrams(add_ends(words), 2, BUCKETS)
+    pairs = pairs.keep(np.repeat(words.lengths > 0, pairs.lengths))
     n_words = len(tokenizer.word_index) + 1
     return distinct_ids(words, Ragged(pairs.values + n_words, pairs.offsets))
+
+
+def add_ends(ids: Ragged) -> Ragged:
+    """Return texts with id 0 before the first word and after the last.
+
+    Example:
+      >>> add_ends(Ragged.from_lists([[5, 6], []])).tolist()
+      [[0, 5, 6, 0], [0, 0]]
+    """
+    if not len(ids):
+        return ids
+    # Two zeros at each border between texts, and one at both ends.
+    values = np.insert(ids.values, np.repeat(ids.offsets[1:-1], 2), 0)
+    values = np.concatenate([[0], values, [0]]).astype(np.int32)
+    return Ragged.from_lengths(values, ids.lengths + 2)
 
 
 def fit_bags(
@@ -109,10 +128,10 @@ def fit_bags(
     Example:
       >>> settings = {"quantile": 1.0, "longest": 64, "min_count": 2}
       >>> bags = fit_bags(["a good film", "a good joy"], pairs=True, **settings)
-      >>> bags.words, bags.n_rows  # and the pair "a good"
-      ({'a': 1, 'good': 2}, 4)
-      >>> bags.encode(["a good day", "a day"]).tolist()
-      [[1, 2, 3], [1]]
+      >>> bags.words, bags.n_rows  # row 3 is of "a" as the first word, 4 of "a good"
+      ({'a': 1, 'good': 2}, 5)
+      >>> [sorted(rows) for rows in bags.encode(["a good day", "so good"]).tolist()]
+      [[1, 2, 3, 4], [2]]
     """
     tokenizer = Tokenizer(oov_token=UNKNOWN).fit(texts)
     ids = find_ids(tokenizer, texts, with_pairs=pairs)

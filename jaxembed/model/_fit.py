@@ -24,6 +24,7 @@ from jaxembed.model._training import (
     choose_settings,
     train_network,
 )
+from jaxembed.text._tokenizer import FILTERS
 from jaxembed.vectors import WordVectors
 
 Labelled = tuple[list[str], np.ndarray]  # texts and their classes
@@ -67,6 +68,9 @@ def fit_model(
         )
     _check_options(vectors, freeze, class_weight, chosen)
     seed = check_count("seed", seed, least=0)
+    # A text has a word if it has any character that is no separator.
+    sizes = np.array([len(text.strip(FILTERS + " ")) for text in listed])
+    warn_empty(sizes, "no word", stacklevel=4)
     classes = number_labels(given, names)
     training, held_out = _split((listed, classes), names, validation, seed)
     settings = choose_settings(len(training[0]), chosen)
@@ -142,14 +146,12 @@ def _split(
     return parts[0], parts[1] if held_out.size else None
 
 
-def _fit_bags(
-    texts: list[str], settings: Settings, frozen: WordVectors | None
-) -> Bags:
+def _fit_bags(texts: list[str], settings: Settings, frozen: WordVectors | None) -> Bags:
     """Return the encoder of the texts; of frozen vectors, with their words alone."""
     known = None
     if frozen is not None and frozen.subwords is None:
         known = frozenset(frozen.words)
-    bags = fit_bags(
+    return fit_bags(
         texts,
         pairs=settings.pairs and frozen is None,
         min_count=settings.min_count,
@@ -157,5 +159,3 @@ def _fit_bags(
         longest=LONGEST,
         known=known,
     )
-    warn_empty(np.array([len(text.split()) for text in texts]), "no word")
-    return bags

@@ -48,7 +48,9 @@ def write_folder(
     path = Path(folder).resolve()
     _check_free(path, overwrite)
     contents = {
-        WEIGHTS: safetensors.save({n: np.ascontiguousarray(x) for n, x in arrays.items()}),
+        WEIGHTS: safetensors.save(
+            {n: np.ascontiguousarray(x) for n, x in arrays.items()}
+        ),
         TOKENIZER: tokenizer.encode("utf-8", "surrogatepass"),
     }
     files = {
@@ -98,8 +100,12 @@ def read_folder(folder: str | Path) -> tuple[Arrays, str, dict[str, Any]]:
         if not file.is_file():
             raise FileNotFoundError(f"the TextModel {path} has no file {name}.")
         if file.stat().st_size != expected["bytes"]:
-            raise _damage(path, name, f"has {file.stat().st_size} bytes, and had "
-                          f"{expected['bytes']} when it was saved")
+            raise _damage(
+                path,
+                name,
+                f"has {file.stat().st_size} bytes, and had "
+                f"{expected['bytes']} when it was saved",
+            )
         contents[name] = file.read_bytes()
         if hashlib.sha256(contents[name]).hexdigest() != expected["sha256"]:
             raise _damage(path, name, "has another SHA-256 than when it was saved")

@@ -88,12 +88,13 @@ def number_labels(labels: Sequence[Label], names: Sequence[Label]) -> np.ndarray
     return np.array([classes[label] for label in labels], np.int32)
 
 
-def warn_empty(lengths: np.ndarray, what: str) -> None:
+def warn_empty(lengths: np.ndarray, what: str, *, stacklevel: int) -> None:
     """Warn of texts without a word, which say nothing about their class.
 
     Args:
       lengths: ``int[N]``, number of known words of each text.
       what: words that describe such a text, such as "no word".
+      stacklevel: number of calls between here and the caller to blame.
 
     Warns:
       UserWarning: with the number of texts and the places of the first.
@@ -105,7 +106,7 @@ def warn_empty(lengths: np.ndarray, what: str) -> None:
         warnings.warn(
             f"{len(places)} of {len(lengths)} texts have {what}: {named}{more}. Their "
             "class is predicted from the bias of the last layer alone.",
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 

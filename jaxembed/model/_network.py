@@ -11,13 +11,13 @@ from jaxembed.model._bags import Bags
 from jaxembed.vectors import WordVectors, embedding_matrix
 
 Params = dict[str, Any]
-POOL = "mean"
+POOL = "sqrtn"  # the sum of the rows, divided by the root of their number
 
 
 def make_network(
     n_rows: int, dim: int, n_labels: int, *, frozen: bool = False
 ) -> nn.TextClassifier:
-    """Make fastText's network; row 0 is padding.
+    """Make a network of one table and one linear layer; row 0 is padding.
 
     Args:
       n_rows: V, number of rows of the table.

@@ -244,7 +244,7 @@ class TextModel:
         """Return logits ``float32[N]``, or ``[N, C]`` for more than two labels."""
         bags = self._fitted.bags
         rows = bags.encode(read_texts(texts))
-        warn_empty(rows.lengths, "no known word")
+        warn_empty(rows.lengths, "no known word", stacklevel=4)
         n_labels = len(self.labels)
         shape = (len(rows),) if n_labels == 2 else (len(rows), n_labels)
         logits, least = np.zeros(shape, np.float32), 0

@@ -16,8 +16,8 @@ from jaxembed.vectors import WordVectors
 
 # All numbers here were chosen on held-out training texts: benchmarks/text_model.py.
 QUANTILE, LONGEST = 0.95, 512
-LEARNING_RATE, BATCH_SIZE, DIM = 0.1, 32, 16
-PATIENCE = 3
+LEARNING_RATE, DIM = 0.03, 16
+MONITOR, PATIENCE = "val_loss", 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ def choose_settings(n_texts: int, chosen: dict[str, Any]) -> Settings:
         "pairs": True,
         "min_count": min(max(n_texts // 5_000, 1), 5),
         "epochs": min(max(math.ceil(100_000 / n_texts), 5), 20),
-        "batch_size": BATCH_SIZE,
+        "batch_size": min(max(n_texts // 32, 4), 32),
         "learning_rate": LEARNING_RATE,
     }
     given = {name: value for name, value in chosen.items() if value is not None}
@@ -113,7 +113,7 @@ def train_network(
     stopping = None
     if validation is not None:
         validation = pad(validation[0], bags.length), validation[1]
-        stopping = train.Stopping("val_loss", patience=PATIENCE, keep_best=True)
+        stopping = train.Stopping(MONITOR, patience=PATIENCE, keep_best=True)
     state, history = train.fit(
         network,
         data,
