@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_ROOMS = ("geometry", "model", "nn", "optim", "plot", "replicates", "stats", "text")
-_ROOMS += ("train", "vectors")
+_ROOMS = {"geometry", "model", "nn", "optim", "plot", "replicates", "stats", "text"}
+_ROOMS |= {"train", "vectors"}
 
 if TYPE_CHECKING:
     from jaxembed import geometry as geometry

@@ -112,7 +112,7 @@ def fit_bags(
     longest: int,
     known: frozenset[str] | None = None,
 ) -> Bags:
-    """Number the words and pairs of training texts.
+    """Make the encoder that numbers the words and pairs of training texts.
 
     Args:
       texts: the training texts.

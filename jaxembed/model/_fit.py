@@ -73,7 +73,7 @@ def fit_model(
     warn_empty(sizes, "no word", stacklevel=4)
     classes = number_labels(given, names)
     training, held_out = _split((listed, classes), names, validation, seed)
-    settings = choose_settings(len(training[0]), chosen)
+    settings = choose_settings(len(training[0]), len(names), chosen)
     bags = _fit_bags(training[0], settings, vectors if freeze else None)
     params, history = train_network(
         bags,
@@ -113,8 +113,8 @@ def _check_options(
         )
     if chosen["dim"] not in (None, vectors.dim):
         raise ValueError(
-            f"dim is {chosen['dim']}, and the vectors have {vectors.dim} numbers: leave "
-            "dim out."
+            f"dim is {chosen['dim']}, and the vectors have {vectors.dim} numbers: "
+            "leave dim out."
         )
     if freeze and chosen["pairs"]:
         raise ValueError("pairs=True with freeze=True: pairs have no vectors.")
@@ -146,8 +146,10 @@ def _split(
     return parts[0], parts[1] if held_out.size else None
 
 
-def _fit_bags(texts: list[str], settings: Settings, frozen: WordVectors | None) -> Bags:
-    """Return the encoder of the texts; of frozen vectors, with their words alone."""
+def _fit_bags(
+    texts: list[str], settings: Settings, frozen: WordVectors | None
+) -> Bags:
+    """Return the encoder; with frozen vectors, that of words with a vector."""
     known = None
     if frozen is not None and frozen.subwords is None:
         known = frozenset(frozen.words)

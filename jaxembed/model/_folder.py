@@ -141,7 +141,7 @@ def _damage(path: Path, name: str, words: str) -> ValueError:
 
 
 def _hash_settings(settings: dict[str, Any]) -> str:
-    """The SHA-256 of all settings but the digest itself."""
+    """Return the SHA-256 of all settings but the digest itself."""
     rest = {name: value for name, value in settings.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 

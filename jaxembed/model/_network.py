@@ -1,5 +1,6 @@
 """Network: the mean of a text's rows and a linear layer, and its optimizers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def to_probabilities(logits: np.ndarray) -> np.ndarray:
 
 def fold_network(
     params: Params, n_labels: int
-) -> tuple[nn.TextClassifier, dict[str, Params]]:
+) -> tuple[nn.TextClassifier, Mapping[str, Any]]:
     """Return a network with the layer folded into its table, and its variables."""
     n_rows, dim = params["embed"]["embedding"].shape
     return nn.fold(make_network(n_rows, dim, n_labels), {"params": params})

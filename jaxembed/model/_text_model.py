@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxembed import train
@@ -168,13 +169,14 @@ class TextModel:
             raise ValueError("there is no text to evaluate on.")
         classes = number_labels(listed, self.labels)
         logits = self._find_logits(texts)
-        losses = np.asarray(train.example_losses(logits, classes), np.float64)
+        losses = train.example_losses(jnp.asarray(logits), jnp.asarray(classes))
         is_correct = to_probabilities(logits).argmax(1) == classes
-        return {"accuracy": float(is_correct.mean()), "loss": float(losses.mean())}
+        loss = float(np.asarray(losses, np.float64).mean())
+        return {"accuracy": float(is_correct.mean()), "loss": loss}
 
     @property
     def vectors(self) -> WordVectors:
-        """The learned rows of the words, the most frequent word first."""
+        """Learned rows of the words, the most frequent word first."""
         words = sorted(self._fitted.bags.words.items(), key=lambda item: item[1])
         table = self._fitted.params["embed"]["embedding"]
         matrix = np.ascontiguousarray(table[[row for _, row in words]])

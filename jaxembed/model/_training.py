@@ -16,7 +16,7 @@ from jaxembed.vectors import WordVectors
 
 # All numbers here were chosen on held-out training texts: benchmarks/text_model.py.
 QUANTILE, LONGEST = 0.95, 512
-LEARNING_RATE, DIM = 0.03, 16
+DIM = 16
 MONITOR, PATIENCE = "val_loss", 5
 
 
@@ -46,15 +46,16 @@ class Settings:
         check_positive("learning_rate", self.learning_rate)
 
 
-def choose_settings(n_texts: int, chosen: dict[str, Any]) -> Settings:
-    """Return settings for a number of training texts.
+def choose_settings(n_texts: int, n_labels: int, chosen: dict[str, Any]) -> Settings:
+    """Return settings for a number of training texts and of classes.
 
     Args:
       n_texts: number of training texts.
+      n_labels: number of classes.
       chosen: settings by name; None stands for the default.
 
     Example:
-      >>> few, many = choose_settings(1_000, {}), choose_settings(25_000, {})
+      >>> few, many = choose_settings(1_000, 2, {}), choose_settings(25_000, 2, {})
       >>> few.epochs > many.epochs, few.min_count < many.min_count
       (True, True)
     """
@@ -64,7 +65,7 @@ def choose_settings(n_texts: int, chosen: dict[str, Any]) -> Settings:
         "min_count": min(max(n_texts // 5_000, 1), 5),
         "epochs": min(max(math.ceil(100_000 / n_texts), 5), 20),
         "batch_size": min(max(n_texts // 32, 4), 32),
-        "learning_rate": LEARNING_RATE,
+        "learning_rate": min(0.01 * n_labels, 0.1),
     }
     given = {name: value for name, value in chosen.items() if value is not None}
     settings = Settings(**defaults | given)
@@ -110,9 +111,9 @@ def train_network(
     data: tuple = pad(rows, bags.length), classes
     if balanced:
         data += (balance(classes),)
-    stopping = None
+    stopping = held_out = None
     if validation is not None:
-        validation = pad(validation[0], bags.length), validation[1]
+        held_out = pad(validation[0], bags.length), validation[1]
         stopping = train.Stopping(MONITOR, patience=PATIENCE, keep_best=True)
     state, history = train.fit(
         network,
@@ -123,7 +124,7 @@ def train_network(
         batch_size=settings.batch_size,
         key=jax.random.key(seed),
         params=params,
-        validation=validation,
+        validation=held_out,
         stopping=stopping,
     )
     return jax.tree.map(np.asarray, state.variables["params"]), history
