@@ -133,7 +133,8 @@ def make_rows(texts: Any, labels: Any) -> Rows:
 
 def read_lines(path: Path, encoding: str) -> Rows:
     """Return the rows of a file of lines "label text"."""
-    pairs = [line.split(" ", 1) for line in path.open(encoding=encoding)]
+    with path.open(encoding=encoding) as file:
+        pairs = [line.split(" ", 1) for line in file]
     return [(words.strip(), label) for label, words in pairs]
 
 
