@@ -146,9 +146,7 @@ def _split(
     return parts[0], parts[1] if held_out.size else None
 
 
-def _fit_bags(
-    texts: list[str], settings: Settings, frozen: WordVectors | None
-) -> Bags:
+def _fit_bags(texts: list[str], settings: Settings, frozen: WordVectors | None) -> Bags:
     """Return the encoder; with frozen vectors, that of words with a vector."""
     known = None
     if frozen is not None and frozen.subwords is None:
