@@ -80,6 +80,8 @@ def main(argv: list[str] | None = None) -> None:
             except (FileNotFoundError, metadata.PackageNotFoundError) as error:
                 lines.leave_out(f"{WHAT}: {name}", "all", f"missing: {error}")
                 continue
+            if arguments.held_out:
+                splits = [next(cut_folds(train)) for train, _ in splits]
             report(name, compare(splits, bool(peers)), splits, lines)
 
 
@@ -95,6 +97,8 @@ def make_parser() -> argparse.ArgumentParser:
     add("--sentiment", type=Path, metavar="FOLDER", help=words)
     words = "Table with the columns text, label and source (default: installed)."
     add("--sentences", type=Path, metavar="FILE", help=words)
+    words = "Test on a tenth of the training texts, to choose settings."
+    add("--held-out", action="store_true", help=words)
     words = "Data sets to measure."
     add("--only", nargs="+", choices=NAMES, default=list(NAMES), help=words)
     return parser

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxembed.text import Ragged, Tokenizer, distinct_ids, hash_ngrams
+from jaxembed.text import (
+    Ragged,
+    Tokenizer,
+    distinct_ids,
+    hash_ngrams,
+    pad_sequences,
+)
 
 UNKNOWN = "<unk>"  # no word of a text: the tokenizer's filters remove < and >
 BUCKETS = 2**22  # hashed ids of word pairs; only those of kept pairs get a row
@@ -151,3 +157,8 @@ def fit_bags(
     cap = int(np.quantile(lengths, quantile))
     length = min(-(-max(cap, 1) // GRAIN) * GRAIN, longest)
     return Bags(tokenizer, kept, length)
+
+
+def pad(rows: Ragged, length: int) -> np.ndarray:
+    """Return rows ``int32[N, L]``, padded with 0."""
+    return pad_sequences(rows, maxlen=length, padding="post", truncating="post")

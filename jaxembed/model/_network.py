@@ -7,8 +7,9 @@ import numpy as np
 import optax
 from flax.linen import initializers
 
-from jaxembed import nn, optim
-from jaxembed.model._bags import Bags
+from jaxembed import nn, optim, train
+from jaxembed.model._bags import Bags, pad
+from jaxembed.text import Ragged
 from jaxembed.vectors import WordVectors, embedding_matrix
 
 Params = dict[str, Any]
@@ -86,3 +87,25 @@ def fold_network(
     """Return a network with the layer folded into its table, and its variables."""
     n_rows, dim = params["embed"]["embedding"].shape
     return nn.fold(make_network(n_rows, dim, n_labels), {"params": params})
+
+
+def find_logits(
+    network: nn.TextClassifier,
+    variables: Mapping[str, Any],
+    bags: Bags,
+    rows: Ragged,
+    n_logits: int,
+) -> np.ndarray:
+    """Return logits ``float32[N]`` for one logit, else ``float32[N, C]``.
+
+    Texts are padded to one of a few lengths, so that a short text costs little.
+    """
+    shape = (len(rows),) if n_logits == 1 else (len(rows), n_logits)
+    logits, least = np.zeros(shape, np.float32), 0
+    for length in bags.shapes():
+        fits = (rows.lengths >= least) & (rows.lengths <= length)
+        places, least = np.flatnonzero(fits), length + 1
+        if places.size:
+            ids = pad(rows.take(places), length)
+            logits[places] = train.predict(network, variables, ids)
+    return logits

@@ -18,8 +18,7 @@ from jaxembed.model._inputs import (
     read_texts,
     warn_empty,
 )
-from jaxembed.model._network import fold_network, to_probabilities
-from jaxembed.model._training import pad
+from jaxembed.model._network import find_logits, fold_network, to_probabilities
 from jaxembed.text import Tokenizer
 from jaxembed.vectors import WordVectors
 
@@ -247,14 +246,5 @@ class TextModel:
         bags = self._fitted.bags
         rows = bags.encode(read_texts(texts))
         warn_empty(rows.lengths, "no known word", stacklevel=4)
-        n_labels = len(self.labels)
-        shape = (len(rows),) if n_labels == 2 else (len(rows), n_labels)
-        logits, least = np.zeros(shape, np.float32), 0
-        for length in bags.shapes():
-            is_last = length == bags.length
-            fits = (rows.lengths >= least) & (is_last | (rows.lengths <= length))
-            places, least = np.flatnonzero(fits), length + 1
-            if places.size:
-                ids = pad(rows.take(places), length)
-                logits[places] = train.predict(self._network, self._variables, ids)
-        return logits
+        n_logits = 1 if len(self.labels) == 2 else len(self.labels)
+        return find_logits(self._network, self._variables, bags, rows, n_logits)
