@@ -53,6 +53,7 @@ train_step huge         64                             zipf               0.5
 SMALL_S, LARGE_S = 5 * 60, 60 * 60  # seconds on two cores, about
 # Measurements that need --large
 TOO_LONG: list[tuple[str, dict[str, str]]] = [("notebook", {}), ("bigrams", {})]
+TOO_LONG.append(("text_model", {}))
 for _what in ("lookup", "bag", "train step"):
     TOO_LONG.append((_what, {"workload": "large, huge"}))
     TOO_LONG.append((_what, {"ids": "real, uniform, equal"}))
@@ -141,6 +142,7 @@ def make_commands(arguments: argparse.Namespace) -> list[list[str]]:
             ["replicates", *cached, *vectors, "--repeats", "3"],
             ["notebook", *data, "--processes", "2"],
             ["bigrams", *cached, "--seeds", "1"],
+            ["text_model", *data],
         ]
     return [
         *commands,

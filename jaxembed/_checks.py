@@ -99,6 +99,44 @@ def check_row_mask(mask: Any, n_rows: int, name: str = "trainable_rows") -> None
     )
 
 
+def check_weights(weights: Any, n_examples: int) -> np.ndarray:
+    """Return the weights of examples as ``float32[N]``, if all are 0 or more.
+
+    Args:
+      weights: ``float[N]`` or ``int[N]``, of NumPy or JAX.
+      n_examples: number of examples, N.
+
+    Raises:
+      TypeError: if they are not numbers.
+      ValueError: names the first weight that is negative or not finite, or the shape.
+
+    Example:
+      >>> check_weights([1, 0.5], 2)
+      array([1. , 0.5], dtype=float32)
+      >>> check_weights([1, -1], 2)
+      Traceback (most recent call last):
+      ValueError: weights[1] must be 0 or more, and finite in float32, got -1.0.
+    """
+    array = np.asarray(weights)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"weights must be numbers, got {array.dtype}.")
+    if array.shape != (n_examples,):
+        raise ValueError(
+            f"weights must have the shape [{n_examples}], one for each example, got "
+            f"{list(array.shape)}."
+        )
+    with np.errstate(over="ignore"):
+        factors = array.astype(np.float32)
+    is_good = np.isfinite(factors) & (factors >= 0)
+    if not is_good.all():
+        place = int(np.argmin(is_good))
+        raise ValueError(
+            f"weights[{place}] must be 0 or more, and finite in float32, got "
+            f"{float(array[place])}."
+        )
+    return factors
+
+
 def check_range(
     ids: np.ndarray, limit: int | np.ndarray | None, name: str = "ids"
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 ROOMS = (
     *("text", "vectors", "nn", "optim", "train"),
-    *("replicates", "stats", "geometry", "plot"),
+    *("replicates", "stats", "geometry", "plot", "model"),
 )
 
 

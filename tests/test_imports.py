@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import jaxembed
+
 ROOT = Path(__file__).parents[1]
 GROUND = {"_io", "_checks"}
 MAY_IMPORT = {
@@ -164,6 +166,8 @@ def test_a_used_name_is_found(tmp_path):
 
 def is_public(parts):
     """Return whether the name is a subpackage or is exported by one."""
+    if parts == ["TextModel"]:
+        return True
     room, *names = parts
     if room not in ROOMS | {"cli"} or len(names) > 1:
         return False
@@ -191,6 +195,8 @@ HEAVY = ("tensorflow_datasets", "orbax", "matplotlib", "tyro", "scipy")
         ("from jaxembed import stats", ("matplotlib", *JAX)),
         ("from jaxembed import nn", (*HEAVY, "pyarrow")),
         ("from jaxembed import nn, optim, plot, text, train", HEAVY),
+        ("import jaxembed; jaxembed.text.Tokenizer", (*HEAVY, *JAX)),
+        ("from jaxembed import TextModel", HEAVY),
     ],
 )
 def test_heavy_modules_are_imported_where_they_are_used(statement, unwanted):
@@ -199,3 +205,17 @@ def test_heavy_modules_are_imported_where_they_are_used(statement, unwanted):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert not set(unwanted) & set(done.stdout.split())
+
+
+def test_rooms_are_attributes():
+    code = "import jaxembed\nprint(jaxembed.nn.Embed, jaxembed.TextModel.fit)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "nn._embed.Embed" in done.stdout and "TextModel.fit" in done.stdout
+    rooms = {path.parent.name for path in FILES if path.name == "__init__.py"} & ROOMS
+    assert rooms | {"TextModel"} <= set(dir(jaxembed))
+    with pytest.raises(AttributeError, match="has no attribute 'nowhere'"):
+        _ = jaxembed.nowhere
+    with pytest.raises(ImportError, match="cannot import name 'nowhere'"):
+        exec("from jaxembed import nowhere")

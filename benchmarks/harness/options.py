@@ -38,6 +38,7 @@ def make_parser(
     batch_sizes: Iterable[int] = BATCH_SIZES,
     ids: bool = False,
     seconds: bool = True,
+    sizes: bool = True,
 ) -> argparse.ArgumentParser:
     """Make a parser, to which a benchmark adds its own arguments.
 
@@ -50,6 +51,7 @@ def make_parser(
       batch_sizes: Default batch sizes.
       ids: Whether the benchmark takes kinds of ids.
       seconds: Whether the benchmark takes the seconds of a measurement.
+      sizes: Whether the benchmark takes workloads and batch sizes.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}",
@@ -57,16 +59,10 @@ def make_parser(
         formatter_class=HelpFormatter,
     )
     parser.set_defaults(name=name, title=doc.splitlines()[0])
-    _add_workloads(parser, list(workloads), list(large))
     add = parser.add_argument
-    add(
-        "--batch-sizes",
-        type=_positive,
-        nargs="+",
-        default=list(batch_sizes),
-        metavar="B",
-        help="Batch sizes to measure.",
-    )
+    if sizes:
+        _add_workloads(parser, list(workloads), list(large))
+        _add_batch_sizes(parser, list(batch_sizes))
     if peers:
         _add_peers(parser, list(peers))
     if ids:
@@ -80,6 +76,17 @@ def make_parser(
     words = "Do not print the table at the end."
     add("--no-table", action="store_true", help=words)
     return parser
+
+
+def _add_batch_sizes(parser: argparse.ArgumentParser, batch_sizes: list[int]) -> None:
+    parser.add_argument(
+        "--batch-sizes",
+        type=_positive,
+        nargs="+",
+        default=batch_sizes,
+        metavar="B",
+        help="Batch sizes to measure.",
+    )
 
 
 def _add_workloads(

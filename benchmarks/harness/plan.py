@@ -19,14 +19,18 @@ def announce(
 
     Args:
       lines: Lines of the benchmark.
-      arguments: Arguments of the benchmark, with the workloads and batch sizes.
+      arguments: Arguments of the benchmark, with workloads and batch sizes, if any.
       peers: Names of the peers that are measured besides jaxembed.
       n_measurements: Number of calls of ``lines.report``.
       seconds: Estimated seconds of the whole run.
     """
     parts = {
-        "workloads": "; ".join(w.description for w in arguments.workload),
-        "batch sizes": ", ".join(f"{size:,}" for size in arguments.batch_sizes),
+        "workloads": "; ".join(
+            w.description for w in getattr(arguments, "workload", ())
+        ),
+        "batch sizes": ", ".join(
+            f"{n:,}" for n in getattr(arguments, "batch_sizes", ())
+        ),
         "kinds of ids": ", ".join(getattr(arguments, "ids", ())),
         "implementations": ", ".join(["jaxembed", *peers]),
     }

@@ -28,7 +28,7 @@ def use_compilation_cache(folder: str | Path | None = None) -> Path:
       >>> use_compilation_cache()  # doctest: +SKIP
       PosixPath('/home/ada/.cache/jaxembed/compiled')
     """
-    in_use = jax.config.read("jax_compilation_cache_dir")
+    in_use = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if in_use:
         return Path(in_use)
     if folder is None:

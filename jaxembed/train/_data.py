@@ -36,7 +36,7 @@ def check_form(data: Sequence[ArrayLike], name: str = "data") -> Checked:
     if not is_pair or has_iterator or isinstance(data[0], int | float):
         size = f" of {len(data)}" if hasattr(data, "__len__") else ""
         is_triple = isinstance(data, tuple) and len(data) == 3
-        hint = " Weights of examples are not supported." if is_triple else ""
+        hint = " Only data of train.fit have weights." if is_triple else ""
         hint = " Read an iterator into arrays first." if has_iterator else hint
         raise TypeError(
             f"{name} must be the pair (ids, labels), arrays of NumPy or JAX with the "

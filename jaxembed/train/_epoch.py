@@ -8,7 +8,8 @@ from jaxembed.train._setup import Plan
 from jaxembed.train._state import Params, TrainState
 from jaxembed.train._step import Batch, Metrics, step
 
-Data = tuple[jax.Array, jax.Array]
+# Ids and labels, and weights if examples have any.
+Data = tuple[jax.Array, jax.Array] | tuple[jax.Array, jax.Array, jax.Array]
 
 
 def make_batches(order: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Array]:
@@ -65,7 +66,8 @@ def run_epoch(
       plan: the plan of the epoch, see :meth:`Plan.at`.
       state: the state before the epoch.
       frozen: frozen parameters, see :func:`step`.
-      data: ``int32[N, L]`` ids and ``int32[N]`` labels.
+      data: ``int32[N, L]`` ids and ``int32[N]`` labels; optionally ``float32[N]`` weights
+        of the examples.
       examples: ``int32[n]``, numbers of the examples to train on.
       key: random key of the run.
       epoch: ``int32[]``, number of the epoch, folded into the key for the order of the
@@ -92,13 +94,14 @@ def run_epoch(
       >>> int(state.step), int(metrics.n_examples), int(first_bad)
       (2, 3, -1)
     """
-    ids, labels = data
+    ids, labels, *weights = data
     order_key, dropout_key = jax.random.split(jax.random.fold_in(key, epoch))
     order = permute(examples, order_key) if shuffle else examples
 
     def body(state: TrainState, some: tuple) -> tuple[TrainState, Metrics]:
         places, mask = some
-        batch = Batch(ids[places], labels[places], mask)
+        factors = (array[places] for array in weights)
+        batch = Batch(ids[places], labels[places], mask, *factors)
         return step(
             plan, state, frozen, batch, dropout_key, trainable_rows=trainable_rows
         )

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 import optax
 from jax.typing import ArrayLike
 
-from jaxembed._checks import check_count
+from jaxembed._checks import check_count, check_weights
 from jaxembed._io import progress_bar
 from jaxembed.optim import SparseOptimizer
 from jaxembed.train._data import (
@@ -78,7 +79,7 @@ class Stopping:
 
 def fit(
     model: nn.Module,
-    data: Examples,
+    data: Examples | tuple[ArrayLike, ArrayLike, ArrayLike],
     *,
     tx: optax.GradientTransformation,
     table_tx: SparseOptimizer | None = None,
@@ -109,7 +110,9 @@ def fit(
       model: a Linen module, called as ``model(ids, train=...)``, that returns logits
         ``float[B]`` or ``float[B, C]``. The table of an ``Embed`` with ``frozen=True``
         is never passed to ``tx``.
-      data: ids ``int[N, L]`` and labels ``int[N]``.
+      data: ids ``int[N, L]`` and labels ``int[N]``; optionally weights ``float[N]``,
+        factors of the losses of the examples. A step divides the sum of the weighted
+        losses by the number of its examples.
       tx: Optax optimizer of all parameters that are not frozen. Masks and labels in it
         must be functions of the parameters.
       table_tx: row-sparse optimizer of the tables that are not frozen, instead of
@@ -146,9 +149,10 @@ def fit(
     Raises:
       TypeError: if an argument has another type: ``data`` that are not a pair, ids that
         are not integers, ``tx`` and ``table_tx`` interchanged.
-      ValueError: if an id, a label or an example is out of range (the error says which
-        one), if there are fewer examples than ``batch_size``, if ``table_tx`` cannot
-        train the tables, or if ``state`` or the checkpoint belongs to another run.
+      ValueError: if an id, a label, a weight or an example is out of range (the error
+        says which one), if there are fewer examples than ``batch_size``, if ``table_tx``
+        cannot train the tables, or if ``state`` or the checkpoint belongs to another
+        run.
       FloatingPointError: if loss or weights are not finite; names the epoch and the
         step.
 
@@ -169,7 +173,8 @@ def fit(
         raise ValueError(
             "give either params or state, got both: state contains its own parameters."
         )
-    texts, labels = check_form(data)
+    pair, weights = _split_weights(data)
+    texts, labels = check_form(pair)
     epochs = check_count("epochs", epochs, least=0)
     batch_size = check_count("batch_size", batch_size)
     shape = jax.ShapeDtypeStruct((batch_size, texts.shape[1]), np.int32)
@@ -188,8 +193,9 @@ def fit(
     if validation is not None:
         batches = cut_batches(check_validation(model, interface, validation))
     masks = make_masks(interface, trainable_rows)
+    factors = None if weights is None else check_weights(weights, len(texts))
     ids, labels, chosen = jax.device_put((*arrays, chosen))
-    inputs = Inputs(ids, labels, chosen, batches, jax.device_put(masks))
+    inputs = Inputs(ids, labels, chosen, batches, *jax.device_put((masks, factors)))
     stopping = Stopping() if stopping is None else stopping
     stopping.check(bool(inputs.validation))
     start = params if state is None else state
@@ -200,6 +206,13 @@ def fit(
         saver = run.make_saver(checkpoint, dataclasses.asdict(stopping))
     done = saver.load(lambda n: run.start(n, stopping.keep_best), epochs)
     return _train(run, done, epochs, stopping, saver, progress, on_epoch)
+
+
+def _split_weights(data: Any) -> tuple[Any, ArrayLike | None]:
+    """Return ids and labels, and the weights of the examples or None."""
+    if isinstance(data, tuple) and len(data) == 3:
+        return data[:2], data[2]
+    return data, None
 
 
 def _train(

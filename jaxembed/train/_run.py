@@ -46,6 +46,7 @@ class Inputs(NamedTuple):
       examples: ``int32[n]``, the examples to train on.
       validation: batches of validation examples; may be empty.
       trainable_rows: masks ``bool[V]`` by path, for tables with frozen rows only.
+      weights: ``float32[N]``, or None if all examples have the weight 1.
     """
 
     ids: jax.Array
@@ -53,6 +54,7 @@ class Inputs(NamedTuple):
     examples: jax.Array
     validation: list[Batch]
     trainable_rows: Params
+    weights: jax.Array | None = None
 
 
 @dataclasses.dataclass
@@ -170,10 +172,11 @@ class Run:
         return _epoch.trace(plan, state, frozen, *rest, trainable_rows=masks, **size)
 
     def _arguments(self, state: TrainState, epoch: int) -> tuple:
-        ids, labels, examples, _, masks = self.inputs
+        ids, labels, examples, _, masks, weights = self.inputs
+        data = (ids, labels) if weights is None else (ids, labels, weights)
         masks, _ = split(masks, self.plan.at(epoch).frozen)  # no mask if frozen
         state, frozen = state.replace(frozen={}), state.frozen
-        return state, frozen, (ids, labels), examples, self.key, np.int32(epoch), masks
+        return state, frozen, data, examples, self.key, np.int32(epoch), masks
 
     def _validate(self, state: TrainState) -> dict[str, float]:
         params = state.variables["params"]

@@ -77,18 +77,20 @@ class Batch(NamedTuple):
       ids: ``int32[B, L]``.
       labels: ``int32[B]``.
       mask: ``bool[B]``, False for the padding of the last batch.
+      weights: ``float32[B]``, a factor of the loss of each example; None for 1.
     """
 
     ids: jax.Array
     labels: jax.Array
     mask: jax.Array
+    weights: jax.Array | None = None
 
 
 class Metrics(NamedTuple):
     """Sums over the examples of a batch, without padding.
 
     Attributes:
-      loss: ``float32[]``, sum of the losses.
+      loss: ``float32[]``, sum of the losses, each times its weight.
       correct: ``int32[]``, number of correct predictions.
       n_examples: ``int32[]``, number of examples.
     """
@@ -101,6 +103,8 @@ class Metrics(NamedTuple):
 def measure(logits: jax.Array, batch: Batch) -> Metrics:
     """Return the sums of losses and correct predictions of a batch."""
     losses = example_losses(logits, batch.labels).astype(jnp.float32)
+    if batch.weights is not None:
+        losses = losses * batch.weights
     correct = is_correct(logits, batch.labels)
     # where, not *: NaN * 0 is NaN.
     return Metrics(
@@ -133,8 +137,9 @@ def step(
 ) -> tuple[TrainState, Metrics]:
     """Do one step of gradient descent on the mean loss of a batch. Pure.
 
-    Only the rows of the batch are read and written in a row-sparse table. A tap behind
-    each lookup takes the gradient of the rows that the model looks up.
+    With weights, the loss is the sum of the weighted losses divided by the number of
+    examples. Only the rows of the batch are read and written in a row-sparse table. A
+    tap behind each lookup takes the gradient of the rows that the model looks up.
 
     Args:
       plan: the plan of the epoch, see :meth:`Plan.at`; static under ``jax.jit``.

@@ -131,7 +131,7 @@ class Odd:
 @pytest.mark.parametrize(
     ("data", "got"),
     [
-        ((IDS, LABELS, np.ones(20)), "a tuple of 3. Weights of examples are not"),
+        ((IDS, LABELS, LABELS, LABELS), "a tuple of 4"),
         ((IDS,), "a tuple of 1"),
         (IDS, "a ndarray of 20"),
         ({"ids": IDS, "labels": LABELS}, "a dict of 2"),

@@ -1,0 +1,192 @@
+"""Folder: a model on disk, whole or not at all, and checked when it is read."""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import uuid
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors
+
+import jaxembed
+
+FORMAT, VERSION = "jaxembed.TextModel", 1
+WEIGHTS, TOKENIZER, SETTINGS = "weights.safetensors", "tokenizer.json", "settings.json"
+NAMES = {WEIGHTS, TOKENIZER, SETTINGS}
+MOST_BYTES = 2**26  # of settings.json, whose size no other file tells
+
+Arrays = dict[str, np.ndarray]
+
+
+def write_folder(
+    folder: str | Path,
+    arrays: Arrays,
+    tokenizer: str,
+    settings: dict[str, Any],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write a model beside its folder, then rename it.
+
+    Args:
+      folder: the folder to create.
+      arrays: weights by name.
+      tokenizer: the tokenizer as JSON.
+      settings: other data, for JSON.
+      overwrite: whether to replace the folder of another model.
+
+    Raises:
+      FileExistsError: if ``folder`` is there, unless it is an empty folder, or that of
+        a model and ``overwrite`` is True.
+    """
+    path = Path(folder).resolve()
+    _check_free(path, overwrite)
+    contents = {
+        WEIGHTS: safetensors.save(
+            {n: np.ascontiguousarray(x) for n, x in arrays.items()}
+        ),
+        TOKENIZER: tokenizer.encode("utf-8", "surrogatepass"),
+    }
+    files = {
+        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in contents.items()
+    }
+    settings = {"format": FORMAT, "version": VERSION, **settings}
+    settings |= {"versions": _find_versions(), "files": files}
+    settings["sha256"] = _hash_settings(settings)
+    contents[SETTINGS] = json.dumps(settings, indent=2).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        temporary.mkdir()
+        for name, data in contents.items():
+            with (temporary / name).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        _move(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_folder(folder: str | Path) -> tuple[Arrays, str, dict[str, Any]]:
+    """Read a model, and check every byte of it.
+
+    Returns:
+      Weights, the tokenizer as JSON, and the settings.
+
+    Raises:
+      FileNotFoundError: if there is no model.
+      ValueError: if it is damaged, or was written by a newer jaxembed.
+    """
+    path = Path(folder)
+    settings = _read_settings(path)
+    if settings.get("version") != VERSION:
+        raise ValueError(
+            f"{path} has a TextModel of version {settings.get('version')}, and this "
+            f"jaxembed reads version {VERSION}: load it with the jaxembed that wrote "
+            f"it, {settings.get('versions')}."
+        )
+    contents = {}
+    for name in (WEIGHTS, TOKENIZER):
+        expected = settings["files"][name]
+        file = path / name
+        if not file.is_file():
+            raise FileNotFoundError(f"the TextModel {path} has no file {name}.")
+        if file.stat().st_size != expected["bytes"]:
+            raise _damage(
+                path,
+                name,
+                f"has {file.stat().st_size} bytes, and had "
+                f"{expected['bytes']} when it was saved",
+            )
+        contents[name] = file.read_bytes()
+        if hashlib.sha256(contents[name]).hexdigest() != expected["sha256"]:
+            raise _damage(path, name, "has another SHA-256 than when it was saved")
+    try:
+        arrays = safetensors.load(contents[WEIGHTS])
+    except SafetensorError as error:
+        raise _damage(path, WEIGHTS, f"cannot be read: {error}") from error
+    return arrays, contents[TOKENIZER].decode("utf-8", "surrogatepass"), settings
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """Return the settings of a model, checked by their own digest."""
+    file = path / SETTINGS
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no TextModel in {path}: no {SETTINGS}.")
+    if file.stat().st_size > MOST_BYTES:
+        raise _damage(path, SETTINGS, f"has more than {MOST_BYTES} bytes")
+    try:
+        settings = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise _damage(path, SETTINGS, f"is no JSON: {error}") from error
+    if not isinstance(settings, dict) or settings.get("format") != FORMAT:
+        raise ValueError(f"{file} is not of a TextModel: its format is not {FORMAT}.")
+    if settings.get("sha256") != _hash_settings(settings):
+        raise _damage(path, SETTINGS, "has another SHA-256 than when it was saved")
+    return settings
+
+
+def _damage(path: Path, name: str, words: str) -> ValueError:
+    return ValueError(
+        f"the TextModel {path} is damaged: {name} {words}. Train again, or take a copy."
+    )
+
+
+def _hash_settings(settings: dict[str, Any]) -> str:
+    """Return the SHA-256 of all settings but the digest itself."""
+    rest = {name: value for name, value in settings.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _find_versions() -> dict[str, str]:
+    versions = {"jaxembed": jaxembed.__version__, "python": platform.python_version()}
+    names = ("jax", "flax", "numpy", "safetensors")
+    return versions | {name: metadata.version(name) for name in names}
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    """Raise unless a folder may be created or replaced."""
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise FileExistsError(f"{path} is a file: give a folder.")
+    found = {entry.name for entry in path.iterdir()}
+    if found and not (SETTINGS in found and found <= NAMES and _is_model(path)):
+        raise FileExistsError(
+            f"{path} is there already and is no folder of a TextModel alone: give "
+            "another path."
+        )
+    if found and not overwrite:
+        raise FileExistsError(
+            f"{path} has a TextModel already: give another path, or overwrite=True."
+        )
+
+
+def _is_model(path: Path) -> bool:
+    """Whether the settings are of a TextModel; its other files may be damaged."""
+    try:
+        return bool(_read_settings(path))
+    except (OSError, ValueError):
+        return False
+
+
+def _move(temporary: Path, path: Path) -> None:
+    """Rename a folder, and put the one that it replaces aside until it is there."""
+    aside = temporary.with_name(f"{temporary.name}.old")
+    if path.exists():
+        os.rename(path, aside)
+    try:
+        os.rename(temporary, path)
+    except BaseException:
+        if aside.exists():
+            os.rename(aside, path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

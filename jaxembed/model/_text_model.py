@@ -1,0 +1,250 @@
+"""TextModel: a classifier of texts, from texts to labels."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxembed import train
+from jaxembed.model import _folder
+from jaxembed.model._bags import Bags
+from jaxembed.model._fit import Fitted, fit_model
+from jaxembed.model._inputs import (
+    Label,
+    number_labels,
+    read_labels,
+    read_texts,
+    warn_empty,
+)
+from jaxembed.model._network import find_logits, fold_network, to_probabilities
+from jaxembed.text import Tokenizer
+from jaxembed.vectors import WordVectors
+
+
+class TextModel:
+    """A classifier of texts: tokenizer, network and weights together.
+
+    The network is fastText's (Joulin et al. 2016): the mean of the rows of a text's
+    words and word pairs, and a linear layer. Make one by :meth:`fit` or :meth:`load`.
+
+    Attributes:
+      labels: the label of each class, in rising order.
+      history: loss and accuracy of each epoch; None for a loaded model.
+
+    Example:
+      >>> texts = ["good film", "a good joy", "bad film", "a bad bore"] * 5
+      >>> model = TextModel.fit(texts, ["pos", "pos", "neg", "neg"] * 5)
+      >>> model.predict(["a good film", "so bad"]).tolist()
+      ['pos', 'neg']
+      >>> model.evaluate(texts, ["pos", "pos", "neg", "neg"] * 5)["accuracy"]
+      1.0
+    """
+
+    def __init__(self, fitted: Fitted, history: train.History | None = None):
+        self._fitted = fitted
+        self.labels: tuple[Label, ...] = fitted.labels
+        self.history = history
+        # Linear in the rows, so a text needs one number for each row and class.
+        self._network, self._variables = fold_network(fitted.params, len(self.labels))
+
+    @classmethod
+    def fit(
+        cls,
+        texts: Iterable[str],
+        labels: Iterable[Label],
+        *,
+        validation: float | tuple[Iterable[str], Iterable[Label]] = 0.1,
+        vectors: WordVectors | None = None,
+        freeze: bool = False,
+        class_weight: str | None = None,
+        seed: int = 0,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        dim: int | None = None,
+        min_count: int | None = None,
+        pairs: bool | None = None,
+    ) -> Self:
+        """Train a model.
+
+        Settings that are None follow from the number of texts. Training stops early
+        when the validation loss no longer falls, and the best epoch is kept.
+
+        Args:
+          texts: N texts: a list, a generator, or a column of NumPy or Arrow.
+          labels: label of each text, integers or strings, of two or more classes.
+          validation: share of the texts to validate on, drawn from each class alike;
+            or other texts and their labels; 0 for none, and no early stopping.
+          vectors: word vectors that the rows of their words start from.
+          freeze: whether the vectors stay as they are and the last layer alone is
+            trained. Only words with a vector are read then, and no pairs.
+          class_weight: "balanced" to give each class the same weight in the loss; None
+            to give each text the same weight.
+          seed: seed of the initial weights, the order and the validation texts.
+          epochs: largest number of passes over the texts.
+          learning_rate: initial learning rate of Adagrad, which falls linearly to 0.
+          batch_size: number of texts in a step.
+          dim: length of a row; that of ``vectors`` if they are given.
+          min_count: number of training texts that a word or pair must be in.
+          pairs: whether pairs of neighbouring words are read.
+
+        Returns:
+          The trained model.
+
+        Raises:
+          TypeError: if texts or labels have another type; the error names the place.
+          ValueError: if there are not as many labels as texts, if there is one class
+            only, or if a setting is out of range.
+
+        Warns:
+          UserWarning: if texts have no word; it names the places.
+        """
+        settings = {"epochs": epochs, "learning_rate": learning_rate, "dim": dim}
+        settings |= {"batch_size": batch_size, "min_count": min_count, "pairs": pairs}
+        fitted, history = fit_model(
+            texts,
+            labels,
+            validation=validation,
+            vectors=vectors,
+            freeze=freeze,
+            class_weight=class_weight,
+            seed=seed,
+            chosen=settings,
+        )
+        return cls(fitted, history)
+
+    def predict(self, texts: Iterable[str]) -> np.ndarray:
+        """Return the most likely label of each text, of the type given to :meth:`fit`.
+
+        Args:
+          texts: N texts.
+
+        Returns:
+          ``int64[N]`` or an array of N strings.
+
+        Warns:
+          UserWarning: if texts have no known word; it names the places.
+        """
+        classes = to_probabilities(self._find_logits(texts)).argmax(1)
+        return np.array(self.labels)[classes]
+
+    def predict_proba(self, texts: Iterable[str]) -> np.ndarray:
+        """Return the probability of each label for each text.
+
+        Args:
+          texts: N texts.
+
+        Returns:
+          ``float64[N, C]``, columns in the order of ``labels``.
+
+        Warns:
+          UserWarning: if texts have no known word; it names the places.
+        """
+        return to_probabilities(self._find_logits(texts))
+
+    def evaluate(
+        self, texts: Iterable[str], labels: Iterable[Label]
+    ) -> dict[str, float]:
+        """Return accuracy and mean loss on labelled texts.
+
+        Args:
+          texts: N texts.
+          labels: their labels.
+
+        Returns:
+          ``{"accuracy": ..., "loss": ...}``; the loss in nats.
+
+        Raises:
+          ValueError: if there is no text, or a label is unknown; the error names it.
+
+        Warns:
+          UserWarning: if texts have no known word; it names the places.
+        """
+        texts = read_texts(texts)
+        listed = read_labels(labels, len(texts))
+        if not texts:
+            raise ValueError("there is no text to evaluate on.")
+        classes = number_labels(listed, self.labels)
+        logits = self._find_logits(texts)
+        losses = train.example_losses(jnp.asarray(logits), jnp.asarray(classes))
+        is_correct = to_probabilities(logits).argmax(1) == classes
+        loss = float(np.asarray(losses, np.float64).mean())
+        return {"accuracy": float(is_correct.mean()), "loss": loss}
+
+    @property
+    def vectors(self) -> WordVectors:
+        """Learned rows of the words, the most frequent word first."""
+        words = sorted(self._fitted.bags.words.items(), key=lambda item: item[1])
+        table = self._fitted.params["embed"]["embedding"]
+        matrix = np.ascontiguousarray(table[[row for _, row in words]])
+        return WordVectors([word for word, _ in words], matrix)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the model to a folder: weights, tokenizer and settings.
+
+        The files are written beside the folder, which is then renamed, so that a killed
+        process leaves the old folder or the new one. Settings have the SHA-256 of each
+        file.
+
+        Args:
+          folder: a folder, created if it does not exist.
+          overwrite: whether to replace the folder of another TextModel.
+
+        Raises:
+          FileExistsError: if the folder has a TextModel and ``overwrite`` is False, or
+            if it has anything else.
+        """
+        fitted, head = self._fitted, self._fitted.params["head"]["logits"]
+        arrays = {
+            "table": fitted.params["embed"]["embedding"],
+            "kernel": head["kernel"],
+            "bias": head["bias"],
+            "kept": fitted.bags.kept,
+        }
+        settings: dict[str, Any] = {
+            "labels": list(self.labels),
+            "length": fitted.bags.length,
+            "settings": fitted.settings,
+        }
+        _folder.write_folder(
+            folder,
+            arrays,
+            fitted.bags.tokenizer.to_json(),
+            settings,
+            overwrite=overwrite,
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a model that :meth:`save` wrote, and check every byte of it.
+
+        Args:
+          folder: its folder.
+
+        Returns:
+          A model with the same predictions.
+
+        Raises:
+          FileNotFoundError: if there is no model in the folder.
+          ValueError: if a file is damaged, or of another version.
+        """
+        arrays, tokenizer, settings = _folder.read_folder(folder)
+        bags = Bags(Tokenizer.from_json(tokenizer), arrays["kept"], settings["length"])
+        layer = {"kernel": arrays["kernel"], "bias": arrays["bias"]}
+        params = {"embed": {"embedding": arrays["table"]}, "head": {"logits": layer}}
+        labels = tuple(settings["labels"])
+        return cls(Fitted(labels, bags, params, settings["settings"]))
+
+    def __repr__(self) -> str:
+        n_rows, dim = self._fitted.params["embed"]["embedding"].shape
+        return f"TextModel({len(self.labels)} labels, {n_rows:,} rows of {dim} numbers)"
+
+    def _find_logits(self, texts: Iterable[str]) -> np.ndarray:
+        """Return logits ``float32[N]``, or ``[N, C]`` for more than two labels."""
+        bags = self._fitted.bags
+        rows = bags.encode(read_texts(texts))
+        warn_empty(rows.lengths, "no known word", stacklevel=4)
+        n_logits = 1 if len(self.labels) == 2 else len(self.labels)
+        return find_logits(self._network, self._variables, bags, rows, n_logits)
