@@ -153,7 +153,8 @@ def fit(
         step.
 
     Warns:
-      UserWarning: if the ids that a table reads cannot be checked before training.
+      UserWarning: if the ids that a table reads cannot be checked before training, or
+        if ``validation`` has one class and the examples have more.
 
     Example:
       >>> import jax.numpy as jnp
@@ -186,7 +187,9 @@ def fit(
     chosen = check_selection(examples, len(texts), batch_size)
     batches = []
     if validation is not None:
-        batches = cut_batches(check_validation(model, interface, validation))
+        own = arrays[1][chosen]
+        pair = check_validation(model, interface, validation, train_labels=own)
+        batches = cut_batches(pair)
     masks = make_masks(interface, trainable_rows)
     ids, labels, chosen = jax.device_put((*arrays, chosen))
     inputs = Inputs(ids, labels, chosen, batches, jax.device_put(masks))
