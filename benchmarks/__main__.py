@@ -2,13 +2,15 @@
 
 Run:     python -m benchmarks
          python -m benchmarks --large --data aclImdb_v1.tar.gz --vectors FILE
-Writes:  lines.jsonl, report.md and plots in the folder --out. Lines of earlier runs are
-         kept as lines-1.jsonl and so on; the report compares with the latest of them.
+Writes:  lines.jsonl, report.md and plots in the folder --out. An existing lines.jsonl
+         is renamed to lines-1.jsonl, lines-2.jsonl and so on. The report compares the
+         times with those of the latest earlier run.
 
-The default measures few sizes and takes about 5 minutes on two cores. --large measures
-all sizes and takes about an hour. If a benchmark fails, the remaining benchmarks still
-run, and the command ends with an error. Without --data, real ids are left out and
-synthetic reviews replace real reviews.
+The default measures a few sizes and takes about 5 minutes on two cores. --large
+measures all sizes and takes about an hour. If a benchmark fails, the remaining
+benchmarks still run, and the command ends with an error. Without --data, benchmarks of
+reviews use synthetic reviews, and the measurements with ids of real reviews are
+skipped.
 """
 
 import argparse
@@ -109,9 +111,9 @@ def make_parser() -> argparse.ArgumentParser:
     add("--only", nargs="+", metavar="NAME", help=words)
     words = "Real reviews: a folder or an archive (default: synthetic reviews)."
     add("--data", help=words)
-    words = "File of word vectors (default: vectors that the benchmarks make)."
+    words = "File of word vectors (default: generated vectors)."
     add("--vectors", type=Path, metavar="FILE", help=words)
-    words = "Folder for the reviews' tokens."
+    words = "Cache folder for tokenised reviews."
     add("--cache", type=Path, default=folder / "cache", metavar="FOLDER", help=words)
     return parser
 
@@ -166,7 +168,8 @@ def run(words: list[str]) -> bool:
 def write_report(out: Path) -> list[str]:
     """Write the report beside a file of lines; return the problems.
 
-    If the earlier lines are broken, the report lacks the comparison only.
+    If the lines of the earlier run are broken, the report is written without the
+    comparison.
     """
     problems = []
     earlier = [file for _, file in sorted(find_aside(out)) if file.stat().st_size][-1:]

@@ -4,14 +4,15 @@ Run:     python -m benchmarks.bag
          python -m benchmarks.bag --large
          python -m benchmarks.bag --workload second --batch-sizes 256 --ids uniform
 Prints:  JSON lines for each workload, batch size and kind of ids. Two measurements:
-         bags, and bags with the gradient of half their squares with respect to the
-         table.
+         the bags (the mean of the rows of each text); and the bags with the gradient
+         of sum(bags**2) / 2 with respect to the table.
 
-"flax", "keras" and "numpy" look up the rows and take their mean. torch has an
-EmbeddingBag, measured on all cores and on one thread; its sparse gradient has a row for
-each id and does not sum equal ids. "jaxembed, ids checked" uses
-mode="promise_in_bounds". copy_share may be above 1: a small table stays in the cache,
-but the copied array does not.
+"flax", "keras" and "numpy" look up the rows and compute their mean. torch's
+EmbeddingBag is measured on all cores and on one thread. Its sparse gradient has one row
+for each id, and rows of repeated ids are not summed. "jaxembed, ids checked" uses
+mode="promise_in_bounds": the ids were checked before, as in training. copy_share
+compares with the memory bandwidth, measured with an array larger than the cache. It can
+exceed 1, because a small table fits in the cache.
 """
 
 from collections.abc import Sequence
@@ -63,7 +64,7 @@ def backward(workload: Workload, peers: Sequence[str]) -> dict[str, Way]:
 
 
 def torch_bag(table: Any, ids: Any) -> Any:
-    """Call ``nn.EmbeddingBag``."""
+    """Compute the bags by torch's ``embedding_bag``."""
     import torch
 
     with torch.no_grad():
@@ -71,7 +72,10 @@ def torch_bag(table: Any, ids: Any) -> Any:
 
 
 def torch_backward(table: Any, ids: Any, sparse: bool = False) -> Any:
-    """Return the gradient: dense, or a row for each id, without summing equal ids."""
+    """Return the gradient of the table.
+
+    The sparse gradient has one row for each id. Rows of repeated ids are not summed.
+    """
     import torch
 
     bags = torch.nn.functional.embedding_bag(ids, table, mode="mean", sparse=sparse)
@@ -80,7 +84,7 @@ def torch_backward(table: Any, ids: Any, sparse: bool = False) -> Any:
 
 
 def count_bags(workload: Workload, batch_size: int, n_distinct: int) -> int:
-    """Count the bytes of ids, each distinct row once, and the bags."""
+    """Count the bytes of the ids, of each distinct row once, and of the bags."""
     n_ids = batch_size * workload.length
     return 4 * n_ids + (n_distinct + batch_size) * workload.row_bytes
 

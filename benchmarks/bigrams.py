@@ -2,17 +2,18 @@
 
 Run:     python -m benchmarks.bigrams --data aclImdb_v1.tar.gz
          python -m benchmarks.bigrams --workload 61000x10x384 -- --epochs 1
-Prints:  JSON lines of two measurements on all training reviews, jaxembed and fastText
-         in turns: the training, and everything from tokens to weights.
+Prints:  JSON lines of two measurements on all training reviews: the training alone, and
+         the whole run from tokens to weights. jaxembed and fastText take turns.
 
-The rows of a workload are 60,000 words and the hashed pairs; its length is that of a
-review. A batch is the reviews of a step. fastText has rows of the same length, reads
-whole reviews and does not use batches. Arguments after "--" go to
-experiments.imdb_bigrams.
+A workload VxDxL is a table of V rows, 60,000 for words and V - 60,000 for hashed word
+pairs, and reviews of at most L ids. A batch is the reviews of a step. fastText also has
+rows of length D, but reads whole reviews and does not use batches. Arguments after "--"
+are passed to experiments.imdb_bigrams.
 
-fastText reads, counts and hashes words and trains in one call, so that its time is the
-same in both measurements. jaxembed counts and hashes while it loads (load_s, which
-includes the test reviews), and compiles (compile_s).
+fastText reads, counts and hashes the words and trains in one call, so that both
+measurements report the same time of fastText. jaxembed reports loading (load_s) and
+compilation (compile_s) separately. load_s includes counting and hashing, also of the
+test reviews.
 """
 
 import argparse
@@ -54,10 +55,11 @@ def main(argv: list[str] | None = None) -> None:
         batch_sizes=(32,),
     )
     add = parser.add_argument
-    words = "Reviews: a folder or an archive; or synthetic."
+    words = "Source of the reviews: a folder, an archive, or synthetic."
     add("--data", default="synthetic", help=words)
-    add("--seeds", type=int, default=3, help="Trainings for each implementation.")
-    words, cache = "Folder for the reviews' tokens.", Path("runs/cache")
+    words = "Number of seeds; each implementation is trained once for each seed."
+    add("--seeds", type=int, default=3, help=words)
+    words, cache = "Cache folder for tokenised reviews.", Path("runs/cache")
     add("--cache", type=Path, default=cache, metavar="FOLDER", help=words)
     add("flags", nargs="*", help="Arguments of the experiment, after --.")
     arguments = parser.parse_args(argv)
@@ -72,6 +74,7 @@ def main(argv: list[str] | None = None) -> None:
         seconds = SEED_S * arguments.seeds * n / 2 * (1 + len(peers))
         announce(lines, arguments, peers, n_measurements=n, seconds=seconds)
         tokens = text.load_imdb_tokens(arguments.data, cache_dir=arguments.cache)
+        tokens.check_test()
         for workload in arguments.workload:
             for batch_size in arguments.batch_sizes:
                 flags = [*list_flags(workload, batch_size), *arguments.flags]

@@ -2,8 +2,9 @@
 
 Run:     python -m benchmarks.first_step
          python -m benchmarks.first_step --processes 2
-Prints:  JSON lines of three measurements: whole processes, in turns; their imports; and
-         the rest, which makes the model, compiles it and runs one step.
+Prints:  JSON lines of three measurements: the whole process; its imports; and the rest
+         of the process, which makes the model, compiles it and runs one step. The
+         processes of jaxembed and Keras take turns.
 
 The model is the notebook's first model, trained on one batch of 32 texts by train.fit
 and by Keras's fit on JAX. Processes share no compilation cache.
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
         seconds=False,
         batch_sizes=(BATCH_SIZE,),
     )
-    words = "Processes to time for each implementation."
+    words = "Number of processes to time for each implementation."
     parser.add_argument("--processes", type=int, default=5, help=words)
     arguments = parser.parse_args(argv)
     if [w.name for w in arguments.workload] != ["first"]:

@@ -1,12 +1,12 @@
-"""Folded: a linear classifier of bags, folded and not, against Flax and torch.
+"""Folded: a linear classifier of bags, folded or unfolded, against Flax and torch.
 
 Run:     python -m benchmarks.folded
          python -m benchmarks.folded --large --batch-sizes 256
 Prints:  JSON lines for each workload, batch size and kind of ids.
 
-A linear head of a mean of rows equals a mean of one logit per word: nn.fold replaces
-the table by these logits. "flax" looks up the rows, takes their mean and applies the
-head.
+A linear head applied to the mean of the rows gives the mean of the logits of the words.
+nn.fold therefore replaces the table by a table of one logit for each word. "flax" looks
+up the rows, computes their mean and applies the head.
 """
 
 import functools
@@ -47,7 +47,7 @@ def make_head(dim: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def forward(workload: Workload, peers: Sequence[str]) -> dict[str, Way]:
-    """Return the classifiers that JAX compiles."""
+    """Return the classifiers of jaxembed and Flax, which JAX compiles."""
     kernel, bias = make_head(workload.dim)
     layer = {"logits": {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}}
     model = nn.TextClassifier(
@@ -98,13 +98,13 @@ def answer(table: np.ndarray, ids: np.ndarray) -> expected_tables.Answer:
 
 
 def count_bags(workload: Workload, batch_size: int, n_distinct: int) -> int:
-    """Count the bytes of ids, each distinct row once, and the logits."""
+    """Count the bytes of the ids, of each distinct row once, and of the logits."""
     n_bytes = 4 * batch_size * (workload.length + 1)
     return n_bytes + n_distinct * workload.row_bytes
 
 
 def count_folded(workload: Workload, batch_size: int, n_distinct: int) -> int:
-    """Count the bytes of ids, one number for each distinct id, and the logits."""
+    """Count the bytes of the ids, of a logit per distinct id, and of the result."""
     return 4 * (batch_size * workload.length + n_distinct + batch_size)
 
 

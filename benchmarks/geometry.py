@@ -4,13 +4,14 @@ Run:     python -m benchmarks.geometry
          python -m benchmarks.geometry --large
          python -m benchmarks.geometry --vectors glove.6B.100d.txt.gz \
              --questions questions-words.txt
-Prints:  JSON lines of two measurements. Nearest words: the ten words nearest to each
-         word of a batch, for each workload, in a table of random vectors. Analogies:
-         the answers of 3CosAdd to all questions of a file, with their accuracy.
+Prints:  JSON lines of two measurements. Nearest words: find the ten words nearest to
+         each word of a batch, in the table of random vectors of each workload.
+         Analogies: answer all questions of a file by 3CosAdd; the accuracy is printed
+         too.
 
-gensim answers the words of a batch one after the other; NumPy uses one matrix product
-and a partial sort. "jaxembed, most_similar" is jaxembed's version of gensim's
-most_similar, measured for batches of one word.
+gensim answers the words of a batch one after the other. NumPy uses one matrix product
+and a partial sort. "jaxembed, most_similar" is the function of jaxembed with gensim's
+interface, measured for batches of one word only.
 """
 
 import argparse
@@ -59,11 +60,10 @@ def main(argv: list[str] | None = None) -> None:
         batch_sizes=BATCH_SIZES,
     )
     add = parser.add_argument
-    add("--vectors", metavar="FILE", help="Word vectors; needs --questions.")
-    add("--questions", metavar="FILE", help="Analogies; needs --vectors.")
-    words = (
-        "Pairs of words in the generated analogies, without --questions; 0 for none."
-    )
+    add("--vectors", metavar="FILE", help="File of word vectors; needs --questions.")
+    add("--questions", metavar="FILE", help="File of analogies; needs --vectors.")
+    words = "Number of word pairs in generated analogies, used without --questions; 0 "
+    words += "to skip analogies."
     add("--pairs", type=int, default=60, help=words)
     arguments = parser.parse_args(argv)
     if (arguments.vectors is None) != (arguments.questions is None):

@@ -3,13 +3,13 @@
 Run:     python -m benchmarks.load_vectors
          python -m benchmarks.load_vectors --vectors glove.6B.100d.txt
          python -m benchmarks.load_vectors --large --peers
-Prints:  JSON lines of two measurements. All vectors of the file: by jaxembed, by
-         jaxembed from its cache, and by gensim. The vectors of a vocabulary, for each
-         batch size.
+Prints:  JSON lines of two measurements. The first loads all vectors of the file, by
+         jaxembed, by jaxembed from its cache, and by gensim. The second loads the
+         vectors of a vocabulary; the batch size is the number of its words.
 
-A workload is a table of random vectors, first written to a temporary file (large: 1
-GB). A batch is a vocabulary: the words to keep. gensim always reads all vectors, so
-that its times are in both measurements; for the large table they are minutes.
+A workload is a table of random vectors, which is first written to a temporary file (1
+GB for the workload large). gensim cannot load a vocabulary: both measurements report
+its time to load all vectors, which is minutes for the workload large.
 """
 
 import argparse
@@ -50,8 +50,8 @@ def main(argv: list[str] | None = None) -> None:
         large=("large",),
         batch_sizes=BATCH_SIZES,
     )
-    words = "Text file without a header line, plain or .gz, to read instead of the "
-    words += "workloads."
+    words = "Text file of word vectors without a header line, plain or .gz. It is read "
+    words += "instead of the workloads."
     parser.add_argument("--vectors", type=Path, metavar="FILE", help=words)
     arguments = parser.parse_args(argv)
     with options.open_lines(arguments) as lines:

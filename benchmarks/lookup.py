@@ -4,8 +4,9 @@ Run:     python -m benchmarks.lookup
          python -m benchmarks.lookup --large
          python -m benchmarks.lookup --workload second --batch-sizes 64 --ids uniform
 Prints:  JSON lines for each workload, batch size and kind of ids. Three measurements:
-         the rows; the gradient of half their squares with respect to the table; and
-         the gradient with respect to the rows, which row-sparse training uses.
+         the lookup of the rows; the dense gradient of sum(rows**2) / 2 with respect to
+         the table; and the gradient with respect to the rows, as in row-sparse
+         training.
 
 "jaxembed" checks in each call that the ids are in bounds. "jaxembed, ids checked" uses
 mode="promise_in_bounds": the ids were checked before, as in training.
@@ -37,7 +38,7 @@ checked = partial(nn.lookup, mode="promise_in_bounds")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Time rows, their dense gradient and the gradient of the rows."""
+    """Time the lookup, its dense gradient and its gradient in the rows."""
     parser = options.make_parser("lookup", __doc__, peers=PEERS, ids=True)
     arguments = parser.parse_args(argv)
     with options.open_lines(arguments) as lines:
@@ -73,7 +74,7 @@ def sparse_backward(workload: Workload, peers: Sequence[str]) -> dict[str, Way]:
 
 
 def torch_forward(table: Any, ids: Any) -> Any:
-    """Call ``nn.Embedding``."""
+    """Look up the rows by torch's ``embedding``."""
     import torch
 
     with torch.no_grad():
@@ -91,13 +92,13 @@ def torch_backward(table: Any, ids: Any, sparse: bool = False) -> Any:
 
 
 def count_rows(workload: Workload, batch_size: int, n_distinct: int) -> int:
-    """Count the bytes of ids, each distinct row once, and the result."""
+    """Count the bytes of the ids, of each distinct row once, and of the result."""
     n_ids = batch_size * workload.length
     return 4 * n_ids + (n_distinct + n_ids) * workload.row_bytes
 
 
 def count_gradient(workload: Workload, batch_size: int, n_distinct: int) -> int:
-    """Count the bytes of ids, each distinct row once, and a dense gradient."""
+    """Count the bytes of the ids, of each distinct row, and of a dense gradient."""
     n_ids = batch_size * workload.length
     return 4 * n_ids + n_distinct * workload.row_bytes + workload.table_bytes
 

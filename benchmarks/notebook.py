@@ -1,12 +1,14 @@
-"""Notebook: epochs and whole processes of its first half, against Keras 3 on JAX.
+"""Notebook: epochs and processes of the notebook's first half, against Keras on JAX.
 
 Run:     python -m benchmarks.notebook --data aclImdb_v1.tar.gz
          python -m benchmarks.notebook --processes 0 --batch-sizes 32 256
-Prints:  JSON lines of three measurements. Epochs in one process, in turns, for each
-         workload and batch size. Whole processes with the notebook's own sizes, in
-         turns: from raw reviews without a cache, and from ids made before.
+Prints:  JSON lines of three measurements: epochs in one process, for each workload and
+         batch size; whole processes that start from raw reviews, without a cache; and
+         whole processes that start from stored ids. Processes have the sizes of the
+         notebook. jaxembed and Keras take turns.
 
-A workload is the table and the length of a text. A batch is the reviews of a step.
+A workload VxDxL is a table of V rows of length D and reviews of L ids. A batch is the
+reviews of a step.
 """
 
 import argparse
@@ -52,6 +54,7 @@ def main(argv: list[str] | None = None) -> None:
         announce(lines, arguments, peers, n_measurements=n, seconds=seconds)
         cache = Path(folder) / "cache"
         tokens = text.load_imdb_tokens(arguments.data, cache_dir=cache)
+        tokens.check_test()
         for workload in arguments.workload:
             arrays = make_ids(tokens, workload)
             for batch_size in arguments.batch_sizes:
@@ -76,13 +79,12 @@ def make_parser() -> argparse.ArgumentParser:
         batch_sizes=(32,),
     )
     add = parser.add_argument
-    words = "Reviews: a folder or an archive; or synthetic."
+    words = "Source of the reviews: a folder, an archive, or synthetic."
     add("--data", default="synthetic", help=words)
-    words = "Epochs to time; the first compiles and is not counted."
+    words = "Number of epochs. The first epoch compiles and is not timed."
     add("--epochs", type=int, default=31, help=words)
-    words = (
-        "Processes to time for each implementation and each kind of data; 0 for none."
-    )
+    words = "Number of processes to time for each implementation and measurement; 0 to "
+    words += "skip both measurements of processes."
     add("--processes", type=int, default=5, help=words)
     return parser
 

@@ -2,19 +2,19 @@ r"""Replicates: a replicate of the notebook's second half, against a fit of Kera
 
 Run:     python -m benchmarks.replicates --data aclImdb_v1.tar.gz \
              --vectors glove.6B.zip/glove.6B.100d.txt
-Prints:  JSON lines of two measurements, with frozen vectors and with a learned table:
-         seconds per replicate of one call with several replicates, and seconds of a
-         fit of Keras on JAX, in turns.
+Prints:  JSON lines of two measurements: frozen vectors, and a learned table. Each has
+         the seconds per replicate of one call of jaxembed with several replicates, and
+         the seconds of one fit of Keras on JAX. jaxembed and Keras take turns.
 
-A workload is the table and the length of a text. A batch is the draws of one call, each
-of 200 reviews; n_parallel draws are trained at a time.
+A workload VxDxL is a table of V rows of length D and reviews of L ids. A batch is the
+draws of one call, 200 reviews in each draw. n_parallel draws are trained at a time.
 
-Times are from NumPy arrays to metrics, with checks and transfers, without compiling.
-compile_s is the compile time of jaxembed's first call; for Keras, the time of the first
-fit minus the median of later fits. "keras" is one compiled model, restarted with new
-initial weights and a new optimizer before each fit, with jaxembed's validation batch
-size. "keras, as is usual" makes and compiles a new model for each draw and validates in
-batches of 32.
+A time starts with NumPy arrays and ends with metrics. It includes checks and transfers
+and excludes compilation. compile_s of jaxembed is the compile time of the first call.
+compile_s of Keras is the time of the first fit minus the median time of later fits.
+"keras" compiles one model and resets its weights and its optimizer before each fit; its
+validation batch size is that of jaxembed. "keras, as is usual" makes and compiles a new
+model for each draw and validates in batches of 32.
 """
 
 import argparse
@@ -86,19 +86,22 @@ def make_parser() -> argparse.ArgumentParser:
         batch_sizes=(12,),
     )
     add, cache = parser.add_argument, Path("runs/cache")
-    add("--data", default="synthetic", help="Reviews: folder, archive or synthetic.")
-    words = "Word vectors; if missing, they are computed from the reviews."
+    words = "Source of the reviews: a folder, an archive, or synthetic."
+    add("--data", default="synthetic", help=words)
+    words = "File of word vectors. Without it, vectors are computed from the reviews."
     add("--vectors", metavar="FILE", help=words)
-    words = "Folder for the reviews' tokens."
+    words = "Cache folder for tokenised reviews."
     add("--cache", type=Path, default=cache, metavar="FOLDER", help=words)
-    add("--n-validation", type=int, default=10_000, help="Validation reviews.")
-    add("--epochs", type=int, default=10, help="Epochs of a training.")
-    add("--repeats", type=int, default=5, help="Turns to time.")
+    words = "Number of validation reviews."
+    add("--n-validation", type=int, default=10_000, help=words)
+    add("--epochs", type=int, default=10, help="Number of epochs of a training.")
+    words = "Number of times to measure each implementation."
+    add("--repeats", type=int, default=5, help=words)
     return parser
 
 
 def settings(task: Task) -> tuple[nn.TextClassifier, dict[str, Any]]:
-    """Return the model, and the arguments shared by replicates and a single fit."""
+    """Return the model, and the arguments of both replicates.run and train.fit."""
     _, n_rows, dim, _ = task.workload
     embed = nn.Embed(n_rows, dim, frozen=task.table is not None)
     model = nn.TextClassifier(embed, nn.DenseHead(hidden=(HIDDEN,)))
@@ -215,7 +218,7 @@ def fit_keras(
 
 
 def check_losses(learned: dict[str, Learned]) -> None:
-    """Stop at an implementation whose loss did not fall."""
+    """Stop the benchmark if the loss of an implementation did not decrease."""
     for name, (_, first_loss, loss) in learned.items():
         if not loss < first_loss:
             raise SystemExit(

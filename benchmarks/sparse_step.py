@@ -3,15 +3,15 @@
 Run:     python -m benchmarks.sparse_step
          python -m benchmarks.sparse_step --large
          python -m benchmarks.sparse_step --workload 50000x64x100 10000000x64x100
-Prints:  JSON lines of seconds per step of RMSprop, for each batch size. Tables with
-         different numbers of rows take turns, once with the same ids for all tables
-         (zipf: ids of the smallest table by Zipf's law), once with ids from the whole
-         of each table (uniform).
+Prints:  JSON lines of seconds per step of RMSprop, for each batch size, kind of ids and
+         table. The tables take turns.
 
-Each workload is a table; workloads differ in their number of rows only. A step updates
-the rows of B x L ids. Ratios are relative to the smallest table. In the lines, workload
-is the smallest table, and rows is the number of rows of the measured table. Peers are
-in benchmarks.train_step.
+A workload is a table. Workloads differ in the number of rows only. With ids "zipf", all
+tables get the same ids: ids of the smallest table, drawn by Zipf's law. With ids
+"uniform", the ids of a table are drawn from all of its rows. A step updates the rows of
+B x L ids. Ratios are relative to the smallest table. In a line, workload is the
+smallest table, and rows is the number of rows of the measured table.
+benchmarks.train_step compares with other libraries.
 """
 
 import functools
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
 def time_tables(
     workloads: Sequence[Workload], batch_size: int, budget_s: float, lines: Lines
 ) -> None:
-    """Time the steps of all tables in turns, for each kind of ids."""
+    """Check the steps of all tables, then time them in turns, for each kind of ids."""
     loops = {name(one): Loop(one, batch_size) for one in workloads}
     details = {
         name(one): {"rows": one.rows} | loops[name(one)].program.details
@@ -140,12 +140,14 @@ def start(n_rows: int, dim: int, tx: Any) -> Carry:
 
 
 class Loop:
-    """Program of ``STEPS`` steps that continues with each call; buffers are donated.
+    """Compiled loop of ``STEPS`` steps on one table.
+
+    A call continues from the table of the previous call, whose buffers are donated.
 
     Attributes:
-      carry: Table and state after the last call.
-      ids: Ids of n calls, ``int32[n, STEPS, B * L]``, repeated in a cycle.
-      program: Program to call.
+      carry: Table and optimizer state after the last call.
+      ids: Ids of n calls, ``int32[n, STEPS, B * L]``, reused cyclically.
+      program: Compiled loop.
     """
 
     def __init__(self, workload: Workload, batch_size: int):

@@ -1,11 +1,12 @@
-"""Tokenizer: number the words of reviews, against Keras.
+"""Tokenizer: convert the words of reviews to ids, against Keras.
 
 Run:     python -m benchmarks.tokenizer --data aclImdb_v1.tar.gz
          python -m benchmarks.tokenizer --batch-sizes 1000
-Prints:  JSON lines of three measurements for each batch size: fit, encode, and both.
+Prints:  JSON lines of three measurements for each batch size: fit the tokenizer, encode
+         the reviews, and both together.
 
-A batch is a random sample of the training reviews. The number of rows of a workload is
-num_words; its other sizes have no effect.
+A batch is a random sample of the training reviews. Only the number of rows of a
+workload has an effect: it is num_words of the tokenizer.
 """
 
 import collections
@@ -40,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
         large=(),
         batch_sizes=BATCH_SIZES,
     )
-    words = "Reviews: a folder or an archive; or synthetic."
+    words = "Source of the reviews: a folder, an archive, or synthetic."
     parser.add_argument("--data", default="synthetic", help=words)
     arguments = parser.parse_args(argv)
     with options.open_lines(arguments) as lines:

@@ -1,4 +1,4 @@
-"""Training step: from Python and in a scan, against Flax, Keras and torch.
+"""Training step: called from Python or in a scan, against Flax, Keras and torch.
 
 Run:     python -m benchmarks.train_step
          python -m benchmarks.train_step --large
@@ -7,10 +7,11 @@ Prints:  JSON lines of seconds per step, for each workload, batch size, kind of 
          training. The model is a linear classifier of flattened rows. Its table is
          trained by dense RMSprop, row-sparse RMSprop, SGD or lazy Adam, or is frozen.
 
-"jaxembed" is a jitted step called from Python; "jaxembed, scan" runs the same steps in
-one program, as in train.fit. Flax and Optax lack a row-sparse RMSprop: "flax" is their
-dense step, with equal results. torch's sparse steps are SGD and SparseAdam. A call runs
-several steps; its time is divided by their number.
+"jaxembed" is a jitted step called from Python. "jaxembed, scan" runs the steps in one
+compiled scan, as in train.fit. Flax and Optax lack a row-sparse RMSprop: "flax" runs
+dense RMSprop, which gives equal weights. torch's sparse optimizers are SGD and
+SparseAdam. A timed call runs several steps, and its time is divided by the number of
+steps.
 """
 
 import argparse
@@ -57,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
         choices=names,
         default=names,
         metavar="NAME",
-        help=f"Trainings to measure: {', '.join(names)}.",
+        help=f"Trainings to measure: {', '.join(names)}. Quote a name with a space.",
     )
     arguments = parser.parse_args(argv)
     with options.open_lines(arguments) as lines:

@@ -16,11 +16,11 @@ class Comparison:
     """Word vectors to compare, and how to train them.
 
     Attributes:
-      arms: Word vectors to compare: frozen is pre-trained and frozen, learned starts at
-        random and sees the reviews of a draw alone, fine-tuned is pre-trained and
-        trained after some frozen epochs.
+      arms: Word vectors to compare: frozen is pre-trained and frozen; learned is
+        initialized at random and trained on the reviews of a draw only; fine-tuned is
+        pre-trained, frozen in the first epochs and then trained.
       n_parallel: Number of draws to train at the same time.
-      memory_gib: Memory for training, in GiB.
+      memory_gib: Maximum memory for training, in GiB.
       n_validation: Number of reviews to validate on, the same for all draws.
     """
 
@@ -32,7 +32,7 @@ class Comparison:
     ] = ("frozen", "learned", "fine-tuned")
     n_parallel: Annotated[
         int | None,
-        _cli.flag("INT", default="as many as fit into --memory-gib and pay off"),
+        _cli.flag("INT", default="chosen for speed within --memory-gib"),
     ] = None
     memory_gib: float = 4.0
     n_validation: Annotated[

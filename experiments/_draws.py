@@ -14,7 +14,6 @@ from experiments import _cli, _results, _setup
 from experiments._arms import Arm, Comparison, Reviews
 from jaxembed import optim, replicates, stats
 
-CHANCE = 0.5  # half of the reviews are positive
 # Accuracies to compare, and their epochs.
 EPOCHS = {
     "val_accuracy_best": "at the best epoch of each draw",

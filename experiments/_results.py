@@ -18,6 +18,9 @@ from tqdm import tqdm
 from experiments import _cli, _reviews
 from jaxembed import nn, plot, train
 
+NO_TEST = """\
+These reviews have no test part. The archive from ai.stanford.edu/~amaas/data/sentiment
+gives the test accuracy: python -m experiments.{command} --data aclImdb_v1.tar.gz"""
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
@@ -62,36 +65,47 @@ def save_and_test(
     history: train.History,
     *,
     config: _cli.Options,
+    command: str,
     title: str,
+    held_out: train.Examples | None,
     test: train.Examples,
     extra: dict[str, Any],
 ) -> dict[str, Any]:
     """Plot the curves, save the weights, and test the weights read back from disk.
+
+    Without test examples, the restored weights are measured on the validation examples.
 
     Args:
       model: Trained model.
       state: State returned by :func:`jaxembed.train.fit`.
       history: History returned by :func:`jaxembed.train.fit`.
       config: Settings of the run, saved with the weights, and the folder for both.
+      command: Name of the experiment, with flags for a run with test reviews.
       title: Title of the plot.
-      test: Ids and labels of the test examples.
+      held_out: Ids and labels of the validation examples, or None.
+      test: Ids and labels of the test examples; empty if the source has none.
       extra: Further JSON to save with the weights.
 
     Returns:
       Entries of ``metrics.json``: the settings, parameter counts, names of the
       row-sparse tables, and metrics.
     """
-    plot.curves(history, config.out / "curves.png", title)
+    plot.curves(history, config.out / "curves.png", title, chance=_reviews.CHANCE)
     folder, settings = config.out / "checkpoint", as_json(config)
     train.save(folder, state, {"config": settings} | extra, overwrite=True)
     restored, _ = train.restore(folder, like=state)
-    accuracy = train.evaluate(model, restored.variables, *test)["accuracy"]
-    summary = nn.summary(model, restored.variables, np.asarray(test[0])[:1])
+    has_test = len(np.asarray(test[1])) > 0
+    examples = test if has_test or held_out is None else held_out
+    accuracy = train.evaluate(model, restored.variables, *examples)["accuracy"]
+    summary = nn.summary(model, restored.variables, np.asarray(examples[0])[:1])
     best, final = max(history.val_accuracy, default=None), None
     if best is not None:
         final = history.val_accuracy[-1]
         print(f"validation accuracy: best epoch {best:.4f}, last epoch {final:.4f}")
-    print(f"test accuracy: {accuracy:.4f} (weights read back from {folder})")
+    part = "test" if has_test else "validation"
+    print(f"{part} accuracy: {accuracy:.4f} (weights read back from {folder})")
+    if not has_test:
+        print(NO_TEST.format(command=command))
     counts = {name: getattr(summary, name) for name in ("total", "trainable", "frozen")}
     return {
         "config": settings,
@@ -100,7 +114,7 @@ def save_and_test(
         "history": history.metrics(),
         "val_accuracy_best": best,
         "val_accuracy_final": final,
-        "test_accuracy": accuracy,
+        "test_accuracy": accuracy if has_test else None,
     }
 
 

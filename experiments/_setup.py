@@ -14,18 +14,18 @@ class Setup:
     """Words, network and training.
 
     Attributes:
-      num_words: Number of ids, one for each of the most frequent words; also the
-        largest number of rows of the table.
+      num_words: Number of ids for padding and the most frequent words; also the maximum
+        number of rows of the table.
       length: Number of words to read of each review; a longer review loses its start.
       dim: Length of a learned word vector.
-      missing: Vectors of words that the pre-trained vectors lack: zeros, or drawn from
-        a normal distribution fitted to the vectors.
+      missing: Rows of words without a pre-trained vector: zeros, or drawn from a normal
+        distribution fitted to the pre-trained vectors.
       hidden: Number of units of the hidden layer, which has a ReLU.
       epochs: Number of passes over the reviews.
       batch_size: Number of reviews in a step.
       learning_rate: Learning rate of RMSprop.
-      unfreeze_after: Number of epochs that a fine-tuned table stays frozen before it is
-        trained. With 0 it is trained from the start.
+      unfreeze_after: Number of initial epochs in which a fine-tuned table is frozen.
+        With 0 the table is trained from the first epoch.
     """
 
     num_words: int = 10_000

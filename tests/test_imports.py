@@ -130,13 +130,36 @@ def test_there_is_no_import_cycle():
     assert find_cycle(graph)[0] == find_cycle(graph)[-1]
 
 
-@pytest.mark.parametrize("folder", ["experiments", "benchmarks"])
+@pytest.mark.parametrize("folder", ["experiments", "benchmarks", "examples"])
 def test_programs_use_public_names_only(folder):
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        for name in imported_names(path):
+    paths = sorted((ROOT / folder).rglob("*.py"))
+    assert len(paths) > 5
+    for path in paths:
+        for name in [*imported_names(path), *used_names(path)]:
             parts = name.split(".")
             if parts[0] == "jaxembed" and len(parts) > 1:
                 assert is_public(parts[1:]), f"{path}: {name}"
+
+
+def used_names(path):
+    """Yield the names that a file takes from the rooms it imports, as ``nn.lookup``."""
+    tree = ast.parse(path.read_text())
+    rooms = {
+        alias.asname or alias.name: alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "jaxembed"
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id in rooms:
+                yield f"jaxembed.{rooms[node.value.id]}.{node.attr}"
+
+
+def test_a_used_name_is_found(tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text("from jaxembed import nn as ours\nours._tap.tap_rows\nnp.sum\n")
+    assert list(used_names(path)) == ["jaxembed.nn._tap"]
 
 
 def is_public(parts):

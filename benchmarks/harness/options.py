@@ -72,10 +72,10 @@ def make_parser(
     if ids:
         _add_ids(parser)
     if seconds:
-        words = "Seconds to time each measurement."
+        words = "Target duration of each measurement, in seconds."
         add("--seconds", type=float, default=0.5, help=words)
-    words = "File to which the JSON lines are appended. Without it they go to standard "
-    words += f"output or, in a terminal, to {FOLDER / name}.jsonl."
+    words = "File to append the JSON lines to. The default is standard output or, in a "
+    words += f"terminal, {FOLDER / name}.jsonl."
     add("--out", type=Path, metavar="FILE", help=words)
     words = "Do not print the table at the end."
     add("--no-table", action="store_true", help=words)
@@ -87,8 +87,8 @@ def _add_workloads(
 ) -> None:
     """Add ``--workload``, and ``--large`` if there are large workloads."""
     group = parser.add_mutually_exclusive_group()
-    words = f"Workloads to measure: {', '.join(WORKLOADS)}, or the sizes VxDxL of a "
-    words += "table of V rows of D numbers and of texts of L ids."
+    words = f"Workloads to measure: {', '.join(WORKLOADS)}, or VxDxL for a table of V "
+    words += "rows of length D and for texts of L ids."
     small_workloads = [parse_workload(name) for name in small]
     group.add_argument(
         "--workload",
@@ -117,14 +117,15 @@ def _add_peers(parser: argparse.ArgumentParser, peers: list[str]) -> None:
         nargs="*",
         default=peers,
         metavar="NAME",
-        help=f"Libraries to compare with: {', '.join(peers)}; no name for none.",
+        help=f"Libraries to compare with: {', '.join(peers)}. --peers without a "
+        "name measures jaxembed only.",
     )
 
 
 def _add_ids(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    words = "Kinds of ids: word frequencies by Zipf's law (zipf), equal frequencies "
-    words += "(uniform), a single id (equal), or the words of reviews (real)."
+    words = "Kinds of ids: zipf (frequencies by Zipf's law), uniform (equal "
+    words += "frequencies), equal (a single id) or real (words of --data)."
     add(
         "--ids",
         choices=KINDS,
@@ -133,8 +134,9 @@ def _add_ids(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help=words,
     )
-    add("--data", help="Reviews for real ids: a folder or an archive.")
-    add("--cache", type=Path, metavar="FOLDER", help="Folder for the reviews' tokens.")
+    add("--data", help="Reviews for --ids real: a folder or an archive.")
+    words = "Cache folder for tokenised reviews."
+    add("--cache", type=Path, metavar="FOLDER", help=words)
 
 
 @contextlib.contextmanager

@@ -98,7 +98,7 @@ def fit_into_memory(
 def time_trainings(
     what: str, makers: dict[str, Maker], setting: Setting, budget_s: float, lines: Lines
 ) -> None:
-    """Check trainings, then time them in turns."""
+    """Check the trainings of all implementations, then time them in turns."""
     trainers: dict[str, Trainer] = {}
     for name, maker in makers.items():
         task = Task(setting.weights, setting.ids, setting.labels, maker.rule)
@@ -127,7 +127,7 @@ def time_trainings(
 
 
 def count_steps(setting: Setting, is_dense: bool) -> int:
-    """Return the number of steps per call, enough for a call to be timed."""
+    """Return the number of steps per call, such that a call is long enough to time."""
     workload = setting.workload
     numbers = setting.ids[0].size * workload.dim
     numbers += workload.rows * workload.dim * is_dense
@@ -137,9 +137,9 @@ def count_steps(setting: Setting, is_dense: bool) -> int:
 def count_bytes(
     maker: Maker, workload: Workload, ids: np.ndarray, n_distinct: int
 ) -> int:
-    """Return the fewest bytes that a step must move.
+    """Return the minimum number of bytes that a step reads and writes.
 
-    These are the ids, and the weights and moments read and written.
+    The step reads the ids, and reads and writes the weights and the moments.
     """
     rule = maker.rule.removesuffix(", torch's").removeprefix("torch's ")
     times = {"SGD": 2, "lazy Adam": 6}.get(rule, 4)

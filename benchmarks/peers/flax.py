@@ -22,7 +22,7 @@ def make_lookup(workload: Workload) -> Callable[[Any, Any], Any]:
 
 
 def make_trainer(task: Task, n_steps: int) -> Trainer:
-    """Make a jitted step of ``flax.linen.Embed`` and Optax with donated buffers."""
+    """Return a jitted training step of Flax and Optax, whose buffers are donated."""
     embed = flax.linen.Embed(*task.weights.table.shape)
     tx = optax.rmsprop(RATE, decay=DECAY, eps=RMSPROP_EPS)
     head = {"kernel": task.weights.kernel, "bias": task.weights.bias}

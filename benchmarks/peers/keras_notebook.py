@@ -33,13 +33,14 @@ def make_model(
     length: int | None = None,
     table: np.ndarray | None = None,
 ) -> Any:
-    """Make the notebook's classifier; XLA compiles it at the first call.
+    """Return the notebook's classifier as a Keras model that XLA compiles.
 
     Args:
       n_rows: Number of rows of the table.
       dim: Length of a row.
       hidden: Number of units of a hidden layer, or None to omit the layer.
-      length: Number of ids of a text. If given, the model and its optimizer are built.
+      length: Number of ids of a text, or None. If it is given, the variables of the
+        model and of its optimizer are created here, not at the first call.
       table: ``float32[V, D]`` to freeze, or None to learn a table.
 
     Returns:
@@ -78,6 +79,7 @@ def tokenize(data: str) -> dict[str, Any]:
     from jaxembed import text
 
     corpus = text.load_imdb(data)
+    corpus.check_test()
     tokenizer = fit_tokenizer(corpus.train_texts)
     arrays = {"train_labels": corpus.train_labels, "test_labels": corpus.test_labels}
     for part, texts in (("train", corpus.train_texts), ("test", corpus.test_texts)):

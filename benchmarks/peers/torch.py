@@ -27,7 +27,7 @@ def set_apart(candidates: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def prepare_torch() -> tuple[str, Callable[[], None]]:
-    """Return torch's device, and a function that waits for the device."""
+    """Return the device name for torch, and a function that synchronizes the device."""
     import torch
 
     if jax.default_backend() == "cpu":

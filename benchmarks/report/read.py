@@ -132,7 +132,7 @@ def parse(words: str, where: str) -> Line:
 
 
 def make_line(facts: dict[str, Any], where: str) -> Line:
-    """Check the fields of a line; errors begin with ``where``."""
+    """Check the fields of a line and return the line; errors begin with ``where``."""
     for name, kind in TYPES.items():
         value = facts.get(name)
         if not isinstance(value, kind) and (name in REQUIRED or value is not None):

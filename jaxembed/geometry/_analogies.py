@@ -82,17 +82,17 @@ def evaluate_analogies(
 ) -> Analogies:
     r"""Answer the analogies of a file, and compare with the expected answers.
 
-    Equals gensim's ``evaluate_word_analogies``. For "a is to b as c is to ?", the five
-    words nearest to b - a + c are searched, without the rows of a, b and c. The answer
-    is the nearest of the five that differs from a, b and c; with ``case_insensitive``,
-    "King" and "king" do not differ.
+    The results equal those of gensim's ``evaluate_word_analogies``. For "a is to b as c
+    is to ?", the candidates are the five words nearest to b - a + c, except a, b and c.
+    The answer is the nearest candidate that differs from a, b and c. With
+    ``case_insensitive``, "King" and "king" are equal.
 
     Args:
       word_vectors: word vectors. Words made of subwords alone are unknown here.
       path: UTF-8 text file with a question ``a b c d`` on each line, below lines
         ``: section``.
-      restrict_vocab: number of words to use, from the first row on; further words are
-        unknown and are never answers. None for all words.
+      restrict_vocab: number of rows to use, from the first row; words of later rows
+        count as unknown and are never answers. None for all words.
       case_insensitive: whether to compare words in upper case. If several words become
         equal, the vector of the first one is used.
       method: "add" for 3CosAdd, "mul" for 3CosMul; see :func:`most_similar` and
@@ -107,7 +107,7 @@ def evaluate_analogies(
       OSError: if the file cannot be read.
       TypeError: if ``restrict_vocab`` is not an integer.
       ValueError: if the file is not UTF-8, a question precedes the first section,
-        ``restrict_vocab`` is below 1, or ``method`` or ``unknown`` has another value.
+        ``restrict_vocab`` is below 1, or ``method`` or ``unknown`` is invalid.
 
     Example:
       >>> import tempfile

@@ -53,8 +53,8 @@ def evaluate_word_pairs(
       path: UTF-8 text file with two words and a number on each line. Lines that begin
         with ``#`` are comments.
       delimiter: text between the words and the number.
-      restrict_vocab: number of words to use, from the first row on; further words are
-        unknown. None for all words.
+      restrict_vocab: number of rows to use, from the first row; words of later rows
+        count as unknown. None for all words.
       case_insensitive: whether to compare words in upper case. If several words become
         equal, the vector of the first one is used.
       unknown: "skip" skips pairs with an unknown word; "zero" gives them a cosine of 0,
@@ -68,8 +68,8 @@ def evaluate_word_pairs(
       OSError: if the file cannot be read.
       TypeError: if ``restrict_vocab`` is not an integer.
       ValueError: if the file is not UTF-8, fewer than two of its pairs can be compared,
-        ``restrict_vocab`` is below 1, ``delimiter`` is empty, or ``unknown`` has
-        another value.
+        ``restrict_vocab`` is below 1, ``delimiter`` is empty, or ``unknown`` is
+        invalid.
 
     Example:
       >>> import tempfile

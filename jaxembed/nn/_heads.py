@@ -80,7 +80,7 @@ class DenseHead(nn.Module):
           train: True to apply dropout, which needs the random key "dropout".
 
         Raises:
-          ValueError: if ``features`` has other axes, or an axis except B is empty.
+          ValueError: if ``features`` does not have these axes, or L or D is 0.
         """
         if features.ndim not in (2, 3) or 0 in features.shape[1:]:
             raise ValueError(

@@ -191,11 +191,12 @@ class _Recorder:
 def _probe(
     jaxpr: ClosedJaxpr, shapes: dict[Path, tuple], length: int
 ) -> dict[Path, np.ndarray]:
-    """Find the columns that each table reads, by running the program on two texts.
+    """Find the columns of the ids that are looked up in each table.
 
-    The ids of the texts are past the end of every table and differ, so an id that
-    arrives at a table unchanged shows its column. All other ids, such as constants that
-    a condition selects, must be equal for both texts.
+    The program runs on two texts. Their ids are distinct and out of range of every
+    table, so that an id that reaches a table unchanged identifies its column. All other
+    ids that reach a table, such as constants that a condition selects, must be equal
+    for both texts.
     """
     texts = [PROBE + shift + np.arange(length) for shift in (0, 7 * length)]
     found: dict[Path, np.ndarray] = {}

@@ -36,7 +36,7 @@ def lookup(
       ``dtype[..., D]``.
 
     Raises:
-      TypeError: if ``ids`` are not integers, or sparse.
+      TypeError: if ``ids`` are not integers, or are a sparse array.
       ValueError: if ``table`` does not have two axes, or if ``ids`` are sequences of
         different lengths.
 

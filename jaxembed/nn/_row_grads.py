@@ -126,7 +126,7 @@ def check_lookups(model: nn.Module, variables: Variables, ids: Ids, path: Path) 
 
 
 class _Trace(NamedTuple):
-    """Trace of a model, with its tables and ids as outputs."""
+    """Traced model, whose outputs are the tables and the ids of its lookups."""
 
     jaxpr: ClosedJaxpr
     tables: Reads

@@ -130,7 +130,7 @@ def _is_inside(inner: Call, outer: Call) -> bool:
 
 
 def _count(variables: Variables) -> dict[tuple[str, ...], int]:
-    """Count the parameters of each layer, without layers inside it."""
+    """Count the parameters of each layer, without the parameters of its sublayers."""
     counts: dict[tuple[str, ...], int] = {}
     for path, leaf in flatten_dict(variables["params"]).items():
         counts[path[:-1]] = counts.get(path[:-1], 0) + math.prod(leaf.shape)

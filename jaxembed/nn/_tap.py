@@ -36,7 +36,7 @@ def tap_rows(rows: ArrayLike, tap: ArrayLike) -> jax.Array:
 
     Raises:
       TypeError: if ``tap`` does not hold floats.
-      ValueError: if ``tap`` has another shape than ``rows``.
+      ValueError: if the shapes of ``tap`` and ``rows`` differ.
 
     Example:
       >>> rows = jnp.array([[1.0, 2.0], [3.0, 4.0]])
@@ -60,18 +60,19 @@ def tap_bags(
 ) -> jax.Array:
     """Return `bags` unchanged, and route the gradient of each looked-up row to `tap`.
 
-    The gradient of `bags` also reaches the table and the weights that `bags` were
-    computed from: stop that of the table, as in the example, and keep that of learned
-    weights. The other arguments receive no gradient from `tap_bags`.
+    The gradient also flows through `bags` to the table and the weights from which
+    `bags` were computed. Stop the gradient of the table, as in the example; do not stop
+    the gradient of learned weights. No gradient flows to ``table``, ``ids``,
+    ``weights`` and ``mask`` of `tap_bags`.
 
     Args:
-      bags: ``dtype[B, D]``, the result of `embedding_bag` or of an equal function.
-      tap: ``float32[B, L, D]``, whose values are ignored.
-      table: ``dtype[V, D]``; read only with "max", to find the largest rows.
+      bags: ``dtype[B, D]``, the result of `embedding_bag` or of an equivalent function.
+      tap: ``float32[B, L, D]``; its values are ignored.
+      table: ``dtype[V, D]``; used only with "max", to find the largest elements.
       ids: ``int[B, L]``. A bag with an id out of ``[0, V)`` gets no gradient.
       weights: ``float[B, L]``, or None.
       mask: ``bool[B, L]``, or None. Rows where it is False get no gradient.
-      combine: "sum", "mean", "sqrtn" or "max", the argument that made the bags.
+      combine: "sum", "mean", "sqrtn" or "max", as given to `embedding_bag`.
 
     Returns:
       ``dtype[B, D]``.

@@ -56,8 +56,8 @@ def check_table(table: ArrayLike) -> jax.Array:
     """Return the table as an array, or raise if it cannot be trained row by row.
 
     Raises:
-      TypeError: if the table does not hold floats of at most 32 bits, the width of the
-        state.
+      TypeError: if ``table`` is not one array, or not of floats of at most 32 bits; the
+        optimizer state is float32.
       ValueError: if the table does not have two axes, or is empty.
     """
     if not hasattr(table, "dtype"):

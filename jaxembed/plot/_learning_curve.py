@@ -41,13 +41,14 @@ def learning_curve(
     Args:
       sizes: S sizes above 0, in ascending order.
       arms: S intervals for each name: a line of the means, in a band of the intervals.
-        An interval without ends has no band. At most 7 arms.
+        An interval without ends is left out of the band. At most 7 arms.
       path: file to write; its folder is created if it does not exist.
       title: text above the plot.
       ylabel: name of the values.
       crossover: result of :func:`jaxembed.stats.crossover`, drawn as a vertical line
-        in a shaded interval. The shade reaches the edge of the plot if the interval has
-        no end among the sizes. If neither is known, the x label says so.
+        in a shaded interval. The shade reaches the edge of the plot if an end of the
+        interval is beyond the sizes. Without a line and a shade, the x label states
+        the result.
       chance: accuracy of guessing, drawn as a dotted line; None for no line.
 
     Returns:
@@ -81,8 +82,10 @@ def learning_curve(
     axes.minorticks_off()
     # A margin in logarithms, set here since the shade of a crossover has to reach it.
     axes.set_xlim(sizes[0] / _margin(sizes), sizes[-1] * _margin(sizes))
-    rotated = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(sizes, labels, **(rotated if is_rotated else {}))
+    axes.set_xticks(sizes, labels)
+    if is_rotated:
+        for label in axes.get_xticklabels():
+            label.set(rotation=45, ha="right", rotation_mode="anchor")
     handles = [draw_arm(axes, sizes, arm, i) for i, arm in enumerate(arms.values())]
     if chance is not None:
         handles.append(draw_chance(axes, chance))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -100,7 +100,7 @@ def _count_rotated(names: Sequence[str]) -> int:
     return longest if 0.08 * longest + 0.05 > room else 0  # 0.08 inches a letter
 
 
-def _draw_epochs(axes: "Axes", arms: Mapping[str, ArrayLike]) -> "list[Artist]":
+def _draw_epochs(axes: Any, arms: Mapping[str, ArrayLike]) -> "list[Artist]":
     """Draw the mean of each arm after each epoch; return the lines for the legend."""
     handles = []
     for i, metric in enumerate(arms.values()):
@@ -122,8 +122,15 @@ def _draw_columns(axes: "Axes", groups: Mapping[str, Mapping[str, np.ndarray]]) 
             _draw_draws(axes, center, min(0.57 * apart, 0.2), draws, i)
             ticks.append(center)
             labels.append(str(name))
-        place = axes.get_xaxis_transform()
-        axes.text(group, 1.02, title, transform=place, ha="center", fontsize="large")
+        axes.annotate(
+            title,
+            (group, 1),
+            (0, 6),
+            xycoords=axes.get_xaxis_transform(),  # 1 is the upper edge of the frame
+            textcoords="offset points",
+            ha="center",
+            fontsize="large",
+        )
     axes.set_xticks(ticks, labels, parse_math=False)
     axes.tick_params(axis="x", length=0)
     axes.axvline(0.5, color="#BBBBBB", linewidth=0.8)

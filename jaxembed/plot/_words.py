@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 POINT = DPI / 72  # pixels
-LEADER = 8.0  # a label further away, in points, gets a line to its point
+LEADER = 8.0  # longest distance, in points, of a label without a line to its point
 
 
 def words(
@@ -38,8 +38,8 @@ def words(
 ) -> Path:
     """Plot words as labelled points of a plane, as a PNG.
 
-    No label covers a point or another label. A thin line joins a label to its point
-    if they are not adjacent.
+    Labels are placed where they cover no point and no other label. A thin line joins a
+    label to its point if the point is not adjacent, or not the nearest.
 
     Args:
       points: ``float[n, 2]``, such as the result of :func:`jaxembed.geometry.project`.
@@ -82,7 +82,7 @@ def words(
         )
     if kinds:
         check_arms(len(kinds), "groups")
-    # The area grows with the number of labels, so that there is room for all.
+    # The area grows with the number of labels, to keep room for each of them.
     scale = max(1.0, np.sqrt(len(names) / 40))
     figure = make_figure(8 * scale, 6.4 * scale, title, kinds)
     axes = figure.subplots()
@@ -113,7 +113,7 @@ def _draw_points(
         if groups is not None:
             chosen = points[[group == kind for group in groups]]
         marker, color = MARKERS[i], COLORS[i]
-        handles += axes.plot(chosen[:, 0], chosen[:, 1], marker, color=color, ms=5)
+        handles += axes.plot(chosen[:, 0], chosen[:, 1], marker, color=color, ms=4.5)
     return handles
 
 
@@ -125,21 +125,23 @@ def _fit_margins(figure: "Figure", axes: "Axes") -> None:
     width, edge = figure.get_size_inches()[0] * DPI, 0.08 * DPI
     for _ in range(2):  # other margins can change the numbers of the axes
         axes.apply_aspect()
-        left = axes.yaxis.get_tightbbox(renderer).x0
-        right = axes.xaxis.get_tightbbox(renderer).x1
-        figure.subplots_adjust(
-            left=margins.left + max(edge - left, 0) / width,
-            right=margins.right - max(right - (width - edge), 0) / width,
+        left, right = (
+            axis.get_tightbbox(renderer) for axis in (axes.yaxis, axes.xaxis)
         )
+        if left is not None and right is not None:  # both axes are visible
+            figure.subplots_adjust(
+                left=margins.left + max(edge - left.x0, 0) / width,
+                right=margins.right - max(right.x1 - (width - edge), 0) / width,
+            )
     axes.apply_aspect()
 
 
 def _draw_labels(
     figure: "Figure", axes: "Axes", points: np.ndarray, names: Sequence[str]
 ) -> None:
-    """Write each word near its point, with a line to it if it is not adjacent."""
+    """Write each word near its point, joined by a line if this is not obvious."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.lines import Line2D
+    from matplotlib.collections import LineCollection
     from matplotlib.transforms import Affine2D
 
     renderer = FigureCanvasAgg(figure).get_renderer()
@@ -148,18 +150,23 @@ def _draw_labels(
         axes.text(0, 0, name, fontsize=9, parse_math=False, transform=scale)
         for name in names
     ]
-    extents = [label.get_window_extent(renderer).bounds for label in labels]
-    extents = np.reshape(extents, (-1, 4)) / POINT
-    places = axes.transData.transform(points) / POINT
-    bounds = axes.bbox.extents / POINT
-    corners = place_labels(places, extents[:, 2:], bounds)
-    anchors = find_anchor(
-        places, np.concatenate([corners, corners + extents[:, 2:]], 1)
-    )
+    bounds = [label.get_window_extent(renderer).bounds for label in labels]
+    extents = np.reshape(bounds, (-1, 4)) / POINT
+    places = np.asarray(axes.transData.transform(points)) / POINT
+    area = np.array(axes.bbox.extents) / POINT
+    corners = place_labels(places, extents[:, 2:], area)
     for label, corner, origin in zip(labels, corners, extents[:, :2], strict=True):
         label.set_position(corner - origin)  # the box of a text begins below its line
-    for place, anchor in zip(places, anchors, strict=True):
-        if np.linalg.norm(anchor - place) > LEADER:
-            x, y = np.stack([place, anchor], axis=1)
-            line = {"color": "#999999", "linewidth": 0.7, "zorder": 1.5}
-            axes.add_line(Line2D(x, y, transform=scale, **line))
+    leaders = []
+    boxes = np.concatenate([corners, corners + extents[:, 2:]], axis=1)
+    for place, box in zip(places, boxes, strict=True):
+        anchor = find_anchor(place, box)
+        distance = np.linalg.norm(anchor - place)
+        distances = np.linalg.norm(find_anchor(places, box) - places, axis=1)
+        # Without a line, a label seems to belong to the nearest point.
+        if distance > min(LEADER, distances.min()):
+            leaders.append(np.stack([place, anchor]))
+    lines = LineCollection(
+        leaders, colors="#555555", linewidths=0.6, zorder=3, transform=scale
+    )
+    axes.add_collection(lines, autolim=False)

@@ -77,8 +77,10 @@ def _to_json(array: np.ndarray) -> list[list[float | None]]:
 def open_journal(checkpoint: str | Path | None) -> tuple[Path | None, Identity]:
     """Return the path of a writable journal, and the identity of the run in it.
 
+    The checks run here, so that an error does not occur after hours of training.
+
     Raises:
-      OSError: if the file cannot be written, before hours of training.
+      OSError: if the file cannot be written.
       ValueError: if the file is damaged.
     """
     if checkpoint is None:

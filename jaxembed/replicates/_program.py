@@ -132,7 +132,7 @@ def _run_epochs(
     keys: jax.Array,
     epochs: jax.Array,
 ) -> tuple[TrainState, Results]:
-    """Train some epochs of all replicates; each metric is ``[epochs, C]``."""
+    """Train all replicates for the given epochs; metrics are ``[epochs, C]``."""
     own, states = states.frozen, states.replace(frozen={})
     masks, _ = split(shared.trainable_rows, plan.frozen)
     data, validation = (shared.ids, shared.labels), shared.validation

@@ -178,7 +178,7 @@ def multiply_positions(rows: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def sum_places(products: jax.Array, places: ArrayLike) -> jax.Array:
-    """Sum the products of the words of each text to ``float[B, H]``."""
+    """Return ``float[B, H]``: for each text, the sum of the products of its words."""
     return embedding_bag(products, places, combine="sum", mode="promise_in_bounds")
 
 

@@ -9,5 +9,6 @@ from jaxembed.text._tokenizer import Tokenizer as Tokenizer
 from jaxembed.text.imdb._cache import TokenizedCorpus as TokenizedCorpus
 from jaxembed.text.imdb._cache import load_imdb_tokens as load_imdb_tokens
 from jaxembed.text.imdb._corpus import load_imdb as load_imdb
+from jaxembed.text.imdb._installed import load_sentences as load_sentences
 from jaxembed.text.imdb._keras_npz import encode_imdb as encode_imdb
 from jaxembed.text.imdb._keras_npz import load_imdb_ids as load_imdb_ids

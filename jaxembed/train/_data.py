@@ -23,7 +23,7 @@ def check_form(data: Sequence[ArrayLike], name: str = "data") -> Checked:
 
     Raises:
       TypeError: if ``data`` is not a pair of arrays, or the ids are not integers.
-      ValueError: if the ids have other axes, or are empty.
+      ValueError: if the ids do not have the axes [N, L], or are empty.
 
     Example:
       >>> check_form([1, 2, 3])
@@ -59,8 +59,8 @@ def check_ids(
 
     Raises:
       TypeError: if the ids are not integers.
-      ValueError: if the ids have other axes or are empty, or if an id is not in
-        ``[0, V)``; the error names its position and its value.
+      ValueError: if the ids do not have the axes [N, L] or are empty, or if an id is
+        not in ``[0, V)``; the error names the position and the value of the id.
 
     Example:
       >>> check_ids(np.array([[1, 2], [3, 4]]), 4)
@@ -193,10 +193,10 @@ def warn_one_class(labels: np.ndarray, train_labels: np.ndarray) -> None:
 def check_selection(
     examples: ArrayLike | None, n_examples: int, batch_size: int
 ) -> np.ndarray:
-    """Return the numbers of the examples to train on, if they fill a batch.
+    """Check and return the indices of the examples to train on.
 
     Args:
-      examples: ``int[n]``, numbers of examples; None for all.
+      examples: ``int[n]``, indices of examples; None for all.
       n_examples: number of examples in the data, N.
       batch_size: number of examples in a batch, B.
 
@@ -204,8 +204,8 @@ def check_selection(
       ``int32[n]``.
 
     Raises:
-      TypeError: if the numbers are not integers.
-      ValueError: if a number is not in ``[0, N)``, if n < B, or if B < 1.
+      TypeError: if ``examples`` are not integers with one axis.
+      ValueError: if an index is not in ``[0, N)``, if n < B, or if B < 1.
 
     Example:
       >>> check_selection(None, 3, 2)

@@ -63,7 +63,7 @@ def cut_batches(examples: Checked, batch_size: int = BATCH_SIZE) -> list[Batch]:
 def evaluate_batches(
     model: nn.Module, params: Params, batches: list[Batch]
 ) -> dict[str, float]:
-    """Return mean loss and accuracy over batches on the device."""
+    """Return the mean loss and accuracy over batches that are on the device."""
     # All batches are dispatched before the first result is fetched.
     return mean_metrics([_measure(model, params, batch) for batch in batches])
 
@@ -75,7 +75,7 @@ def check_validation(
     *,
     train_labels: np.ndarray,
 ) -> Checked:
-    """Return checked validation examples, whose texts may have another length.
+    """Check and return validation examples, of any length if the model accepts it.
 
     Args:
       model: a Linen module, called as ``model(ids)``.

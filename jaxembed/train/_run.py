@@ -45,7 +45,7 @@ class Inputs(NamedTuple):
       labels: ``int32[N]``.
       examples: ``int32[n]``, the examples to train on.
       validation: batches of validation examples; may be empty.
-      trainable_rows: ``bool[V]`` at the path of each table with untrained rows.
+      trainable_rows: masks ``bool[V]`` by path, for tables with frozen rows only.
     """
 
     ids: jax.Array
@@ -66,7 +66,7 @@ class Run:
       batch_size: number of examples in a step.
       initial: the state before the first epoch.
       sparse: paths of the tables that are trained row by row.
-      first_epoch: number of the first epoch; above 0 if a state is continued.
+      first_epoch: index of the first epoch; above 0 if a run is resumed.
     """
 
     plan: Plan

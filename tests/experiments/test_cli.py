@@ -33,7 +33,10 @@ NAMES = list(listing.list_experiments())
             "error: the loss is nan in epoch 1, and the weights",
         ),
         (("--num-words", "0"), "error: num_embeddings must be at least 1, got 0"),
-        (("--length", "0"), r"error: features must have the axes \[B, L, D\] or .*, L"),
+        (
+            ("--length", "0"),
+            r"error: features must have the axes \[B, L, D\] or \[B, D\], with L and D",
+        ),
         (("--validation-fraction", "1"), "error: --validation-fraction must leave"),
         (("--epochs", "0"), "error: the history is empty: train for at least one"),
         (("--out", "file/x"), "error: --out file/x cannot be written: Not a directory"),

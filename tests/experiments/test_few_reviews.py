@@ -147,11 +147,11 @@ def test_the_synthetic_corpus_shows_what_vectors_are_good_for(run_main):
 
 
 @pytest.mark.long
-@pytest.mark.real_data
-def test_the_notebooks_comparison(run_main, real_reviews):
+@pytest.mark.real_archive
+def test_the_notebooks_comparison(run_main, real_archive):
     """One draw of 200 reviews; test_replicates.py has more of them."""
-    glove = real_reviews.parent / "glove.6B.100d.imdb.txt.gz"
-    flags = ("--data", real_reviews, "--n-validation", 4_000)
+    glove = real_archive.parent / "glove.6B.100d.imdb.txt.gz"
+    flags = ("--data", real_archive, "--n-validation", 4_000)
     run_main(few_reviews, *flags, "--vectors", glove)
     run_main(few_reviews, *flags, "--table", "learned")
     counts = {"total": 1_320_065, "trainable": 320_065, "frozen": 1_000_000}

@@ -104,7 +104,7 @@ def test_two_words_make_no_picture(run_main, royals):
 @pytest.mark.long
 def test_the_synthetic_corpus(run_main):
     lines = run_main(geometry, "--data", "synthetic", "--topn", 3)
-    assert lines[0].endswith("not real text), vectors ppmi (made from the reviews)")
+    assert lines[0].endswith("not real text), vectors ppmi (computed from the reviews)")
     assert len(metrics()["neighbours"]) == 12
 
 
@@ -112,7 +112,7 @@ def test_the_synthetic_corpus(run_main):
     ("flags", "message"),
     [
         (("--words", "king", "tsar"), "error: 'tsar' is not one of the 5 words"),
-        (("--analogies", "man", "king"), "error: --analogies takes three words"),
+        (("--analogies", "man", "king"), "error: --analogies must be three words"),
         (("--words", "king", "--topn", "0"), "error: topn must be at least 1"),
         (("--checkpoint", "none"), "error: give --checkpoint or --vectors, not both"),
         (("--questions", "none.txt"), "error: .*No such file or directory: 'none.txt'"),
@@ -132,9 +132,9 @@ def test_a_checkpoint_of_something_else_is_refused(run_main):
         run_main(geometry, "--checkpoint", "other")
 
 
-@pytest.mark.real_data
-def test_real_vectors_know_a_queen(run_main, real_reviews):
-    data = real_reviews.parent
+@pytest.mark.real_archive
+def test_real_vectors_know_a_queen(run_main, real_archive):
+    data = real_archive.parent
     lines = run_main(
         geometry,
         *("--vectors", data / "glove.6B.100d.imdb.txt.gz"),

@@ -121,10 +121,16 @@ def test_the_synthetic_corpus_is_learned(run_main):
     assert 0.75 < metrics["test_accuracy"] < 0.9
 
 
-@pytest.mark.real_data
+@pytest.mark.real_reviews
 def test_the_notebooks_figure(run_main, real_reviews):
     run_main(imdb_learned, "--data", real_reviews)
     metrics = json.loads(Path("runs/imdb_learned/metrics.json").read_text())
     assert metrics["n_params"]["total"] == 80_161
     assert 0.74 < metrics["val_accuracy_best"] < 0.785
+
+
+@pytest.mark.real_archive
+def test_the_test_accuracy(run_main, real_archive):
+    run_main(imdb_learned, "--data", real_archive, "--epochs", 5)
+    metrics = json.loads(Path("runs/imdb_learned/metrics.json").read_text())
     assert metrics["test_accuracy"] > 0.75

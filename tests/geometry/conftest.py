@@ -51,7 +51,7 @@ def both():
 
 @pytest.fixture(scope="session")
 def real():
-    """Return the GloVe vectors, for tests marked ``real_data``."""
+    """Return the GloVe vectors, for tests marked ``real_archive``."""
     folder = Path(os.environ["JAXEMBED_DATA"])
     ours = vectors.load(folder / "glove.6B.100d.imdb.txt.gz")
     return both_of(ours.words, ours.matrix)
@@ -59,7 +59,7 @@ def real():
 
 @pytest.fixture(scope="session")
 def evaluation():
-    """Return the folder of questions, for tests marked ``real_data``."""
+    """Return the folder of questions, for tests marked ``real_archive``."""
     return Path(os.environ["JAXEMBED_DATA"], "evaluation")
 
 

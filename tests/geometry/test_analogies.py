@@ -196,7 +196,7 @@ def test_other_settings_are_refused(forms, write, settings, error, message):
 
 
 @pytest.mark.long
-@pytest.mark.real_data
+@pytest.mark.real_archive
 @pytest.mark.parametrize("settings", [{}, {"restrict_vocab": 3_000}], ids=str)
 def test_the_real_questions_are_answered_as_by_gensim(real, evaluation, settings):
     ours, theirs = real

@@ -123,7 +123,7 @@ def test_other_settings_are_refused(words, write, settings, message):
         geometry.evaluate_word_pairs(words[0], write(make_pairs()), **settings)
 
 
-@pytest.mark.real_data
+@pytest.mark.real_archive
 @pytest.mark.parametrize(
     ("name", "n_pairs"),
     [("gensim-wordsim353.tsv", 353), ("gensim-simlex999.txt", 999)],

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxembed import plot, train
+from jaxembed.plot import _style
 from jaxembed.stats._intervals import Interval
 
 HISTORY = train.History([0.7, 0.5], [0.5, 0.8], [0.6, 0.55], [0.6, 0.7])
@@ -79,3 +80,18 @@ def test_an_interrupted_write_leaves_no_file(tmp_path, monkeypatch):
 def test_an_empty_history_is_refused(tmp_path):
     with pytest.raises(ValueError, match="the history is empty: train for at least"):
         plot.curves(train.History(), tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(
+    ("title", "width", "lines"),
+    [
+        ("", 10, []),
+        ("short; title", 14, ["short; title"]),
+        ("one two three; four five", 14, ["one two three;", "four five"]),
+        ("one two three; four five", 10, ["one two", "three;", "four five"]),
+        ("no place for a break", 10, ["no place", "for a", "break"]),
+        ("x" * 20, 12, ["x" * 10, "x" * 10]),
+    ],
+)
+def test_titles_are_broken_into_similar_lines(title, width, lines):
+    assert _style._break_lines(title, width) == lines

@@ -37,7 +37,9 @@ def markers(axes):
 
 
 def leaders(axes):
-    return [line for line in axes.get_lines() if line.get_linestyle() == "-"]
+    """Return the ends of the lines between points and labels, in pixels."""
+    (lines,) = axes.collections
+    return [lines.get_transform().transform(line) for line in lines.get_segments()]
 
 
 def test_words_are_drawn_at_their_points(tmp_path, drawn):
@@ -52,8 +54,9 @@ def test_words_are_drawn_at_their_points(tmp_path, drawn):
     assert_apart(drawn[0])
 
 
-@pytest.mark.parametrize("n_words", [3, 40, 90])
-@pytest.mark.parametrize("spread", [1e-9, 0.05, 1.0])
+@pytest.mark.parametrize(
+    ("n_words", "spread"), [(3, 1.0), (40, 1e-9), (40, 0.05), (40, 1.0), (80, 0.1)]
+)
 def test_labels_of_crowded_points_are_apart(
     tmp_path, drawn, texts, assert_inside, n_words, spread
 ):
@@ -77,8 +80,7 @@ def test_a_leader_joins_a_distant_label_and_its_point(tmp_path, drawn):
     renderer = FigureCanvasAgg(drawn[0]).get_renderer()
     boxes = [label.get_window_extent(renderer) for label in axes.texts]
     center = axes.transData.transform([0, 0])
-    for leader in leaders(axes):
-        start, end = leader.get_transform().transform(leader.get_xydata())
+    for start, end in leaders(axes):
         np.testing.assert_allclose(start, center, atol=1e-6)
         touched = [box for box in boxes if box.padded(0.1).contains(*end)]
         assert len(touched) == 1

@@ -35,7 +35,7 @@ def write(tmp_path):
 
 @pytest.fixture
 def formats():
-    """Return the folder of files written by other tools, for ``real_data`` tests."""
+    """Return the folder of files written by other tools, for ``real_archive`` tests."""
     return Path(os.environ["JAXEMBED_DATA"], "formats")
 
 

@@ -76,7 +76,7 @@ def test_a_model_without_subwords_and_one_with_labels(write):
     assert vectors.load(write(classifier)).words == ("a", "b")
 
 
-@pytest.mark.real_data
+@pytest.mark.real_archive
 @pytest.mark.parametrize(
     "name",
     [
@@ -102,7 +102,7 @@ def test_what_other_tools_wrote(formats, name):
     assert_equal(ours, read_by_gensim(path, **flags))
 
 
-@pytest.mark.real_data
+@pytest.mark.real_archive
 def test_what_other_tools_wrote_agrees(formats):
     """Compare a fastText .bin with its .vec, which has five digits."""
     model = vectors.load(formats / "crime-and-punishment.bin")
@@ -111,7 +111,7 @@ def test_what_other_tools_wrote_agrees(formats):
     np.testing.assert_allclose(model.matrix, text.matrix, rtol=1e-4)
 
 
-@pytest.mark.real_data
+@pytest.mark.real_archive
 def test_a_file_that_promises_more_than_it_has(formats):
     message = r"vec:3: the header declares 3 rows, but the file ends after 1"
     with pytest.raises(ValueError, match=message):

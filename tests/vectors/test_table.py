@@ -89,11 +89,11 @@ def test_what_is_refused(index, arguments, message):
         vectors.embedding_matrix(index, VECTORS, **arguments)
 
 
-@pytest.mark.real_data
-def test_the_notebooks_coverage(real_reviews):
-    corpus = text.load_imdb(real_reviews)
+@pytest.mark.real_archive
+def test_the_notebooks_coverage(real_archive):
+    corpus = text.load_imdb(real_archive)
     tokenizer = text.Tokenizer(num_words=10_000).fit(corpus.train_texts)
-    path = real_reviews.parent / "glove.6B.100d.imdb.txt.gz"
+    path = real_archive.parent / "glove.6B.100d.imdb.txt.gz"
     glove = vectors.load(path, vocabulary=tokenizer.word_index)
     assert len(glove) == 9_026 and glove.dim == 100
     table, coverage = vectors.embedding_matrix(

@@ -47,12 +47,12 @@ def pool_flat(table, ids, weights, mask, offsets, combine, mode):
 
 
 def _narrow_offsets(offsets: jax.Array, n_ids: int) -> jax.Array:
-    """Return ``int32`` offsets, with -1, which is invalid, for one past the end."""
+    """Cast offsets to ``int32``; an offset above N becomes -1, which is invalid."""
     return jnp.where(offsets > n_ids, -1, offsets).astype(jnp.int32)
 
 
 def _are_broken(offsets: jax.Array) -> jax.Array:
-    """Return ``bool[]``, True if narrowed offsets decrease or are out of range."""
+    """Return ``bool[]``, True if ``int32`` offsets decrease or one is out of range."""
     return (offsets[0] < 0) | (offsets[1:] < offsets[:-1]).any()
 
 

@@ -40,7 +40,7 @@ def read_wide(table: jax.Array, ids: ArrayLike | tuple, *, mode: str) -> jax.Arr
 
 
 def widen(numbers: ArrayLike) -> jax.Array:
-    """Return integers of at least 32 bits, since V or N may need them."""
+    """Cast integers to at least 32 bits, since V or N can exceed a smaller dtype."""
     numbers = jnp.asarray(numbers)
     return numbers if numbers.dtype.itemsize >= 4 else numbers.astype(jnp.int32)
 
@@ -60,7 +60,7 @@ def fill_masked(
 def divisor_terms(
     ids: jax.Array, weights: jax.Array | None, mask: jax.Array | None, combine: str
 ) -> jax.Array:
-    """Return ``float32`` terms, one per id, whose sum over a bag `divide` needs."""
+    """Return the ``float32`` term of each id; `divide` takes their sum over a bag."""
     if weights is not None:
         return weights**2 if combine == "sqrtn" else weights
     ones = jnp.ones(ids.shape, jnp.float32)

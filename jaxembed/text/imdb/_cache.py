@@ -11,7 +11,8 @@ import numpy as np
 from jaxembed._io import hash_arrays, replace
 from jaxembed.text._ragged import Ragged
 from jaxembed.text._tokenizer import Tokenizer
-from jaxembed.text.imdb._corpus import Corpus, load_imdb
+from jaxembed.text.imdb import _installed
+from jaxembed.text.imdb._corpus import Corpus, check_test, load_imdb
 
 # Part of the cache key, so that files in another format are not read.
 FORMAT = "jaxembed tokens 1"
@@ -26,7 +27,7 @@ class TokenizedCorpus:
       tokenizer: tokenizer that made the ids.
       train: ids of N training texts.
       train_labels: ``int32[N]``.
-      test: ids of M test texts.
+      test: ids of M test texts; empty if the source has no test part.
       test_labels: ``int32[M]``.
       unlabelled: ids of the texts without labels.
       description: source of the reviews, as in :class:`Corpus`.
@@ -40,6 +41,14 @@ class TokenizedCorpus:
     unlabelled: Ragged
     description: str
 
+    def check_test(self) -> None:
+        """Raise unless there are test reviews.
+
+        Raises:
+          ValueError: says which source has them.
+        """
+        check_test(len(self.test), self.description)
+
 
 def load_imdb_tokens(
     source: str | Path,
@@ -50,14 +59,15 @@ def load_imdb_tokens(
 ) -> TokenizedCorpus:
     """Load the reviews of :func:`load_imdb` as ids, from a cache if possible.
 
-    The cache key is the content of the source (name and bytes of an archive; the texts
-    of any other source) and the tokenizer. A damaged cache file is replaced.
+    The cache key is a digest of the source and of the tokenizer. For an archive the
+    digest covers the name and the bytes, for any other source the texts and the labels.
+    A damaged cache file is replaced.
 
     Args:
       source: see :func:`load_imdb`.
-      tokenizer: a fitted tokenizer, which is used unchanged; or an unfitted tokenizer,
-        whose settings are copied to a new one that is fitted on the training texts.
-        None for ``Tokenizer()``, which keeps all words.
+      tokenizer: a fitted tokenizer is used unchanged. With an unfitted tokenizer, a new
+        tokenizer with the same settings is fitted on the training texts. None for
+        ``Tokenizer()``, which keeps all words.
       cache_dir: directory of the cache, created if missing; None to disable the cache.
       **settings: other arguments of :func:`load_imdb`.
 
@@ -74,12 +84,12 @@ def load_imdb_tokens(
       (array([ 13, 547, 343,   1], dtype=int32), ['not zanora safegu the'])
     """
     tokenizer = Tokenizer() if tokenizer is None else tokenizer
-    path = Path(source)
     if cache_dir is None:
         return _tokenize(load_imdb(source, **settings), tokenizer)
-    if path.is_file():  # an archive: hashing is faster than reading the reviews
+    path = _installed.find_reviews() if source == "installed" else Path(source)
+    if path.is_file():  # hashing is faster than reading the reviews
         # The name is in the key because it is part of the description.
-        corpus, content = None, f"{path.name} {_hash_file(path)}"
+        corpus, content = None, f"{Path(source).name} {_hash_file(path)}"
     else:
         corpus = load_imdb(source, **settings)
         content = _hash_corpus(corpus)

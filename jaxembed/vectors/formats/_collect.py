@@ -32,7 +32,7 @@ def decode(word: bytes) -> str:
 
 
 def show(data: bytes) -> str:
-    """Return the beginning of some bytes as text, for an error."""
+    """Return the first 40 bytes as quoted text, for an error message."""
     text = decode(data[:40])
     return repr(text if len(data) <= 40 else text + "...")
 

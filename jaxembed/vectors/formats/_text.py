@@ -130,7 +130,7 @@ def _parse(lines: Lines, dim: int, wanted: Wanted, name: str) -> Rows:
 def _parse_wanted(
     lines: Lines, dim: int, wanted: Wanted, name: str
 ) -> tuple[Rows, np.ndarray]:
-    """Parse the lines of wanted words; only count the numbers in all other lines."""
+    """Parse the lines of wanted words; check the number of values in all lines."""
     kept, numbers = [], []
     # fastText also writes a space after the last number of each line.
     has_end = lines.data[: lines.data.index(b"\n")].endswith(b" ")

@@ -182,9 +182,9 @@ def test_nothing_is_extracted(make_archive, tmp_path, monkeypatch):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.real_data
-def test_the_real_archive(real_reviews):
-    parts = _archive.read_archive(real_reviews)
+@pytest.mark.real_archive
+def test_the_real_archive(real_archive):
+    parts = _archive.read_archive(real_archive)
     assert {part: len(texts) for part, texts in parts.items()} == {
         part: 12_500 for part in _archive.PARTS
     }

@@ -117,7 +117,7 @@ def test_a_cache_that_cannot_be_made_fails_before_the_work(
 
 
 @pytest.mark.long
-@pytest.mark.real_data
+@pytest.mark.real_reviews
 def test_real_reviews_from_the_cache(real_reviews, tmp_path):
     first = text.load_imdb_tokens(real_reviews, cache_dir=tmp_path)
     assert len(first.tokenizer.word_index) == 88_582
