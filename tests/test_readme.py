@@ -12,8 +12,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCUMENTS = (README, ROOT / "docs" / "guide.md", ROOT / "docs" / "results.md")
 MAX_WORDS = 900  # of the README
-# Links to files that do not exist yet; remove them here when they do.
-COMING = {"notebooks", "CONTRIBUTING.md", "CHANGELOG.md"}
+COMING = {"notebooks"}  # a link to a folder that does not exist yet
 Names = dict[str, Any]
 
 
@@ -57,8 +56,8 @@ def check_classes(names: Names, out: str) -> None:
 def check_vectors_from_elsewhere(names: Names, out: str) -> None:
     table = names["state"].variables["params"]["embed"]["embedding"]
     np.testing.assert_array_equal(table, names["table"])
-    assert float(re.findall(r"'accuracy': ([\d.]+)", out)[0]) > 0.65
-    assert names["coverage"].n_words_found > 5_000
+    assert float(re.findall(r"'accuracy': ([\d.]+)", out)[0]) > 0.6
+    assert names["coverage"].n_words_found > 1_900
 
 
 def check_stopping(names: Names, out: str) -> None:
@@ -97,7 +96,7 @@ def check_intervals(names: Names, out: str) -> None:
     np.testing.assert_allclose(
         means, [names["best"].mean(), names["last"].mean()], 1e-3
     )
-    assert 0.45 < names["labels"][8_000:].mean() < 0.55
+    assert 0.45 < names["labels"][9_000:].mean() < 0.55
     assert "wide - narrow" in out
 
 
