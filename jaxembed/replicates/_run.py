@@ -104,7 +104,8 @@ def run(
         many fit), or if the checkpoint belongs to another run.
 
     Warns:
-      UserWarning: if the ids that a table reads cannot be checked before training.
+      UserWarning: if the ids that a table reads cannot be checked before training, or
+        if ``validation`` has one class and ``data`` have more.
 
     Example:
       >>> from jaxembed import nn, optim, replicates
@@ -196,7 +197,7 @@ def _share(
     """Check the arrays that all replicates read, and put them on the device."""
     held_out = None
     if validation is not None:
-        pair = check_validation(model, interface, validation)
+        pair = check_validation(model, interface, validation, train_labels=examples[1])
         held_out = make_validation(model, pair, memory)
     masks = make_masks(interface, trainable_rows)
     given = jax.tree.map(jnp.asarray, params or {})

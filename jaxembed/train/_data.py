@@ -1,5 +1,6 @@
 """Data: checks of ids, labels and selections on the host, before training."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -160,6 +161,33 @@ def check_examples(interface: Interface, examples: Checked, name: str = "") -> C
     ids = check_ids(examples[0], interface.limits, f"{name}ids")
     labels = check_labels(examples[1], len(ids), interface.classes, f"{name}labels")
     return ids.astype(np.int32, copy=False), labels
+
+
+def warn_one_class(labels: np.ndarray, train_labels: np.ndarray) -> None:
+    """Warn if validation examples have one class and training examples have more.
+
+    Such a validation measures one class only. It happens if data that are sorted by
+    label are split without a shuffle.
+
+    Args:
+      labels: ``int32[M]``, labels of the validation examples.
+      train_labels: ``int32[n]``, labels of the training examples.
+
+    Example:
+      >>> import warnings
+      >>> with warnings.catch_warnings(record=True) as caught:
+      ...     warn_one_class(np.array([1, 1]), np.array([0, 0, 1]))
+      >>> print(caught[0].message)
+      all 2 validation labels are 1, and the training labels have 2 classes: shuffle
+      before the split.
+    """
+    n_classes = np.unique(train_labels).size
+    if n_classes > 1 and np.unique(labels).size == 1:
+        warnings.warn(
+            f"all {labels.size} validation labels are {labels[0]}, and the training "
+            f"labels have {n_classes} classes: shuffle before the split.",
+            stacklevel=4,  # the caller of fit
+        )
 
 
 def check_selection(

@@ -17,6 +17,7 @@ from jaxembed.train._data import (
     Examples,
     check_examples,
     check_form,
+    warn_one_class,
 )
 from jaxembed.train._setup import Interface, inspect_model
 from jaxembed.train._state import Params
@@ -68,7 +69,11 @@ def evaluate_batches(
 
 
 def check_validation(
-    model: nn.Module, interface: Interface, validation: Examples
+    model: nn.Module,
+    interface: Interface,
+    validation: Examples,
+    *,
+    train_labels: np.ndarray,
 ) -> Checked:
     """Check and return validation examples, of any length if the model accepts it.
 
@@ -76,16 +81,22 @@ def check_validation(
       model: a Linen module, called as ``model(ids)``.
       interface: its interface for texts of the length in training.
       validation: ids and labels.
+      train_labels: ``int32[n]``, labels of the training examples.
 
     Raises:
       TypeError: if ``validation`` is not a pair of ids and labels.
       ValueError: if an id or a label is out of range.
+
+    Warns:
+      UserWarning: see :func:`warn_one_class`.
     """
     texts, labels = check_form(validation, "validation")
     if texts.shape[1] != len(interface.limits):  # a model that pools takes any length
         shapes = jax.eval_shape(model.init, jax.random.key(0), texts[:1])
         interface = inspect_model(model, shapes, texts[:1])
-    return check_examples(interface, (texts, labels), "validation ")
+    checked = check_examples(interface, (texts, labels), "validation ")
+    warn_one_class(checked[1], train_labels)
+    return checked
 
 
 def evaluate(

@@ -157,7 +157,8 @@ def fit(
         step.
 
     Warns:
-      UserWarning: if the ids that a table reads cannot be checked before training.
+      UserWarning: if the ids that a table reads cannot be checked before training, or
+        if ``validation`` has one class and the examples have more.
 
     Example:
       >>> import jax.numpy as jnp
@@ -191,7 +192,9 @@ def fit(
     chosen = check_selection(examples, len(texts), batch_size)
     batches = []
     if validation is not None:
-        batches = cut_batches(check_validation(model, interface, validation))
+        own = arrays[1][chosen]
+        pair = check_validation(model, interface, validation, train_labels=own)
+        batches = cut_batches(pair)
     masks = make_masks(interface, trainable_rows)
     factors = None if weights is None else check_weights(weights, len(texts))
     ids, labels, chosen = jax.device_put((*arrays, chosen))
