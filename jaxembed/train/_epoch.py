@@ -66,8 +66,8 @@ def run_epoch(
       plan: the plan of the epoch, see :meth:`Plan.at`.
       state: the state before the epoch.
       frozen: frozen parameters, see :func:`step`.
-      data: ``int32[N, L]`` ids and ``int32[N]`` labels; optionally ``float32[N]`` weights
-        of the examples.
+      data: ``int32[N, L]`` ids and ``int32[N]`` labels, optionally with ``float32[N]``
+        weights of the examples.
       examples: ``int32[n]``, numbers of the examples to train on.
       key: random key of the run.
       epoch: ``int32[]``, number of the epoch, folded into the key for the order of the

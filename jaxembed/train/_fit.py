@@ -150,9 +150,9 @@ def fit(
       TypeError: if an argument has another type: ``data`` that are not a pair, ids that
         are not integers, ``tx`` and ``table_tx`` interchanged.
       ValueError: if an id, a label, a weight or an example is out of range (the error
-        says which one), if there are fewer examples than ``batch_size``, if ``table_tx``
-        cannot train the tables, or if ``state`` or the checkpoint belongs to another
-        run.
+        says which one), if there are fewer examples than ``batch_size``, if
+        ``table_tx`` cannot train the tables, or if ``state`` or the checkpoint belongs
+        to another run.
       FloatingPointError: if loss or weights are not finite; names the epoch and the
         step.
 

@@ -5,10 +5,10 @@ import jax
 import numpy as np
 import optax
 import pytest
+from tests.train.test_resume import Interrupted, interrupt_after
 
 from jaxembed import optim, replicates, train
 from tests.train.conftest import N
-from tests.train.test_resume import Interrupted, interrupt_after
 
 
 def with_weights(examples, weights):
