@@ -5,9 +5,9 @@ import jax
 import numpy as np
 import optax
 import pytest
-from tests.train.test_resume import Interrupted, interrupt_after
 
 from jaxembed import optim, replicates, train
+from tests.train.checkpoint.test_resume import Interrupted, interrupt_after
 from tests.train.conftest import N
 
 
