@@ -1,5 +1,6 @@
-"""Network: the mean of a text's rows and a linear layer, and its optimizers."""
+"""Network: a bag of a text's rows and a linear layer, and its optimizers."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -109,3 +110,13 @@ def find_logits(
             ids = pad(rows.take(places), length)
             logits[places] = train.predict(network, variables, ids)
     return logits
+
+
+def use_cache(is_wanted: bool) -> None:
+    """Use the compilation cache if it is wanted and its folder can be written."""
+    if not is_wanted:
+        return
+    try:
+        train.use_compilation_cache()
+    except OSError as error:
+        warnings.warn(f"the compilation cache is not used: {error}", stacklevel=3)

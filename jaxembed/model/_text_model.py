@@ -18,7 +18,12 @@ from jaxembed.model._inputs import (
     read_texts,
     warn_empty,
 )
-from jaxembed.model._network import find_logits, fold_network, to_probabilities
+from jaxembed.model._network import (
+    find_logits,
+    fold_network,
+    to_probabilities,
+    use_cache,
+)
 from jaxembed.text import Tokenizer
 from jaxembed.vectors import WordVectors
 
@@ -26,8 +31,9 @@ from jaxembed.vectors import WordVectors
 class TextModel:
     """A classifier of texts: tokenizer, network and weights together.
 
-    The network is fastText's (Joulin et al. 2016): the mean of the rows of a text's
-    words and word pairs, and a linear layer. Make one by :meth:`fit` or :meth:`load`.
+    The network is that of fastText (Joulin et al. 2016): a bag of the rows of a text's
+    words and word pairs, and a linear layer. The bag is the sum of the rows divided by
+    the square root of their number. Make one by :meth:`fit` or :meth:`load`.
 
     Attributes:
       labels: the label of each class, in rising order.
@@ -66,6 +72,7 @@ class TextModel:
         dim: int | None = None,
         min_count: int | None = None,
         pairs: bool | None = None,
+        compilation_cache: bool = True,
     ) -> Self:
         """Train a model.
 
@@ -75,11 +82,11 @@ class TextModel:
         Args:
           texts: N texts: a list, a generator, or a column of NumPy or Arrow.
           labels: label of each text, integers or strings, of two or more classes.
-          validation: share of the texts to validate on, drawn from each class alike;
+          validation: share of the texts to validate on, drawn from each class equally;
             or other texts and their labels; 0 for none, and no early stopping.
-          vectors: word vectors that the rows of their words start from.
-          freeze: whether the vectors stay as they are and the last layer alone is
-            trained. Only words with a vector are read then, and no pairs.
+          vectors: word vectors, the initial rows of their words.
+          freeze: whether only the last layer is trained and the vectors stay constant.
+            Only words with a vector are read then, and no pairs.
           class_weight: "balanced" to give each class the same weight in the loss; None
             to give each text the same weight.
           seed: seed of the initial weights, the order and the validation texts.
@@ -89,9 +96,8 @@ class TextModel:
           dim: length of a row; that of ``vectors`` if they are given.
           min_count: number of training texts that a word or pair must be in.
           pairs: whether pairs of neighbouring words are read.
-
-        Returns:
-          The trained model.
+          compilation_cache: whether compiled programs are kept on disk for later
+            processes: :func:`jaxembed.train.use_compilation_cache`.
 
         Raises:
           TypeError: if texts or labels have another type; the error names the place.
@@ -101,6 +107,7 @@ class TextModel:
         Warns:
           UserWarning: if texts have no word; it names the places.
         """
+        use_cache(compilation_cache)
         settings = {"epochs": epochs, "learning_rate": learning_rate, "dim": dim}
         settings |= {"batch_size": batch_size, "min_count": min_count, "pairs": pairs}
         fitted, history = fit_model(
@@ -138,9 +145,6 @@ class TextModel:
 
         Returns:
           ``float64[N, C]``, columns in the order of ``labels``.
-
-        Warns:
-          UserWarning: if texts have no known word; it names the places.
         """
         return to_probabilities(self._find_logits(texts))
 
@@ -208,28 +212,22 @@ class TextModel:
             "length": fitted.bags.length,
             "settings": fitted.settings,
         }
-        _folder.write_folder(
-            folder,
-            arrays,
-            fitted.bags.tokenizer.to_json(),
-            settings,
-            overwrite=overwrite,
-        )
+        tokenizer = fitted.bags.tokenizer.to_json()
+        _folder.write_folder(folder, arrays, tokenizer, settings, overwrite=overwrite)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls, folder: str | Path, *, compilation_cache: bool = True) -> Self:
         """Read a model that :meth:`save` wrote, and check every byte of it.
 
         Args:
           folder: its folder.
-
-        Returns:
-          A model with the same predictions.
+          compilation_cache: see :meth:`fit`.
 
         Raises:
           FileNotFoundError: if there is no model in the folder.
           ValueError: if a file is damaged, or of another version.
         """
+        use_cache(compilation_cache)
         arrays, tokenizer, settings = _folder.read_folder(folder)
         bags = Bags(Tokenizer.from_json(tokenizer), arrays["kept"], settings["length"])
         layer = {"kernel": arrays["kernel"], "bias": arrays["bias"]}

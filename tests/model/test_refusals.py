@@ -14,8 +14,8 @@ TEXTS, LABELS = draw_texts(40)
     ("changed", "error", "message"),
     [
         ({"texts": "one text"}, TypeError, "got one str: put it into a list"),
-        ({"texts": [*TEXTS[:3], None]}, TypeError, "got NoneType at 3"),
-        ({"texts": [b"a"]}, TypeError, "got bytes at 0: decode it first"),
+        ({"texts": [*TEXTS[:3], None]}, TypeError, "got NoneType at index 3"),
+        ({"texts": [b"a"]}, TypeError, "got bytes at index 0: decode it first"),
         ({"labels": "neg"}, TypeError, "labels must be a list, got one str"),
         ({"labels": LABELS[:-1]}, ValueError, "got 39 labels and 40 texts"),
         ({"labels": [*LABELS[:39], 1]}, TypeError, "got int at 39 after str"),
@@ -47,7 +47,7 @@ def test_bad_arguments_of_fit(changed, error, message):
 def test_texts_without_any_word_are_refused():
     with (
         pytest.warns(UserWarning, match="40 of 40 texts have no word"),
-        pytest.raises(ValueError, match="there is no word in the"),
+        pytest.raises(ValueError, match="must contain words to fit on, got 36 without words"),
     ):
         TextModel.fit(["!!"] * 40, LABELS)
 

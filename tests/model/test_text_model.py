@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 import jaxembed
-from jaxembed import TextModel, vectors
+from jaxembed import TextModel, train, vectors
 from tests.model.conftest import draw_texts
 
 NEW = draw_texts(100, seed=1)
@@ -171,3 +171,20 @@ def test_no_step_is_as_large_as_the_table(monkeypatch):
     n_rows = trained._fitted.bags.n_rows
     assert n_rows > 5000
     assert tables == {"embed": {"embedding": (n_rows, 16)}} and set(params) == {"head"}
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_the_compilation_cache_is_used_if_wanted(monkeypatch, is_wanted):
+    calls = []
+    monkeypatch.setattr(train, "use_compilation_cache", lambda: calls.append(1))
+    TextModel.fit(["good", "bad"] * 8, [1, 0] * 8, compilation_cache=is_wanted)
+    assert len(calls) == is_wanted
+
+
+def test_a_cache_that_cannot_be_written_is_left_out(monkeypatch):
+    def fail():
+        raise PermissionError(13, "Permission denied", "compiled")
+
+    monkeypatch.setattr(train, "use_compilation_cache", fail)
+    with pytest.warns(UserWarning, match="cache is not used: .*compiled"):
+        TextModel.fit(["good", "bad"] * 8, [1, 0] * 8)
