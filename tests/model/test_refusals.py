@@ -48,7 +48,7 @@ def test_texts_without_any_word_are_refused():
     with (
         pytest.warns(UserWarning, match="40 of 40 texts have no word"),
         pytest.raises(
-            ValueError, match="must contain words to fit on, got 36 without words"
+            ValueError, match="must contain words to fit on, got 36"
         ),
     ):
         TextModel.fit(["!!"] * 40, LABELS)
