@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from tests.train.test_resume import Interrupted, interrupt_after
 
 from jaxembed import optim, train
+from tests.train.checkpoint.test_resume import Interrupted, interrupt_after
 from tests.train.conftest import V, bits, start_of, table_of
 from tests.train.test_fit import count_traces
 
