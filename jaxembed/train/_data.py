@@ -176,6 +176,7 @@ def warn_one_class(labels: np.ndarray, train_labels: np.ndarray) -> None:
     Example:
       >>> import warnings
       >>> with warnings.catch_warnings(record=True) as caught:
+      ...     warnings.simplefilter("always")
       ...     warn_one_class(np.array([1, 1]), np.array([0, 0, 1]))
       >>> print(caught[0].message)
       all 2 validation labels are 1, and the training labels have 2 classes: shuffle
