@@ -3,6 +3,7 @@
 # make test-long  sets up, then runs the long tests.
 # make smoke      sets up, then runs the import tests and all doctests.
 # make oldest     sets up the oldest supported versions, then runs the tests with them.
+# make notebook   executes the notebook in an environment with Jupyter, and writes its outputs.
 # make bench      sets up with the peers, then times all and writes runs/benchmarks/report.md.
 # Another Python: make test PYTHON=python3.13
 
@@ -16,7 +17,9 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONS
 # Peers that the benchmarks compare with. A peer that cannot be installed is left out.
 PEERS := keras gensim torch fasttext
 
-.PHONY: demo test test-long smoke oldest test-versions lint bench clean
+NOTEBOOK := notebooks/using_word_embeddings.ipynb
+
+.PHONY: demo test test-long smoke oldest test-versions lint notebook execute bench clean
 
 demo: $(VENV)/data.stamp
 	$(BIN)/python -m experiments.demo
@@ -36,6 +39,14 @@ oldest:
 
 test-versions: $(VENV)/test.stamp $(VENV)/data.stamp
 	$(BIN)/python -m pytest -n 2 -m "not long"
+
+# Another environment, since the tests need no Jupyter.
+notebook:
+	$(MAKE) execute VENV=.venv/notebook
+
+execute: $(VENV)/notebook.stamp $(VENV)/data.stamp
+	env -u JAXEMBED_NOTEBOOK_FAST $(BIN)/python -m nbconvert --to notebook --execute \
+	  --ExecutePreprocessor.record_timing=False --inplace $(NOTEBOOK)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
@@ -60,6 +71,10 @@ $(VENV)/data.stamp: requirements-data.txt $(VENV)/demo.stamp
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp
 	$(PIP) -e '.[dev]'
+	touch $@
+
+$(VENV)/notebook.stamp: $(VENV)/demo.stamp
+	$(PIP) -e '.[notebook]'
 	touch $@
 
 $(VENV)/bench.stamp: $(VENV)/demo.stamp
