@@ -12,7 +12,6 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCUMENTS = (README, ROOT / "docs" / "guide.md", ROOT / "docs" / "results.md")
 MAX_WORDS = 900  # of the README
-COMING = {"notebooks"}  # a link to a folder that does not exist yet
 Names = dict[str, Any]
 
 
@@ -161,7 +160,7 @@ def test_links_lead_to_files_and_headings(path):
     for target in re.findall(r"\]\(([^)]+)\)", document):
         if target.startswith("#"):
             assert target[1:] in anchors, target
-        elif not target.startswith("https://") and target not in COMING:
+        elif not target.startswith("https://"):
             assert (path.parent / target.partition("#")[0]).exists(), target
     for name in re.findall(r"`((?:tests|benchmarks)/[\w./]+)`", document):
         assert (ROOT / name).exists(), name

@@ -47,9 +47,7 @@ def test_bad_arguments_of_fit(changed, error, message):
 def test_texts_without_any_word_are_refused():
     with (
         pytest.warns(UserWarning, match="40 of 40 texts have no word"),
-        pytest.raises(
-            ValueError, match="must contain words to fit on, got 36"
-        ),
+        pytest.raises(ValueError, match="must contain words to fit on, got 36"),
     ):
         TextModel.fit(["!!"] * 40, LABELS)
 
