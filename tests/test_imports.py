@@ -151,6 +151,7 @@ def used_names(path):
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module == "jaxembed"
         for alias in node.names
+        if alias.name != "TextModel"  # a class, not a room
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):

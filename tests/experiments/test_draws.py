@@ -56,7 +56,8 @@ def test_draws_of_other_data_are_not_resumed(run_main, reviews, tmp_path, monkey
     flags = (*SMALL, "--arms", "learned", "--draws", 2)
     run_main(replicates, "--data", reviews, *flags)
     before = journal.read_bytes()
-    with pytest.raises(SystemExit, match=f"error: {journal} is of replicates with oth"):
+    message = f"error: {journal} belongs to replicates that differ in draws"
+    with pytest.raises(SystemExit, match=message):
         run_main(replicates, "--data", reviews, *flags, "--seed", 1)
     assert journal.read_bytes() == before
 

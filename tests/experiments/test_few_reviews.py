@@ -114,7 +114,7 @@ def test_missing_words_may_be_drawn(run_main, reviews, glove):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--vectors", "none.txt"), "error: there is no none.txt: give the path of a"),
+        (("--vectors", "none.txt"), "error: none.txt does not exist: give a file of"),
         (
             ("--n-train", "400"),
             "error: --n-train must be from 1 to 399, .* got 400 and",

@@ -69,7 +69,7 @@ def test_a_run_with_weights_resumes_with_the_same_bits(fit, examples, tmp_path):
 def test_a_checkpoint_of_other_weights_is_refused(fit, examples, tmp_path, other):
     fit(data=with_weights(examples, np.ones(N)), epochs=2, checkpoint=tmp_path / "run")
     data = examples if other == "no weights" else (*examples, np.full(N, 2))
-    with pytest.raises(ValueError, match="is of a run with other examples"):
+    with pytest.raises(ValueError, match="belongs to a run that differs in examples"):
         fit(data=data, epochs=3, checkpoint=tmp_path / "run")
 
 
