@@ -25,8 +25,9 @@ def use_compilation_cache(folder: str | Path | None = None) -> Path:
       OSError: if the folder cannot be created.
 
     Example:
-      >>> use_compilation_cache()  # doctest: +SKIP
-      PosixPath('/home/ada/.cache/jaxembed/compiled')
+      >>> import tempfile
+      >>> use_compilation_cache(tempfile.mkdtemp()).is_dir()
+      True
     """
     in_use = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if in_use:
