@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class Tokenizer:
 
     def _number_words(self) -> None:
         # sorted() is stable: words of equal count stay in order of appearance.
-        ranked = sorted(self.word_counts.items(), key=lambda item: -item[1])
+        ranked = sorted(self.word_counts.items(), key=itemgetter(1), reverse=True)
         words = [] if self.oov_token is None else [self.oov_token]
         words += [word for word, _ in ranked]
         self.word_index = {word: i for i, word in enumerate(words, start=1)}
@@ -176,8 +177,10 @@ class Tokenizer:
                 lower=_check(config["lower"], bool),
                 oov_token=_check(config["oov_token"], str, type(None)),
             )
-            for word, count in counts.items():
-                tokenizer.word_counts[word] = _check(count, int)
+            if set(map(type, counts.values())) - {int}:  # faster than 100,000 calls
+                for count in counts.values():
+                    _check(count, int)
+            tokenizer.word_counts.update(counts)
         except (
             AttributeError,
             KeyError,
