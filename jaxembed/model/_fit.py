@@ -68,7 +68,7 @@ def fit_model(
         )
     _check_options(vectors, freeze, class_weight, chosen)
     seed = check_count("seed", seed, least=0)
-    # A text has a word if it has any character that is no separator.
+    # A text has a word if it has any character besides separators.
     sizes = np.array([len(text.strip(FILTERS + " ")) for text in listed])
     warn_empty(sizes, "no word", stacklevel=4)
     classes = number_labels(given, names)

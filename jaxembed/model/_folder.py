@@ -82,7 +82,7 @@ def read_folder(folder: str | Path) -> tuple[Arrays, str, dict[str, Any]]:
       Weights, the tokenizer as JSON, and the settings.
 
     Raises:
-      FileNotFoundError: if there is no model.
+      FileNotFoundError: if the folder or one of its files does not exist.
       ValueError: if it is damaged, or was written by a newer jaxembed.
     """
     path = Path(folder)
@@ -98,7 +98,10 @@ def read_folder(folder: str | Path) -> tuple[Arrays, str, dict[str, Any]]:
         expected = settings["files"][name]
         file = path / name
         if not file.is_file():
-            raise FileNotFoundError(f"the TextModel {path} has no file {name}.")
+            raise FileNotFoundError(
+                f"the TextModel {path} is incomplete: {name} is missing. Save it "
+                "again, or take a copy."
+            )
         if file.stat().st_size != expected["bytes"]:
             raise _damage(
                 path,
@@ -120,13 +123,16 @@ def _read_settings(path: Path) -> dict[str, Any]:
     """Return the settings of a model, checked by their own digest."""
     file = path / SETTINGS
     if not file.is_file():
-        raise FileNotFoundError(f"there is no TextModel in {path}: no {SETTINGS}.")
+        raise FileNotFoundError(
+            f"{path} does not contain a TextModel: {SETTINGS} is missing. Give a "
+            "folder that TextModel.save wrote."
+        )
     if file.stat().st_size > MOST_BYTES:
         raise _damage(path, SETTINGS, f"has more than {MOST_BYTES} bytes")
     try:
         settings = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise _damage(path, SETTINGS, f"is no JSON: {error}") from error
+        raise _damage(path, SETTINGS, f"is not JSON: {error}") from error
     if not isinstance(settings, dict) or settings.get("format") != FORMAT:
         raise ValueError(f"{file} is not of a TextModel: its format is not {FORMAT}.")
     if settings.get("sha256") != _hash_settings(settings):
@@ -161,17 +167,18 @@ def _check_free(path: Path, overwrite: bool) -> None:
     found = {entry.name for entry in path.iterdir()}
     if found and not (SETTINGS in found and found <= NAMES and _is_model(path)):
         raise FileExistsError(
-            f"{path} is there already and is no folder of a TextModel alone: give "
-            "another path."
+            f"{path} exists and contains other files than a TextModel: give another "
+            "path."
         )
     if found and not overwrite:
         raise FileExistsError(
-            f"{path} has a TextModel already: give another path, or overwrite=True."
+            f"{path} already contains a TextModel: give another path, or "
+            "overwrite=True."
         )
 
 
 def _is_model(path: Path) -> bool:
-    """Whether the settings are of a TextModel; its other files may be damaged."""
+    """Return whether the settings are those of a TextModel; check no other file."""
     try:
         return bool(_read_settings(path))
     except (OSError, ValueError):
@@ -179,7 +186,7 @@ def _is_model(path: Path) -> bool:
 
 
 def _move(temporary: Path, path: Path) -> None:
-    """Rename a folder, and put the one that it replaces aside until it is there."""
+    """Rename a folder to `path`; keep the folder it replaces until that succeeds."""
     aside = temporary.with_name(f"{temporary.name}.old")
     if path.exists():
         os.rename(path, aside)

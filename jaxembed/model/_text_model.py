@@ -161,7 +161,7 @@ class TextModel:
           ``{"accuracy": ..., "loss": ...}``; the loss in nats.
 
         Raises:
-          ValueError: if there is no text, or a label is unknown; the error names it.
+          ValueError: if ``texts`` are empty, or a label is unknown; the error names it.
 
         Warns:
           UserWarning: if texts have no known word; it names the places.
@@ -169,7 +169,9 @@ class TextModel:
         texts = read_texts(texts)
         listed = read_labels(labels, len(texts))
         if not texts:
-            raise ValueError("there is no text to evaluate on.")
+            raise ValueError(
+                "texts must contain at least one text to evaluate, got none."
+            )
         classes = number_labels(listed, self.labels)
         logits = self._find_logits(texts)
         losses = train.example_losses(jnp.asarray(logits), jnp.asarray(classes))
@@ -224,7 +226,7 @@ class TextModel:
           compilation_cache: see :meth:`fit`.
 
         Raises:
-          FileNotFoundError: if there is no model in the folder.
+          FileNotFoundError: if the folder or one of its files does not exist.
           ValueError: if a file is damaged, or of another version.
         """
         use_cache(compilation_cache)

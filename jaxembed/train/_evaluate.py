@@ -157,6 +157,7 @@ def explain_shapes(texts: np.ndarray) -> Iterator[None]:
 
 
 def check_variables(variables: Variables) -> Params:
+    """Return the parameters of ``variables``; raise TypeError for another form."""
     if not isinstance(variables, Mapping) or "params" not in variables:
         raise TypeError(
             'variables must be {"params": ...}, got '

@@ -68,7 +68,7 @@ def read_words(path: Path, n_rows: int) -> list[str]:
       n_rows: V, number of rows of the matrix.
 
     Raises:
-      ValueError: if it is no such file, or does not have one word for each row.
+      ValueError: if the file has another form, or not one word for each row.
     """
     import pyarrow as pa
     import pyarrow.parquet

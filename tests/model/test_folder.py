@@ -74,7 +74,7 @@ def test_damage_is_found(folder, name, damage):
 
 
 def test_other_folders_are_no_models(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no TextModel in"):
+    with pytest.raises(FileNotFoundError, match="does not contain a TextModel"):
         TextModel.load(tmp_path)
     (tmp_path / "settings.json").write_text("{}")
     with pytest.raises(ValueError, match="is not of a TextModel"):
@@ -97,13 +97,13 @@ def test_only_a_model_is_replaced(model, of_three, folder, tmp_path):
     assert TextModel.load(folder).labels == of_three.labels
     assert os.listdir(folder.parent) == ["model"]
     (folder / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="no folder of a TextModel alone"):
+    with pytest.raises(FileExistsError, match="contains other files than a TextModel"):
         model.save(folder, overwrite=True)
     assert (folder / "notes.txt").read_text() == "mine"
     other = tmp_path / "other"
     other.mkdir()
     (other / "settings.json").write_text("{}")
-    with pytest.raises(FileExistsError, match="no folder of a TextModel alone"):
+    with pytest.raises(FileExistsError, match="contains other files than a TextModel"):
         model.save(other, overwrite=True)
     with pytest.raises(FileExistsError, match="is a file"):
         model.save(other / "settings.json", overwrite=True)

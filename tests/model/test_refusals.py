@@ -80,7 +80,7 @@ def test_texts_without_a_known_word_are_named(model):
 def test_no_text_gives_no_label(model):
     assert model.predict([]).shape == (0,)
     assert model.predict_proba([]).shape == (0, 2)
-    with pytest.raises(ValueError, match="no text to evaluate"):
+    with pytest.raises(ValueError, match="at least one text to evaluate"):
         model.evaluate([], [])
 
 
