@@ -149,7 +149,9 @@ def _read_label(label: object, place: int) -> Label:
     if isinstance(label, str):
         return str(label)
     try:
-        return int(operator.index(label))  # type: ignore[arg-type]
+        # np.bool_ is not an index.
+        is_bool = isinstance(label, np.bool_)
+        return int(label) if is_bool else operator.index(label)  # type: ignore[arg-type]
     except TypeError:
         if isinstance(label, np.bool):
             return int(label)
