@@ -3,7 +3,7 @@
 Notebook:  both sections
 Run:       python -m experiments.demo --seed 0
 Expect:    validation accuracy 0.75 to 0.78 with learned vectors, 0.54 to 0.60 at the
-           best epoch with frozen vectors; 20 s on two CPU cores
+           best epoch with frozen vectors; 6 to 20 s on two CPU cores
 Writes:    runs/demo/{imdb_learned, few_reviews, geometry}/
 
 With the packages of requirements-data.txt the text is real. They have no test reviews:

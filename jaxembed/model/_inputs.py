@@ -148,13 +148,12 @@ def _to_python(column: Iterable) -> Iterable:
 def _read_label(label: object, place: int) -> Label:
     if isinstance(label, str):
         return str(label)
+    if isinstance(label, np.bool_):  # operator.index refuses it, or warns in NumPy 2.0
+        return int(label)
     try:
-        # np.bool_ is not an index.
-        is_bool = isinstance(label, np.bool_)
-        return int(label) if is_bool else operator.index(label)  # type: ignore[arg-type]
+        return int(operator.index(label))  # type: ignore[arg-type]
     except TypeError:
-        if isinstance(label, np.bool):
-            return int(label)
+        pass
     raise TypeError(
         f"labels must be integers or strings, got {label!r} at {place}: give one class "
         "for each text."
