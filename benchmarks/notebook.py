@@ -8,7 +8,7 @@ Prints:  JSON lines of four measurements: epochs in one process, for each worklo
          caches. Processes have the sizes of the notebook. jaxembed and Keras take
          turns.
 
-jaxembed caches tokens and compiled programs. The notebook's code in Keras has no cache:
+jaxembed caches tokens and compiled programs. The notebook's code in Keras does not:
 from raw reviews it counts the words in each run, from ids it reads an .npz file.
 A workload VxDxL is a table of V rows of length D and reviews of L ids. A batch is the
 reviews of a step.

@@ -1,4 +1,4 @@
-"""Examples: jaxembed's functions in a program of one's own, in 20 to 40 lines each.
+"""Examples: programs of 20 to 40 lines that use jaxembed's functions directly.
 
 Each is run as ``python -m examples.NAME``, uses public names only, and makes its data.
 """

@@ -24,7 +24,7 @@ labels = vectors[ids].mean(1) @ rng.normal(size=D) > 0
 
 
 class Frozen(nnx.Variable):
-    """A constant, which is no `nnx.Param`."""
+    """Constant variable, which `nnx.Optimizer(wrt=nnx.Param)` does not update."""
 
 
 class Classifier(nnx.Module):

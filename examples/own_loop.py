@@ -1,4 +1,4 @@
-"""A training loop of one's own, with a frozen table.
+"""Training loop with Optax and a frozen table.
 
 Subject: Linen modules and Optax without `train.fit`. `frozen=True` only stops the
          gradient, and AdamW decays a parameter without a gradient too. Keep the table

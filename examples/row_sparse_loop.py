@@ -1,4 +1,4 @@
-"""A training loop of one's own, whose steps touch only the rows of the batch.
+"""Training loop whose steps read and write only the rows of the batch.
 
 Subject: row-sparse RMSprop with taps. A tap receives the gradient of each word,
          `[B, L, D]`; the gradient of the table, `[V, D]`, is never made. Donated

@@ -114,7 +114,7 @@ def find_installed(package: str, version: str, name: str, *, max_bytes: int) -> 
     recorded = next((file for file in found.files or () if str(file) == name), None)
     path = None if recorded is None else Path(str(recorded.locate()))
     if recorded is None or path is None or not path.is_file():
-        problem = f"the package {package} has no file {name}"
+        problem = f"the package {package} lacks the file {name}"
     elif (size := path.stat().st_size) > max_bytes:
         problem = f"{path} must have at most {max_bytes} bytes, got {size}"
     elif size != recorded.size or not _has_digest(path, recorded.hash):

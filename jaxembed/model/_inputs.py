@@ -140,7 +140,7 @@ def hold_out(
 
 
 def _to_python(column: Iterable) -> Iterable:
-    """Return an Arrow column as a list: its elements are no Python objects."""
+    """Return an Arrow column as a list of Python objects; other columns unchanged."""
     to_list = getattr(column, "to_pylist", None)
     return column if to_list is None else to_list()
 

@@ -76,7 +76,7 @@ class TextModel:
     ) -> Self:
         """Train a model.
 
-        Settings that are None follow from the number of texts. Training stops early
+        A setting of None is chosen by the number of texts. Training stops early
         when the validation loss no longer falls, and the best epoch is kept.
 
         Args:

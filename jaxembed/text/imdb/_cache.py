@@ -27,7 +27,7 @@ class TokenizedCorpus:
       tokenizer: tokenizer that made the ids.
       train: ids of N training texts.
       train_labels: ``int32[N]``.
-      test: ids of M test texts; empty if the source has no test part.
+      test: ids of M test texts; empty if the source lacks a test part.
       test_labels: ``int32[M]``.
       unlabelled: ids of the texts without labels.
       description: source of the reviews, as in :class:`Corpus`.

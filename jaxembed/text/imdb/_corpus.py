@@ -20,7 +20,7 @@ class Corpus:
     Attributes:
       train_texts: N reviews.
       train_labels: ``int32[N]``, 1 for a positive review and 0 for a negative one.
-      test_texts: M other reviews; empty if the source has no test part, as
+      test_texts: M other reviews; empty if the source lacks a test part, as
         ``"installed"``.
       test_labels: ``int32[M]``.
       unlabelled_texts: reviews without labels, for word vectors; may be empty.
@@ -44,7 +44,7 @@ class Corpus:
 
 
 def check_test(n_test: int, description: str) -> None:
-    """Raise if a corpus has no test reviews."""
+    """Raise unless a corpus has test reviews."""
     if not n_test:
         raise ValueError(
             f"there are no test reviews in the {description}. Give the path of "

