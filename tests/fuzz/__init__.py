@@ -1,0 +1,1 @@
+"""Fuzz tests: readers and checkpoints under random damage."""
