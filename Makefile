@@ -1,6 +1,7 @@
 # make demo       sets up, then trains on real reviews, or else on synthetic ones.
 # make test       sets up, then checks style and types and runs the tests, but for long ones.
-# make test-long  sets up, then runs the long tests.
+# make test-long  sets up, then runs the long tests, and the fuzz tests for two minutes.
+# make fuzz       sets up, then damages files at random for an hour: make fuzz SECONDS=240.
 # make smoke      sets up, then runs the import tests and all doctests.
 # make oldest     sets up the oldest supported versions, then runs the tests with them.
 # make notebook   executes the notebook in an environment with Jupyter, and writes its outputs.
@@ -14,12 +15,15 @@ BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 
+# Seconds of make fuzz, for all fuzz tests together.
+SECONDS = 3600
+
 # Peers that the benchmarks compare with. A peer that cannot be installed is left out.
 PEERS := keras gensim torch fasttext
 
 NOTEBOOK := notebooks/using_word_embeddings.ipynb
 
-.PHONY: demo test test-long smoke oldest test-versions lint notebook execute bench clean
+.PHONY: demo test test-long smoke oldest test-versions lint notebook execute bench fuzz clean
 
 demo: $(VENV)/data.stamp
 	$(BIN)/python -m experiments.demo
@@ -29,6 +33,11 @@ test: lint $(VENV)/data.stamp
 
 test-long: $(VENV)/test.stamp $(VENV)/data.stamp
 	$(BIN)/python -m pytest -n 2 -m long
+	$(MAKE) fuzz SECONDS=120
+
+# In one process, so that the peak memory is of one example at a time.
+fuzz: $(VENV)/test.stamp
+	JAXEMBED_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest -n 0 tests/fuzz
 
 smoke: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n 2 jaxembed tests/test_imports.py

@@ -1,31 +1,6 @@
-"""Mutations: random damage to bytes, and the time that a fuzz test may take."""
-
-import os
-import time
-from collections.abc import Iterator
+"""Mutations: random damage to bytes."""
 
 import numpy as np
-
-# Examples of a fuzz test without a time limit: enough to find a broken check.
-N_EXAMPLES = 40
-# Seconds for each fuzz test; without it, N_EXAMPLES examples are tried.
-VARIABLE = "JAXEMBED_FUZZ_SECONDS"
-
-
-def rounds(seed: int, n: int = N_EXAMPLES) -> Iterator[np.random.Generator]:
-    """Yield a random generator for each example.
-
-    Args:
-      seed: seed of the first example. Example k has the seed ``[seed, k]``, so that a
-        failing example can be repeated alone.
-      n: number of examples if the environment does not set a time limit.
-    """
-    limit = os.environ.get(VARIABLE)
-    end = None if limit is None else time.monotonic() + float(limit)
-    k = 0
-    while k < n if end is None else time.monotonic() < end:
-        yield np.random.default_rng([seed, k])
-        k += 1
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:
