@@ -99,9 +99,10 @@ def train_arm(
 def count_finished(journal: Path) -> int:
     """Return the number of finished draws in a file, or 0 if it cannot be read."""
     try:
-        return len(json.loads(journal.read_text())["draws"])
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return 0  # replicates.run raises if the file is damaged
+        lines = journal.read_text().splitlines()
+        return sum("replicate" in json.loads(line) for line in lines)
+    except (OSError, ValueError, TypeError, RecursionError):
+        return 0  # replicates.run reports damaged lines
 
 
 def pick_epochs(histories: replicates.Histories) -> dict[str, np.ndarray]:

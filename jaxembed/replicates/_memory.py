@@ -9,7 +9,7 @@ import numpy as np
 from jax.stages import Traced
 
 from jaxembed._io import progress_bar
-from jaxembed.replicates._journal import Journal, Metrics
+from jaxembed.replicates._journal import Journal
 from jaxembed.replicates._program import Recipe, Results, Shared, run_replicates
 from jaxembed.train._step import Metrics as Sums
 
@@ -17,6 +17,8 @@ from jaxembed.train._step import Metrics as Sums
 WIDTHS = {"cpu": 4}
 WIDTH = 64
 MIB = 2**20
+# Metrics by name, each float64[K, epochs].
+Metrics = dict[str, np.ndarray]
 NOTE = " The checkpoint fixes n_parallel: to change it, give another file."
 
 
@@ -122,24 +124,29 @@ def run_all(
     progress: bool | None,
 ) -> Metrics:
     """Run all replicates, and return their metrics, each ``float64[K, epochs]``."""
-    metrics = journal.load()
-    done = len(metrics.get("loss", ()))
+    rows = journal.load()
+    numbers = np.arange(len(examples), dtype=np.int32)
+    missing = numbers[~np.isin(numbers, list(rows))]
+    done = len(examples) - len(missing)
     with progress_bar(
         len(examples), progress=progress, initial=done, unit="run"
     ) as bar:
-        for first in range(done, len(examples), compiled.n_parallel):
+        for first in range(0, len(missing), compiled.n_parallel):
             # Pad the last batch with its last replicate, so all batches have one shape.
-            numbers = np.arange(first, first + compiled.n_parallel)
-            numbers = np.minimum(numbers, len(examples) - 1).astype(np.int32)
-            results = compiled.run(key, numbers, examples[numbers], shared)
+            places = np.arange(first, first + compiled.n_parallel)
+            batch = missing[np.minimum(places, len(missing) - 1)]
+            results = compiled.run(key, batch, examples[batch], shared)
             found = _to_metrics(jax.device_get(results))
-            n_new = min(compiled.n_parallel, len(examples) - first)
-            for name, values in found.items():
-                parts = [metrics[name]] if name in metrics else []
-                metrics[name] = np.concatenate([*parts, values[:n_new]])
-            journal.save(metrics)
-            bar.update(n_new)
-    return metrics
+            for i, number in enumerate(missing[first : first + len(batch)].tolist()):
+                own = {name: values[i] for name, values in found.items()}
+                rows[number] = journal.row(number, own)
+            journal.save(rows)
+            bar.update(min(len(batch), len(missing) - first))
+    names = rows[0].metrics
+    return {
+        name: np.array([rows[k].metrics[name] for k in numbers.tolist()], np.float64)
+        for name in names
+    }
 
 
 def _to_metrics(results: Results) -> Metrics:
