@@ -44,8 +44,42 @@ def check_count(
     if count is None or isinstance(value, bool | np.bool):
         raise TypeError(f"{name} must be an integer{also}, got {value!r}.")
     if not least <= count < 2**63:
-        raise ValueError(f"{name} must be at least {least}{also}, got {count}.")
+        limit = f"at least {least}" if count < least else "below 2**63"
+        raise ValueError(f"{name} must be {limit}{also}, got {count}.")
     return count
+
+
+def check_key(key: Any) -> Any:
+    """Return ``key`` as a typed key, or raise unless it is a single key of JAX.
+
+    Args:
+      key: the result of ``jax.random.key`` or ``jax.random.PRNGKey``; may be traced.
+
+    Raises:
+      TypeError: if ``key`` is not a key.
+      ValueError: if ``key`` holds several keys.
+
+    Example:
+      >>> check_key(0)
+      Traceback (most recent call last):
+      TypeError: key must be a random key, got 0: make it with jax.random.key(seed).
+    """
+    import jax  # the checks of texts do not need JAX
+
+    try:
+        is_typed = jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+        typed = key if is_typed else jax.random.wrap_key_data(key)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise TypeError(
+            f"key must be a random key, got {key!r:.60}: make it with "
+            "jax.random.key(seed)."
+        ) from error
+    if typed.shape:
+        raise ValueError(
+            f"key must be a single key, got keys of the shape {list(typed.shape)}: "
+            "give one of them, such as key[0]."
+        )
+    return typed
 
 
 def check_positive(name: str, value: float) -> float:

@@ -25,7 +25,8 @@ def check_settings(**settings: optax.ScalarOrSchedule) -> None:
     for name, value in settings.items():
         if callable(value) or isinstance(value, jax.core.Tracer):
             continue
-        if np.ndim(value) or np.asarray(value).dtype.kind not in "fiu":
+        dtype, kinds = np.asarray(value).dtype, (jnp.floating, jnp.integer)
+        if np.ndim(value) or not any(jnp.issubdtype(dtype, kind) for kind in kinds):
             raise TypeError(f"{name} must be a number or a schedule, got {value!r}.")
         limit = 1.0 if name in ("decay", "b1", "b2") else float("inf")
         if not 0 <= value < limit:

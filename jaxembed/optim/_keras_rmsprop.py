@@ -2,6 +2,8 @@
 
 import optax
 
+from jaxembed.optim._checks import check_settings
+
 
 def rmsprop(
     learning_rate: optax.ScalarOrSchedule = 1e-3,
@@ -22,6 +24,10 @@ def rmsprop(
     Returns:
       An Optax transformation.
 
+    Raises:
+      TypeError: if a setting is not a number or a schedule.
+      ValueError: if a setting is negative, NaN or infinite.
+
     Example:
       >>> import jax.numpy as jnp
       >>> tx = rmsprop(0.1)
@@ -29,4 +35,5 @@ def rmsprop(
       >>> updates.round(4)  # -0.1 * 2 / sqrt(0.1 * 4)
       Array([-0.3162], dtype=float32)
     """
+    check_settings(learning_rate=learning_rate, decay=decay, eps=eps)
     return optax.rmsprop(learning_rate, decay=decay, eps=eps)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxembed._checks import check_count
+from jaxembed._checks import check_count, check_key
 from jaxembed.train._epoch import permute
 
 # Folded into the key of a replicate for its draw; no epoch reaches this number.
@@ -33,15 +33,17 @@ def draw_examples(
       ``int32[K, n]``, numbers of examples.
 
     Raises:
-      TypeError: if a number is not an integer.
-      ValueError: if a number is negative or at least 2**31, if ``pool`` has fewer than
-        ``n_train`` examples, or if ``n_replicates`` or ``n_train`` is below 1.
+      TypeError: if a number is not an integer, or ``key`` is not a key.
+      ValueError: if ``key`` holds several keys, if a number is negative or at least
+        2**31, if ``pool`` has fewer than ``n_train`` examples, or if ``n_replicates``
+        or ``n_train`` is below 1.
 
     Example:
       >>> small, large = (draw_examples(jax.random.key(0), 3, 10, n) for n in (2, 4))
       >>> small.shape, bool((large[:, :2] == small).all())
       ((3, 2), True)
     """
+    check_key(key)
     n_replicates = check_count("n_replicates", n_replicates)
     n_train = check_count("n_train", n_train)
     is_count = isinstance(pool, int | np.integer)

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from jax.typing import ArrayLike
 
-from jaxembed._checks import check_count
+from jaxembed._checks import check_count, check_key
 from jaxembed.optim import SparseOptimizer
 from jaxembed.optim._dense_or_sparse import choose_sparse
 from jaxembed.replicates._draw import check_draws
@@ -118,7 +118,7 @@ def run(
       >>> histories.loss.shape
       (5, 3)
     """
-    _check_key(key)
+    _check_kind(key)
     sizes = {"epochs": epochs, "batch_size": batch_size, "memory": memory}
     epochs, batch_size, memory = (check_count(*size) for size in sizes.items())
     if n_parallel is not None:
@@ -205,17 +205,10 @@ def _share(
     return Shared(ids, labels, given, masks, held_out)
 
 
-def _check_key(key: object) -> None:
+def _check_kind(key: jax.Array) -> None:
     """Raise unless the random bits of ``key`` are the same under ``jax.vmap``."""
-    if not isinstance(key, jax.Array | np.ndarray):
-        raise TypeError(f"key must be a jax.random.key, got {key!r}.")
-    typed = jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
-    wrapped = key if typed else jax.random.wrap_key_data(jnp.asarray(key))
-    if wrapped.shape:
-        raise ValueError(
-            f"key must be a single key, got keys of the shape {list(wrapped.shape)}."
-        )
-    if (kind := str(jax.random.key_impl(wrapped))) != "threefry2x32":
+    kind = str(jax.random.key_impl(check_key(key)))
+    if kind != "threefry2x32":
         raise ValueError(
             f"key must be a threefry key, got {kind}, whose bits depend on n_parallel: "
             'make it with jax.random.key(seed, impl="threefry2x32").'

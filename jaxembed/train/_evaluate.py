@@ -85,15 +85,18 @@ def check_validation(
 
     Raises:
       TypeError: if ``validation`` is not a pair of ids and labels.
-      ValueError: if an id or a label is out of range.
+      ValueError: if an id or a label is out of range, or if the model does not take
+        texts of this length.
 
     Warns:
       UserWarning: see :func:`warn_one_class`.
     """
     texts, labels = check_form(validation, "validation")
     if texts.shape[1] != len(interface.limits):  # a model that pools takes any length
-        shapes = jax.eval_shape(model.init, jax.random.key(0), texts[:1])
-        interface = inspect_model(model, shapes, texts[:1])
+        trained = jax.ShapeDtypeStruct((1, len(interface.limits)), np.int32)
+        shapes = jax.eval_shape(model.init, jax.random.key(0), trained)
+        with explain_shapes(texts):
+            interface = inspect_model(model, shapes, texts[:1])
     checked = check_examples(interface, (texts, labels), "validation ")
     warn_one_class(checked[1], train_labels)
     return checked
@@ -150,9 +153,9 @@ def explain_shapes(texts: np.ndarray) -> Iterator[None]:
     except flax.errors.ScopeParamShapeError as error:
         difference = str(error).partition(" (https")[0]
         raise ValueError(
-            f"variables do not fit the model and texts of length {texts.shape[1]}. Pad "
-            "the texts to the length of the training texts, and give the model its "
-            f"sizes of training. {difference}"
+            "the parameters do not fit the model and texts of length "
+            f"{texts.shape[1]}. Pad the texts to the length of the training texts, and "
+            f"give the model its sizes of training. {difference}"
         ) from error
 
 

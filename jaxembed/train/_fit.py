@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from jax.typing import ArrayLike
 
-from jaxembed._checks import check_count, check_weights
+from jaxembed._checks import check_count, check_key, check_weights
 from jaxembed._io import progress_bar
 from jaxembed.optim import SparseOptimizer
 from jaxembed.train._data import (
@@ -148,11 +148,13 @@ def fit(
 
     Raises:
       TypeError: if an argument has another type: ``data`` that are not a pair, ids that
-        are not integers, ``tx`` and ``table_tx`` interchanged.
+        are not integers, ``tx`` and ``table_tx`` interchanged, ``epochs`` or
+        ``batch_size`` that is not an integer, ``key`` that is not a key.
       ValueError: if an id, a label, a weight or an example is out of range (the error
-        says which one), if there are fewer examples than ``batch_size``, if
-        ``table_tx`` cannot train the tables, or if ``state`` or the checkpoint belongs
-        to another run.
+        says which one), if ``epochs`` or ``batch_size`` is negative, if there are fewer
+        examples than ``batch_size``, if ``validation`` has texts of a length that the
+        model does not take, if ``table_tx`` cannot train the tables, or if ``state`` or
+        the checkpoint belongs to another run.
       FloatingPointError: if loss or weights are not finite; names the epoch and the
         step.
 
@@ -174,6 +176,7 @@ def fit(
         raise ValueError(
             "give either params or state, got both: state contains its own parameters."
         )
+    check_key(key)
     pair, weights = _split_weights(data)
     texts, labels = check_form(pair)
     epochs = check_count("epochs", epochs, least=0)

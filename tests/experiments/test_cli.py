@@ -29,8 +29,8 @@ NAMES = list(listing.list_experiments())
             "error: the loss is nan in epoch 1, and the weights",
         ),
         (
-            ("--learning-rate", "nan", "--no-row-sparse"),
-            "error: the loss is nan in epoch 1, and the weights",
+            ("--learning-rate", "-1", "--no-row-sparse"),
+            "error: learning_rate must be from 0 to below inf, got -1.0",
         ),
         (("--num-words", "0"), "error: num_embeddings must be at least 1, got 0"),
         (

@@ -55,7 +55,7 @@ def replicate(model=MODEL, **changed):
         ({"n_parallel": 0}, ValueError, "n_parallel must be at least 1, got 0"),
         ({"n_parallel": 2.0}, TypeError, "n_parallel must be an integer, got 2.0"),
         ({"batch_size": 5.0}, TypeError, "batch_size must be an integer, got 5.0"),
-        ({"key": 5}, TypeError, "key must be a jax.random.key, got 5"),
+        ({"key": 5}, TypeError, "key must be a random key, got 5: make it with"),
         (
             {"key": jax.random.split(KEY)},
             ValueError,
