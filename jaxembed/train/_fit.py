@@ -26,7 +26,7 @@ from jaxembed.train._masks import make_masks
 from jaxembed.train._run import Inputs, Run, copy_state, make_run
 from jaxembed.train._setup import make_plan, warn_unchecked
 from jaxembed.train._state import Params, TrainState
-from jaxembed.train.checkpoint._resume import Progress, Saver, read_identity
+from jaxembed.train.checkpoint._resume import Progress, Saver, hold, read_identity
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,8 +103,8 @@ def fit(
     An epoch is one compiled program, which a second call with the same model, ``tx``
     and shapes reuses. ``key`` determines the initial weights and, with the number of
     the epoch folded in, the order of the examples and dropout. A run that is resumed
-    from its checkpoint ends with the same bits as an uninterrupted run, on the same
-    kind of device.
+    from its checkpoint ends with the same bits as an uninterrupted run, with the same
+    versions of JAX and jaxlib and on the same kind of device.
 
     Args:
       model: a Linen module, called as ``model(ids, train=...)``, that returns logits
@@ -150,6 +150,7 @@ def fit(
       TypeError: if an argument has another type: ``data`` that are not a pair, ids that
         are not integers, ``tx`` and ``table_tx`` interchanged, ``epochs`` or
         ``batch_size`` that is not an integer, ``key`` that is not a key.
+      OSError: if the checkpoint cannot be written, or another process writes it.
       ValueError: if an id, a label, a weight or an example is out of range (the error
         says which one), if ``epochs`` or ``batch_size`` is negative, if there are fewer
         examples than ``batch_size``, if ``validation`` has texts of a length that the
@@ -159,8 +160,9 @@ def fit(
         step.
 
     Warns:
-      UserWarning: if the ids that a table reads cannot be checked before training, or
-        if ``validation`` has one class and the examples have more.
+      UserWarning: if the ids that a table reads cannot be checked before training, if
+        ``validation`` has one class and the examples have more, if the newest step of
+        the checkpoint is damaged, or if another JAX or jaxlib wrote it.
 
     Example:
       >>> import jax.numpy as jnp
@@ -205,13 +207,12 @@ def fit(
     stopping = Stopping() if stopping is None else stopping
     stopping.check(bool(inputs.validation))
     start = params if state is None else state
-    sparse = read_identity(checkpoint).get("sparse")
-    run = make_run(plan, inputs, shape, key, start, sparse)
-    saver = Saver()
-    if checkpoint is not None:
+    with hold(checkpoint):
+        sparse = read_identity(checkpoint).get("sparse")
+        run = make_run(plan, inputs, shape, key, start, sparse)
         saver = run.make_saver(checkpoint, dataclasses.asdict(stopping))
-    done = saver.load(lambda n: run.start(n, stopping.keep_best), epochs)
-    return _train(run, done, epochs, stopping, saver, progress, on_epoch)
+        done = saver.load(lambda n: run.start(n, stopping.keep_best), epochs)
+        return _train(run, done, epochs, stopping, saver, progress, on_epoch)
 
 
 def _split_weights(data: Any) -> tuple[Any, ArrayLike | None]:

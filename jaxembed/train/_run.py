@@ -107,12 +107,11 @@ class Run:
         history.seconds["run"] += time.perf_counter() - start
 
     def make_saver(
-        self, checkpoint: str | Path, stopping: Mapping[str, object]
+        self, checkpoint: str | Path | None, stopping: Mapping[str, object]
     ) -> Saver:
         """Return the :class:`Saver` of the run, with the identity of the run."""
-        path = Path(checkpoint)
-        if path.exists() and not path.is_dir():
-            raise FileExistsError(f"checkpoint={path} is a file: give a folder.")
+        if checkpoint is None:
+            return Saver()
         settings = {
             "program": self._describe(),
             "first_epoch": self.first_epoch,
@@ -128,7 +127,7 @@ class Run:
                 self.initial.table_states,
             ),
         }
-        return Saver(path, fingerprint(self.key, arrays, settings))
+        return Saver(Path(checkpoint), fingerprint(self.key, arrays, settings))
 
     def _describe(self) -> str:
         """Return a digest of the run's programs, equal on all kinds of devices."""

@@ -1,5 +1,6 @@
 """Arrays of a tree: names, checks of shapes and dtypes, and digests."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,14 +28,22 @@ def fill(like: Tree, tree: Params, path: str | Path) -> Tree:
       The arrays of ``tree`` in the structure of ``like``.
 
     Raises:
-      ValueError: names the first array that is missing or unknown, or whose shape or
-        dtype differs.
+      ValueError: names the first array that is missing or unknown, whose shape or
+        dtype differs, or whose dtype JAX would narrow.
 
     Example:
-      >>> fill((np.zeros(2),), {"0": np.ones(2)}, "model")
+      >>> fill((jnp.zeros(2),), {"0": np.ones(2, np.float32)}, "model")
       (Array([1., 1.], dtype=float32),)
     """
     check_likeness(like, tree, f"the checkpoint {path}")
+    for names, leaf in named_leaves(tree).items():
+        narrow = jax.dtypes.canonicalize_dtype(leaf.dtype)
+        if narrow != leaf.dtype:
+            raise ValueError(
+                f"the checkpoint {path} has {'.'.join(names)} as {leaf.dtype}, which "
+                f"JAX would narrow to {narrow}: set jax_enable_x64, or restore NumPy "
+                "arrays without like=."
+            )
     return refill(like, jax.tree.map(jax.device_put, tree))
 
 
@@ -58,7 +67,7 @@ def check_likeness(like: object, tree: object, name: str) -> None:
         dtype differs.
     """
     wanted, found = (
-        {names: f"{leaf.dtype}{list(leaf.shape)}" for names, leaf in leaves.items()}
+        {names: describe(leaf) for names, leaf in leaves.items()}
         for leaves in (named_leaves(like), named_leaves(tree))
     )
     for names in sorted(wanted.keys() | found.keys()):
@@ -126,6 +135,40 @@ def named_leaves(tree: object) -> Leaves:
     return leaves
 
 
+def host_leaves(tree: object) -> dict[tuple[str, ...], np.ndarray]:
+    """Return the arrays of a tree by their paths, on the host.
+
+    Raises:
+      TypeError: if a leaf is not an array of numbers.
+      ValueError: if the tree has no arrays, an array without elements, or a name with a
+        dot.
+
+    Example:
+      >>> host_leaves({"a": jnp.ones(2)})
+      {('a',): array([1., 1.], dtype=float32)}
+    """
+    leaves = {names: np.asarray(leaf) for names, leaf in named_leaves(tree).items()}
+    if not leaves:
+        raise ValueError("the state to save must have at least one array, got none.")
+    for names, leaf in leaves.items():
+        if not leaf.size:
+            raise ValueError(
+                f"{'.'.join(names)} must have at least one element to be saved, got "
+                f"{describe(leaf)}: leave it out, and make it anew after restoring."
+            )
+    return leaves
+
+
+def describe(leaf: Any) -> str:
+    """Return dtype and shape of an array as text.
+
+    Example:
+      >>> describe(np.zeros((2, 3), np.float32))
+      'float32[2, 3]'
+    """
+    return f"{leaf.dtype}{list(leaf.shape)}"
+
+
 def hash_tree(tree: object) -> str:
     """Return the SHA-256 of the names, dtypes, shapes and bits of a tree's arrays.
 
@@ -141,3 +184,8 @@ def hash_tree(tree: object) -> str:
 def hash_array(array: np.ndarray) -> str:
     """Return the SHA-256 of the dtype, shape and bits of an array."""
     return _io.hash_arrays({"": array})
+
+
+def hash_text(text: str) -> str:
+    """Return the SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()

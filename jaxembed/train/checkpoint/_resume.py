@@ -1,7 +1,9 @@
 """Resume: save a run after each epoch, and continue it with the same bits."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +12,15 @@ import jax
 from jaxembed.train._history import History
 from jaxembed.train._state import TrainState
 from jaxembed.train.checkpoint._arrays import fill, hash_tree
-from jaxembed.train.checkpoint._files import (
-    has_checkpoint,
-    read_extra,
-    restore_arrays,
-    save,
-)
+from jaxembed.train.checkpoint._files import KEEP
+from jaxembed.train.checkpoint._lock import lock
+from jaxembed.train.checkpoint._read import read_meta, read_newest, read_step
+from jaxembed.train.checkpoint._steps import check_free, has_checkpoint
+from jaxembed.train.checkpoint._versions import describe_change, find_versions
+from jaxembed.train.checkpoint._write import write
 
 Identity = dict[str, Any]
+COMPILERS = ("jax", "jaxlib")  # packages that turn a program into machine code
 
 
 @dataclasses.dataclass
@@ -58,6 +61,28 @@ def fingerprint(
     return {"key": numbers, **digests, **settings}
 
 
+@contextmanager
+def hold(checkpoint: str | Path | None) -> Iterator[None]:
+    """Hold the lock of the folder of a run, so that no other process writes into it.
+
+    Args:
+      checkpoint: the folder; None to hold nothing.
+
+    Raises:
+      BlockingIOError: if another process writes this checkpoint; names the process.
+      FileExistsError: if ``checkpoint`` is a file, or a folder with other files.
+    """
+    if checkpoint is None:
+        yield
+        return
+    path = Path(checkpoint)
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"checkpoint={path} is a file: give a folder.")
+    check_free(path, overwrite=True)
+    with lock(path):
+        yield
+
+
 def read_identity(path: str | Path | None) -> Identity:
     """Return the identity of the run saved at ``path``, or {} without a checkpoint.
 
@@ -66,7 +91,7 @@ def read_identity(path: str | Path | None) -> Identity:
     """
     if path is None or not has_checkpoint(Path(path)):
         return {}
-    extra = read_extra(path)
+    extra = read_newest(Path(path), read_meta)["extra"]
     run = extra.get("run", {}) if isinstance(extra, dict) else {}
     return run if isinstance(run, dict) else {}
 
@@ -93,18 +118,32 @@ class Saver:
 
         Raises:
           ValueError: if the checkpoint is damaged, has more than ``epochs`` epochs, or
-            belongs to another run; the error names the settings that differ.
+            belongs to another run; the error names the settings and the versions that
+            differ.
+
+        Warns:
+          UserWarning: if JAX or jaxlib have other versions. The run is resumed, as its
+            program is equal, but its bits are promised on equal versions only.
         """
         if self.path is None or not has_checkpoint(self.path):
             return start(0)
-        tree, extra = restore_arrays(self.path)
-        saved = extra.get("run", {})
+        tree, meta = read_newest(self.path, read_step)
+        extra = meta["extra"]
+        saved = extra.get("run", {}) if isinstance(extra, dict) else {}
         differing = [n for n in self.identity if saved.get(n) != self.identity[n]]
+        change = describe_change(meta["versions"], find_versions())
         if differing:
+            versions = f"Versions: {change}." if change else "The versions are equal."
             raise ValueError(
                 f"the checkpoint {self.path} belongs to a run that differs in "
                 f"{', '.join(differing)}: give another folder, or the same arguments "
-                "as before."
+                f"as before. {versions}"
+            )
+        if any(meta["versions"].get(n) != find_versions()[n] for n in COMPILERS):
+            warnings.warn(
+                f"the checkpoint {self.path} has other versions: {change}. The run is "
+                "resumed, but may end with other bits than an uninterrupted run.",
+                stacklevel=3,
             )
         history = History(**extra["history"])
         if len(history) > epochs:
@@ -119,7 +158,7 @@ class Saver:
         """Replace the saved run atomically."""
         if self.path is not None:
             extra = {"run": self.identity, "history": progress.history.to_dict()}
-            save(self.path, _as_tree(progress), extra, overwrite=True)
+            write(self.path, _as_tree(progress), extra, keep=KEEP)
 
 
 def _as_tree(progress: Progress) -> dict[str, TrainState]:

@@ -79,7 +79,6 @@ def test_nothing_is_overwritten_unasked(tmp_path):
     np.testing.assert_array_equal(train.restore(path)[0]["a"], 0)
     train.save(path, {"a": np.ones(2)}, overwrite=True)
     np.testing.assert_array_equal(train.restore(path)[0]["a"], 1)
-    assert len(list(path.iterdir())) == 1  # the old checkpoint is deleted
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FileExistsError, match="file exists and is not a checkpoint"):
         train.save(tmp_path / "file", {"a": np.ones(2)}, overwrite=True)
@@ -101,7 +100,7 @@ def test_a_failed_save_leaves_the_old_one(tmp_path, monkeypatch):
     np.testing.assert_array_equal(train.restore(path)[0]["a"], 0)
     train.save(path, {"a": np.full(2, 7)}, overwrite=True)
     np.testing.assert_array_equal(train.restore(path)[0]["a"], 7)
-    assert len(list(path.iterdir())) == 1
+    assert sorted(entry.name for entry in path.iterdir()) == ["0", "1"]
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
@@ -204,8 +203,15 @@ def test_reading_leaves_an_unfinished_save_alone(tmp_path):
         ({"a": jax.random.key(0)}, TypeError, "a must be an array of numbers, got key"),
         ({"a": "text"}, TypeError, "a must be an array of numbers, got <U4"),
         ({"a": object()}, TypeError, "a must be an array of numbers, got object"),
+        ({}, ValueError, "the state to save must have at least one array, got none"),
+        ({"a": {"b": ()}}, ValueError, "must have at least one array, got none"),
+        (
+            {"a": np.ones(2), "b": {"c": np.ones((0, 3), "f4")}},
+            ValueError,
+            r"b.c must have at least one element to be saved, got float32\[0, 3\]",
+        ),
     ],
-    ids=["array", "dot", "key", "text", "object"],
+    ids=["array", "dot", "key", "text", "object", "empty", "nested", "no elements"],
 )
 def test_what_is_no_tree_of_arrays_is_refused(tmp_path, state, error, message):
     with pytest.raises(error, match=message):
@@ -214,6 +220,23 @@ def test_what_is_no_tree_of_arrays_is_refused(tmp_path, state, error, message):
 
 
 def test_numbers_of_python_are_arrays(tmp_path):
-    train.save(tmp_path / "x", {"a": 1.5})
-    restored, _ = train.restore(tmp_path / "x", like={"a": 0.0})
-    assert float(restored["a"]) == 1.5
+    train.save(tmp_path / "x", {"a": 1.5, "b": True})
+    restored, _ = train.restore(tmp_path / "x")
+    assert restored["a"] == 1.5 and restored["a"].dtype == np.float64
+    assert restored["b"].dtype == bool and restored["b"]
+
+
+@pytest.mark.parametrize(
+    ("value", "narrow"),
+    [(2**40 + 5, "int32"), (1e300, "float32"), (1 + 1e300j, "complex64")],
+)
+def test_no_array_is_narrowed(tmp_path, value, narrow):
+    tree = {"b": {"a": np.array([value])}}
+    train.save(tmp_path / "x", tree)
+    assert train.restore(tmp_path / "x")[0]["b"]["a"] == value
+    wide = tree["b"]["a"].dtype
+    with pytest.raises(ValueError, match=f"has b.a as {wide}, .* narrow to {narrow}:"):
+        train.restore(tmp_path / "x", like=tree)
+    with jax.enable_x64(True):
+        restored, _ = train.restore(tmp_path / "x", like=tree)
+        assert restored["b"]["a"].dtype == wide and restored["b"]["a"][0] == value

@@ -1,0 +1,108 @@
+"""Lock: one writer at a time in the folder of a checkpoint."""
+
+import errno
+import os
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+LOCK_NAME = ".jaxembed-lock"
+# Errors of file systems that have no locks.
+WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
+
+
+@contextmanager
+def lock(path: str | Path) -> Iterator[None]:
+    """Hold the lock of a folder. Readers take no lock.
+
+    The operating system frees the lock when the process ends, also by ``kill -9``. The
+    file of the lock is removed afterwards, and so is the folder if this call created it
+    and nothing was written into it.
+
+    Args:
+      path: a folder, created if it does not exist.
+
+    Raises:
+      BlockingIOError: at once, if another writer holds the lock; names its host and its
+        process id.
+      OSError: if the folder cannot be created or written.
+
+    Warns:
+      UserWarning: if the file system has no locks.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder, lock(folder):
+      ...     with lock(folder):  # doctest: +ELLIPSIS
+      ...         pass
+      Traceback (most recent call last):
+      BlockingIOError: another process writes the checkpoint ...: process ...
+    """
+    path = Path(path)
+    is_new = not path.exists()
+    descriptor = _acquire(path)
+    try:
+        yield
+    finally:
+        # Before the lock is free, so that no other writer's file is removed.
+        (path / LOCK_NAME).unlink(missing_ok=True)
+        os.close(descriptor)
+        if is_new:
+            with suppress(OSError):  # the folder is not empty
+                path.rmdir()
+
+
+def _acquire(folder: Path) -> int:
+    """Return the descriptor of the lock's file, which is locked until it is closed."""
+    path = folder / LOCK_NAME
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:  # another writer has just removed the folder
+            continue
+        try:
+            _flock(descriptor, folder)
+            if _is_at(descriptor, path):
+                with suppress(OSError):  # a full disk: only the name of the holder
+                    os.truncate(descriptor, 0)
+                    os.write(
+                        descriptor, f"{os.getpid()} {socket.gethostname()}".encode()
+                    )
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # another writer has just removed this file
+
+
+def _flock(descriptor: int, folder: Path) -> None:
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        process, _, host = os.read(descriptor, 300).decode().partition(" ")
+        raise BlockingIOError(
+            f"another process writes the checkpoint {folder}: process "
+            f"{process or 'unknown'} on host {host or 'unknown'}. Wait until it ends, "
+            "or give another path."
+        ) from error
+    except (ImportError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in WITHOUT_LOCKS:
+            raise
+        warnings.warn(
+            f"the file system of {folder} has no locks ({error}): let one process at a "
+            "time write this checkpoint.",
+            stacklevel=5,
+        )
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Return whether the open file is still the file at ``path``."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,142 @@
+"""Write: one step of a checkpoint, whole and on the disk, or not at all."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+from flax.traverse_util import unflatten_dict
+
+from jaxembed.train._state import TrainState
+from jaxembed.train.checkpoint._arrays import (
+    describe,
+    hash_array,
+    hash_text,
+    host_leaves,
+)
+from jaxembed.train.checkpoint._steps import (
+    UNFINISHED,
+    next_step,
+    remove_old,
+    remove_unfinished,
+)
+from jaxembed.train.checkpoint._versions import find_versions
+
+Extra = dict[str, Any]  # JSON
+
+
+def write(path: Path, state: object, extra: Extra, *, keep: int) -> int:
+    """Write the next step of a checkpoint. Call it within the lock only.
+
+    The files are on the disk before the step gets its name, so that a loss of power
+    leaves the earlier steps or the new step.
+
+    Args:
+      path: the folder of the checkpoint, which must exist.
+      state: a tree of arrays.
+      extra: other data to store as JSON.
+      keep: number of steps to keep, the new step included.
+
+    Returns:
+      The number of the step.
+
+    Raises:
+      OSError: if the step cannot be written, with the number ``ENOSPC`` if the disk is
+        full. The earlier steps are unchanged.
+      TypeError: if a leaf of ``state`` is not an array of numbers.
+      ValueError: if ``state`` has no arrays, an array without elements, or a name with
+        a dot.
+    """
+    leaves = host_leaves(state)
+    meta = _make_meta(leaves, state, extra)
+    remove_unfinished(path)
+    step = next_step(path)
+    unfinished = path / f"{step}.{UNFINISHED}"
+    try:
+        _write_files(unfinished, unflatten_dict(leaves), meta)
+        _sync(unfinished)
+        unfinished.rename(path / str(step))
+        _sync_folder(path)
+    except Exception as error:
+        size = sum(leaf.nbytes for leaf in leaves.values()) + len(meta)
+        plain = _as_os_error(error, path, size)
+        if plain is None:
+            raise
+        raise plain from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    remove_old(path, keep)
+    return step
+
+
+def _make_meta(leaves: dict, state: object, extra: Extra) -> str:
+    """Return the JSON of a step, with the digests of the arrays and of itself."""
+    meta = {
+        "arrays": {
+            ".".join(names): {"shape": describe(leaf), "sha256": hash_array(leaf)}
+            for names, leaf in leaves.items()
+        },
+        "extra": extra,
+        "states": _find_states(state),
+        "versions": find_versions(),
+    }
+    text = json.dumps(meta)
+    return json.dumps({"sha256": hash_text(text), "text": text})
+
+
+def _write_files(folder: Path, tree: dict, meta: str) -> None:
+    import orbax.checkpoint as ocp
+
+    (folder / "state").mkdir(parents=True)
+    (folder / "meta").mkdir()
+    (folder / "meta" / "metadata").write_text(meta)
+    handler = ocp.PyTreeCheckpointHandler()
+    try:
+        handler.save(folder / "state", args=ocp.args.PyTreeSave(tree))
+        handler.finalize(folder / "state")
+    finally:
+        handler.close()
+
+
+def _sync(folder: Path) -> None:
+    """Flush all files and folders below ``folder`` to the disk."""
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(root, name), "rb") as file:
+                os.fsync(file.fileno())
+        _sync_folder(Path(root))
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _as_os_error(error: Exception, path: Path, size: int) -> OSError | None:
+    """Return an OSError in place of an error of the system that TensorStore wraps."""
+    code = error.errno if isinstance(error, OSError) else None
+    if found := re.search(r"os_error_code='(\d+)'", str(error)):
+        code = int(found[1])
+    if code is None:
+        return None
+    free = shutil.disk_usage(path).free
+    return OSError(
+        code,
+        f"{os.strerror(code)}: the checkpoint {path} was not saved, which needs up to "
+        f"{size} bytes where {free} are free. The earlier steps are unchanged",
+    )
+
+
+def _find_states(tree: object) -> list[list[str]]:
+    """Return the path of each TrainState in a tree, as a list of names."""
+    leaves = jax.tree_util.tree_leaves_with_path(
+        tree, is_leaf=lambda node: isinstance(node, TrainState)
+    )
+    paths = [path for path, leaf in leaves if isinstance(leaf, TrainState)]
+    return [[jax.tree_util.keystr((x,), simple=True) for x in path] for path in paths]
