@@ -41,6 +41,8 @@ class Bags:
 
     def __post_init__(self) -> None:
         rows = np.zeros(self.n_words + BUCKETS, np.int32)
+        if self.kept.max(initial=0) >= rows.size:
+            raise ValueError(f"kept must be below {rows.size}, got {self.kept.max()}.")
         rows[self.kept] = np.arange(1, self.n_rows, dtype=np.int32)
         object.__setattr__(self, "_rows", rows)
 

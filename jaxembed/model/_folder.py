@@ -2,10 +2,7 @@
 
 import hashlib
 import json
-import os
 import platform
-import shutil
-import uuid
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,10 +12,12 @@ from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 import jaxembed
+from jaxembed import _io
 
 FORMAT, VERSION = "jaxembed.TextModel", 1
 WEIGHTS, TOKENIZER, SETTINGS = "weights.safetensors", "tokenizer.json", "settings.json"
 NAMES = {WEIGHTS, TOKENIZER, SETTINGS}
+MOST_ROWS = 2**24  # read of a text
 MOST_BYTES = 2**26  # of settings.json, whose size no other file tells
 
 Arrays = dict[str, np.ndarray]
@@ -44,6 +43,7 @@ def write_folder(
     Raises:
       FileExistsError: if ``folder`` is there, unless it is an empty folder, or that of
         a model and ``overwrite`` is True.
+      OSError: if the folder cannot be written; with ``errno.ENOSPC`` on a full disk.
     """
     path = Path(folder).resolve()
     _check_free(path, overwrite)
@@ -62,17 +62,13 @@ def write_folder(
     settings["sha256"] = _hash_settings(settings)
     contents[SETTINGS] = json.dumps(settings, indent=2).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        temporary.mkdir()
+    n_bytes = sum(map(len, contents.values()))
+    with _io.explain_disk(path, n_bytes), _io.temporary(path, folder=True) as beside:
         for name, data in contents.items():
-            with (temporary / name).open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        _move(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            (beside / name).write_bytes(data)
+            _io.sync(beside / name)
+        _io.sync(beside)
+        _io.replace_folder(beside, path)
 
 
 def read_folder(folder: str | Path) -> tuple[Arrays, str, dict[str, Any]]:
@@ -95,7 +91,7 @@ def read_folder(folder: str | Path) -> tuple[Arrays, str, dict[str, Any]]:
         )
     contents = {}
     for name in (WEIGHTS, TOKENIZER):
-        expected = settings["files"][name]
+        expected = _find_entry(path, settings, name)
         file = path / name
         if not file.is_file():
             raise FileNotFoundError(
@@ -116,6 +112,7 @@ def read_folder(folder: str | Path) -> tuple[Arrays, str, dict[str, Any]]:
         arrays = safetensors.load(contents[WEIGHTS])
     except SafetensorError as error:
         raise _damage(path, WEIGHTS, f"cannot be read: {error}") from error
+    _check_parts(path, arrays, settings)
     return arrays, contents[TOKENIZER].decode("utf-8", "surrogatepass"), settings
 
 
@@ -138,6 +135,43 @@ def _read_settings(path: Path) -> dict[str, Any]:
     if settings.get("sha256") != _hash_settings(settings):
         raise _damage(path, SETTINGS, "has another SHA-256 than when it was saved")
     return settings
+
+
+def _find_entry(path: Path, settings: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the size and digest of a file in the settings."""
+    try:
+        entry = settings["files"][name]
+        return {"bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])}
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damage(path, SETTINGS, f"lacks the size of {name}") from error
+
+
+def _check_parts(path: Path, arrays: Arrays, settings: dict[str, Any]) -> None:
+    """Raise unless weights and settings fit together: digests can be forged too."""
+    labels, length = settings.get("labels"), settings.get("length")
+    known = labels if isinstance(labels, list) else []
+    if not {str, int} >= set(map(type, known)) or not 1 < len(set(known)) == len(known):
+        raise _damage(path, SETTINGS, f"has the labels {labels!r:.80}")
+    if type(length) is not int or not 0 < length <= MOST_ROWS:
+        raise _damage(path, SETTINGS, f"has the length {length!r:.80}")
+    if not isinstance(settings.get("settings"), dict):
+        raise _damage(path, SETTINGS, "lacks the settings of the training")
+    n_logits = 1 if len(known) == 2 else len(known)
+    kept, table = arrays.get("kept"), arrays.get("table")
+    if kept is None or table is None or kept.ndim != 1 or table.ndim != 2:
+        raise _damage(path, WEIGHTS, f"has the arrays {sorted(arrays)}")
+    if kept.dtype != np.int32 or kept.min(initial=0) < 0:
+        raise _damage(path, WEIGHTS, "has row numbers that are not int32 from 0 on")
+    shapes = {
+        "table": (len(kept) + 1, table.shape[1]),
+        "kernel": (table.shape[1], n_logits),
+        "bias": (n_logits,),
+    }
+    for name, shape in shapes.items():
+        array = arrays.get(name)
+        if array is None or array.shape != shape or array.dtype != np.float32:
+            found = None if array is None else f"{array.dtype}{list(array.shape)}"
+            raise _damage(path, WEIGHTS, f"has {name}={found}, not {list(shape)}")
 
 
 def _damage(path: Path, name: str, words: str) -> ValueError:
@@ -183,17 +217,3 @@ def _is_model(path: Path) -> bool:
         return bool(_read_settings(path))
     except (OSError, ValueError):
         return False
-
-
-def _move(temporary: Path, path: Path) -> None:
-    """Rename a folder to `path`; keep the folder it replaces until that succeeds."""
-    aside = temporary.with_name(f"{temporary.name}.old")
-    if path.exists():
-        os.rename(path, aside)
-    try:
-        os.rename(temporary, path)
-    except BaseException:
-        if aside.exists():
-            os.rename(aside, path)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)

@@ -190,9 +190,8 @@ class TextModel:
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the model to a folder: weights, tokenizer and settings.
 
-        The files are written beside the folder, which is then renamed, so that a killed
-        process leaves the old folder or the new one. Settings have the SHA-256 of each
-        file.
+        The files are written beside the folder, which is replaced: a killed process
+        leaves the old one or the new one. Settings have the SHA-256 of each file.
 
         Args:
           folder: a folder, created if it does not exist.
@@ -201,6 +200,7 @@ class TextModel:
         Raises:
           FileExistsError: if the folder has a TextModel and ``overwrite`` is False, or
             if it has anything else.
+          OSError: if the folder cannot be written; ``errno.ENOSPC`` for a full disk.
         """
         fitted, head = self._fitted, self._fitted.params["head"]["logits"]
         arrays = {

@@ -16,7 +16,11 @@ from jaxembed.vectors._word_vectors import WordVectors
 from jaxembed.vectors.formats._collect import Collector, Wanted
 from jaxembed.vectors.formats._fasttext import MAGIC, read_fasttext
 from jaxembed.vectors.formats._lines import HEADER, read_header
-from jaxembed.vectors.formats._safetensors import read_safetensors, write_safetensors
+from jaxembed.vectors.formats._safetensors import (
+    count_bytes,
+    read_safetensors,
+    write_safetensors,
+)
 from jaxembed.vectors.formats._stream import Source, open_source
 from jaxembed.vectors.formats._text import count_numbers, read_text
 from jaxembed.vectors.formats._word2vec import ends_as_binary, read_binary
@@ -76,10 +80,14 @@ def load(
       FileNotFoundError: if the file, or the member of the ``.zip``, does not exist.
       IsADirectoryError: if ``path`` is a folder.
       TypeError: if ``vocabulary`` is one string, or an element is not a ``str``.
+      OSError: if ``cache_dir`` is a file.
       ValueError: if ``format`` or ``limit`` is invalid; if the format of the content is
         unknown; if the content is cut, damaged or not finite: the error names the line
         or byte, the expected and the actual content; or if no word of ``vocabulary``
         is in the file.
+
+    Warns:
+      UserWarning: if ``cache_dir`` cannot be written, or its disk is full.
 
     Example:
       >>> import tempfile
@@ -103,18 +111,19 @@ def load(
         return _pick(_installed.read_installed(), wanted, limit, _installed.PACKAGE)
     if cache_dir is None:
         return _load(path, format, wanted, limit, progress)
-    Path(cache_dir).mkdir(parents=True, exist_ok=True)  # to fail before the load
     name = f"vectors-{_key(path, format, wanted, limit)}.safetensors"
-    cached = Path(cache_dir) / name
+    cached = _io.make_cache(cache_dir) / name  # fails before the load
     if cached.is_file():
         try:
             with open_source(cached) as source:
                 return read_safetensors(source)
-        except ValueError:
+        except (OSError, ValueError):
             pass  # damaged: replaced below
     word_vectors = _load(path, format, wanted, limit, progress)
-    with _io.replace(cached) as beside, beside.open("wb") as stream:
-        write_safetensors(word_vectors, stream)
+    n_bytes = count_bytes(word_vectors)
+    _io.write_cache(
+        cached, lambda stream: write_safetensors(word_vectors, stream), n_bytes=n_bytes
+    )
     return word_vectors
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from jaxembed import _io
 from jaxembed.vectors._load import find_format
 from jaxembed.vectors._word_vectors import WordVectors
-from jaxembed.vectors.formats._safetensors import write_safetensors
+from jaxembed.vectors.formats._safetensors import count_bytes, write_safetensors
 from jaxembed.vectors.formats._stream import open_source
 from jaxembed.vectors.formats._text import DECIMAL, find_dim
 from jaxembed.vectors.formats._word2vec import MAX_WORD
@@ -50,6 +50,7 @@ def save(
       The path.
 
     Raises:
+      OSError: if the file cannot be written; with ``errno.ENOSPC`` on a full disk.
       ValueError: if ``format`` is unknown, the suffix does not select a format, or a
         word could not be read back from the file.
 
@@ -70,7 +71,9 @@ def save(
             f"one of {', '.join(SUFFIXES)}; got format={format!r} and {path}."
         )
     _check_words(word_vectors, format, path)
-    with _io.replace(path) as beside:
+    is_exact = format == "safetensors" and path.suffix not in COMPRESSED
+    n_bytes = count_bytes(word_vectors) if is_exact else None
+    with _io.replace(path, durable=True, n_bytes=n_bytes) as beside:
         with _open(beside, path) as stream:
             WRITERS[format](word_vectors, stream)
         _check_written(beside, path, format, word_vectors.dim)

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import tarfile
 
 import numpy as np
@@ -79,3 +80,22 @@ def test_a_damaged_model(rounds, tmp_path):
             loaded = TextModel.load(folder)
             np.testing.assert_array_equal(loaded.predict_proba(TEXTS[:4]), right)
         file.write_bytes(whole)
+
+
+def test_a_forged_model(rounds, tmp_path):
+    """Settings with a right digest and other values are refused, or a model."""
+    from jaxembed.model import _folder
+
+    folder = tmp_path / "model"
+    TextModel.fit(TEXTS, ["pos", "pos", "neg", "neg"] * 5, epochs=1).save(folder)
+    path = folder / _folder.SETTINGS
+    whole = json.loads(path.read_text())
+    for rng in rounds(seed=43):
+        settings = dict(whole)
+        name = sorted(set(whole) - {"sha256"})[rng.integers(len(whole) - 1)]
+        others = [None, [], {}, "x", -1, 10**20, 1e300, {"bytes": 1}, [1, "a"]]
+        settings[name] = others[rng.integers(len(others))]
+        settings["sha256"] = _folder._hash_settings(settings)
+        path.write_text(json.dumps(settings))
+        with rounds.refusals(ValueError, OSError, TypeError):
+            TextModel.load(folder).predict_proba(TEXTS[:1])

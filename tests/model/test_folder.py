@@ -1,5 +1,6 @@
 """TextModel on disk: whole or not at all, checked, and never pickled."""
 
+import errno
 import json
 import os
 
@@ -9,6 +10,7 @@ import pytest
 
 from jaxembed import TextModel
 from jaxembed.model import _folder
+from tests._io.test_replace import largest_file
 from tests.model.conftest import draw_texts
 
 TEXTS, _ = draw_texts(50, seed=3)
@@ -113,32 +115,52 @@ def test_only_a_model_is_replaced(model, of_three, folder, tmp_path):
     assert TextModel.load(empty).labels == model.labels
 
 
-@pytest.mark.parametrize("moment", ["write", "rename"])
+@pytest.mark.parametrize("function", ["sync", "replace_folder"])
 def test_an_interrupted_save_leaves_the_old_model(
-    of_three, folder, monkeypatch, moment
+    of_three, folder, monkeypatch, function
 ):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    rename, n_calls = os.rename, 0
 
-    def fail(*arguments):
+    def fail(*_):
         raise KeyboardInterrupt
 
-    def fail_at_second(*arguments):
-        nonlocal n_calls
-        n_calls += 1
-        if n_calls == 2:
-            raise KeyboardInterrupt
-        rename(*arguments)
-
-    if moment == "write":
-        monkeypatch.setattr(_folder.os, "fsync", fail)
-    else:
-        monkeypatch.setattr(_folder.os, "rename", fail_at_second)
+    monkeypatch.setattr(_folder._io, function, fail)
     with pytest.raises(KeyboardInterrupt):
         of_three.save(folder, overwrite=True)
     monkeypatch.undo()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert os.listdir(folder.parent) == ["model"]
+
+
+def test_a_full_disk_is_explained_and_leaves_the_old_model(of_three, folder):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with largest_file(500), pytest.raises(OSError, match=f"{folder} needs") as caught:
+        of_three.save(folder, overwrite=True)
+    assert caught.value.errno == errno.EFBIG
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert os.listdir(folder.parent) == ["model"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": ["a", "a"]}, r"has the labels \['a', 'a'\]"),
+        ({"labels": ["a", 1.5]}, "has the labels"),
+        ({"labels": ["a", "b", "c"]}, r"kernel=float32\[\d+, 1\], not \[\d+, 3\]"),
+        ({"length": 0}, "has the length 0"),
+        ({"length": None}, "has the length None"),
+        ({"settings": []}, "lacks the settings"),
+        ({"files": {}}, "lacks the size of weights.safetensors"),
+    ],
+)
+def test_forged_settings_are_refused(folder, changes, message):
+    """Settings with a right digest, since whoever forges them can write one."""
+    path = folder / "settings.json"
+    settings = json.loads(path.read_text()) | changes
+    settings["sha256"] = _folder._hash_settings(settings)
+    path.write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=f"is damaged: .*{message}"):
+        TextModel.load(folder)
 
 
 def test_nothing_is_unpickled(folder, monkeypatch):

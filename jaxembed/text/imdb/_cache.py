@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxembed._io import hash_arrays, replace
+from jaxembed import _io
 from jaxembed.text._ragged import Ragged
 from jaxembed.text._tokenizer import Tokenizer
 from jaxembed.text.imdb import _installed
@@ -76,7 +76,10 @@ def load_imdb_tokens(
 
     Raises:
       Exception: any error of :func:`load_imdb`.
-      OSError: if ``cache_dir`` cannot be created.
+      OSError: if ``cache_dir`` is a file.
+
+    Warns:
+      UserWarning: if ``cache_dir`` cannot be written, or its disk is full.
 
     Example:
       >>> tokens = load_imdb_tokens("synthetic")
@@ -93,8 +96,8 @@ def load_imdb_tokens(
     else:
         corpus = load_imdb(source, **settings)
         content = _hash_corpus(corpus)
-    Path(cache_dir).mkdir(parents=True, exist_ok=True)  # fail before tokenizing
-    cached = Path(cache_dir) / f"tokens-{_key(content, tokenizer)}.safetensors"
+    folder = _io.make_cache(cache_dir)  # fails before tokenizing
+    cached = folder / f"tokens-{_key(content, tokenizer)}.safetensors"
     tokens = _read(cached) if cached.is_file() else None
     if tokens is None:
         corpus = load_imdb(source, **settings) if corpus is None else corpus
@@ -154,9 +157,7 @@ def _hash_corpus(corpus: Corpus) -> str:
 
 
 def _write(path: Path, tokens: TokenizedCorpus) -> None:
-    """Write the corpus to ``path`` atomically."""
-    import safetensors.numpy
-
+    """Write the corpus to ``path`` atomically; warn if that fails."""
     header = {"tokenizer": tokens.tokenizer.to_json(), "source": tokens.description}
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     for part in PARTS:
@@ -165,9 +166,13 @@ def _write(path: Path, tokens: TokenizedCorpus) -> None:
     for part in ("train_labels", "test_labels"):
         arrays[part] = getattr(tokens, part)
     # safetensors does not detect a flipped bit.
-    metadata = {"sha256": hash_arrays(arrays)}
-    with replace(path) as beside:
-        safetensors.numpy.save_file(arrays, beside, metadata)
+    metadata = {"sha256": _io.hash_arrays(arrays)}
+    _io.write_cache(
+        path,
+        lambda stream: _io.write_tensors(arrays, stream, metadata),
+        n_bytes=sum(array.nbytes for array in arrays.values()),
+        stacklevel=3,
+    )
 
 
 def _read(path: Path) -> TokenizedCorpus | None:
@@ -180,7 +185,7 @@ def _read(path: Path) -> TokenizedCorpus | None:
             digest = (file.metadata() or {}).get("sha256")
     except (OSError, safetensors.SafetensorError):
         return None
-    if digest != hash_arrays(arrays):
+    if digest != _io.hash_arrays(arrays):
         return None
     header = json.loads(arrays["header"].tobytes())
     train, test, unlabelled = (

@@ -72,12 +72,14 @@ def _fetch(archive: Archive, manual: Path) -> None:
         urllib.request.urlopen(request, timeout=CONNECT_SECONDS).close()
         with (
             urllib.request.urlopen(archive.url, timeout=READ_SECONDS) as response,
-            _io.replace(manual / archive.name) as temporary,
+            _io.replace(manual / archive.name, n_bytes=archive.size) as temporary,
         ):
             found = _copy(response, temporary, archive)
             if found != (archive.size, archive.sha256):
                 raise ValueError(_mismatch(archive, found))
     except (OSError, http.client.HTTPException) as error:
+        if _io.is_full(error):
+            raise
         raise ConnectionError(
             f"{archive.url} cannot be downloaded: {error}. Download {archive.name} "
             f"({archive.size} bytes) on another machine and put it into {manual}, "

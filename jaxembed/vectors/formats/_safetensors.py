@@ -6,75 +6,91 @@ key ``jaxembed``, with a SHA-256 of all tensors.
 """
 
 import json
-import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from jaxembed._io import hash_arrays
+from jaxembed import _io
 from jaxembed.vectors._subwords import MAX_N, Subwords
 from jaxembed.vectors._word_vectors import WordVectors
 from jaxembed.vectors.formats._stream import BLOCK, Source
 
-ARRAYS = {"matrix": "F32", "words": "U8", "subwords": "F32"}
+FLOAT, BYTE = np.dtype("<f4"), np.dtype("u1")
+ARRAYS = {"matrix": FLOAT, "words": BYTE, "subwords": FLOAT}
+REQUIRED = {"matrix", "words"}
 
 
 def read_safetensors(source: Source) -> WordVectors:
     """Read word vectors; the matrix is mapped into memory, not copied.
 
+    A compressed file is unpacked to an unnamed temporary file, after its header is
+    checked.
+
     Raises:
+      OSError: if a compressed file does not fit into the folder of temporary files.
       ValueError: if the file is cut or damaged, or has other tensors than listed above.
     """
-    with tempfile.NamedTemporaryFile(prefix="jaxembed-") as unpacked:
-        path = Path(source.name)
-        if source.size is None:  # compressed: unpack to a temporary file
+    try:
+        header = _io.read_header(source.read, source.size)
+        _check_tensors(header)
+        if source.size is not None:
+            return _read(header, Path(source.name), header.n_bytes)
+        with _unpack(source, header.content) as unpacked:
+            return _read(header, unpacked, 0)
+    except _REFUSED as error:
+        raise ValueError(
+            f"{source.name} cannot be read as word vectors in safetensors "
+            f"({type(error).__name__}: {error}): write it again with vectors.save."
+        ) from error
+
+
+_REFUSED = (KeyError, OverflowError, RecursionError, TypeError, ValueError)
+
+
+def _check_tensors(header: _io.Header) -> None:
+    found = {name: tensor.dtype for name, tensor in header.tensors.items()}
+    if not REQUIRED <= set(found) or any(ARRAYS.get(n) != d for n, d in found.items()):
+        raise ValueError(
+            f"tensors must be matrix, words and maybe subwords, of float32, uint8 and "
+            f"float32, got { ({n: str(d) for n, d in found.items()})!r:.200}"
+        )
+
+
+@contextmanager
+def _unpack(source: Source, size: int) -> Iterator[IO[bytes]]:
+    """Write the content, which must have ``size`` bytes, to a temporary file."""
+    folder = Path(tempfile.gettempdir())
+    with tempfile.TemporaryFile() as unpacked:
+        with _io.explain_disk(folder / f"a copy of {source.name}", size):
+            n_left = size
             while data := source.read(BLOCK):
+                n_left -= len(data)
+                if n_left < 0:
+                    break
                 unpacked.write(data)
             unpacked.flush()
-            path = Path(unpacked.name)
-        try:
-            return _read(path)
-        except _REFUSED as error:
+        if n_left:
             raise ValueError(
-                f"{source.name} cannot be read as word vectors in safetensors "
-                f"({type(error).__name__}: {error}): write it again with vectors.save."
-            ) from error
+                f"it does not have the {size} bytes that its header declares"
+            )
+        yield unpacked
 
 
-_REFUSED = (KeyError, OSError, OverflowError, RecursionError, TypeError, ValueError)
-
-
-def _read(path: Path) -> WordVectors:
-    import safetensors
-
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"the file is cut or damaged: {error}") from error
-    # safe_open has checked the offsets. A memory map does not copy the tensors.
-    with path.open("rb") as stream:
-        size = int.from_bytes(stream.read(8), "little")
-        header = json.loads(stream.read(size))
-    content = np.memmap(path, np.uint8, "r", offset=8 + size)
-    header.pop("__metadata__", None)
-    arrays = {}
-    for name, dtype in ARRAYS.items():
-        if name in header:
-            if header[name]["dtype"] != dtype:
-                raise ValueError(f"{name} must be {dtype}, got {header[name]['dtype']}")
-            start, end = header[name]["data_offsets"]
-            numbers = content[start:end].view(np.float32 if dtype == "F32" else "u1")
-            arrays[name] = numbers.reshape(header[name]["shape"])
-    if set(arrays) != set(header) or not {"matrix", "words"} <= set(arrays):
-        raise ValueError(
-            f"tensors must be matrix, words and maybe subwords, got {sorted(header)}"
-        )
-    facts = json.loads(metadata["jaxembed"])
+def _read(header: _io.Header, file: Path | IO[bytes], start: int) -> WordVectors:
+    content = np.memmap(file, np.uint8, "r", start)
+    arrays = {
+        name: content[tensor.start : tensor.end]
+        .view(tensor.dtype)
+        .reshape(tensor.shape)
+        for name, tensor in header.tensors.items()
+    }
+    facts = json.loads(header.metadata["jaxembed"])
     n_duplicates = int(facts["n_duplicates"])
-    if hash_arrays(arrays) != facts["sha256"]:
+    if _io.hash_arrays(arrays) != facts["sha256"]:
         raise ValueError("the SHA-256 of its tensors differs from the saved one")
     words = json.loads(arrays["words"].tobytes())
     if not isinstance(words, list) or n_duplicates < 0:
@@ -104,10 +120,14 @@ def _make_subwords(
     return Subwords(table, min_n, max_n)
 
 
+def count_bytes(word_vectors: WordVectors) -> int:
+    """Return the size of the tensors, without the words, which are few bytes."""
+    subwords = word_vectors.subwords
+    return word_vectors.matrix.nbytes + (subwords.matrix.nbytes if subwords else 0)
+
+
 def write_safetensors(word_vectors: WordVectors, stream: IO[bytes]) -> None:
     """Write word vectors with their subwords."""
-    import safetensors.numpy
-
     words = json.dumps(word_vectors.words).encode()
     arrays = {
         "matrix": np.ascontiguousarray(word_vectors.matrix),
@@ -117,9 +137,5 @@ def write_safetensors(word_vectors: WordVectors, stream: IO[bytes]) -> None:
     if (subwords := word_vectors.subwords) is not None:
         arrays["subwords"] = np.ascontiguousarray(subwords.matrix)
         facts |= {"min_n": subwords.min_n, "max_n": subwords.max_n}
-    facts["sha256"] = hash_arrays(arrays)
-    metadata = {"jaxembed": json.dumps(facts)}  # one entry: the order of several varies
-    with tempfile.NamedTemporaryFile(prefix="jaxembed-") as file:
-        safetensors.numpy.save_file(arrays, file.name, metadata)
-        with open(file.name, "rb") as written:
-            shutil.copyfileobj(written, stream)
+    facts["sha256"] = _io.hash_arrays(arrays)
+    _io.write_tensors(arrays, stream, {"jaxembed": json.dumps(facts)})
