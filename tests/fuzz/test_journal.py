@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxembed.replicates._journal import Journal, read
-from tests.fuzz._mutations import flip, mutate, rounds
+from tests.fuzz._mutations import flip, mutate
 
 IDENTITY = {"key": [0, 7], "epochs": 3, "n_parallel": 2}
 IDENTITY |= {"metrics": ["accuracy", "loss"], "program": "ab" * 32}
@@ -45,7 +45,7 @@ def journal(tmp_path_factory):
 
 
 @pytest.mark.parametrize("damage", [mutate, flip])
-def test_no_damaged_metric_is_taken_over(journal, damage, tmp_path):
+def test_no_damaged_metric_is_taken_over(journal, damage, rounds, tmp_path):
     right, data = journal.load(), journal.path.read_bytes()
     path = tmp_path / "run.json"
     damaged = Journal(path, journal.examples, journal.identity)
@@ -56,7 +56,7 @@ def test_no_damaged_metric_is_taken_over(journal, damage, tmp_path):
 
 
 @pytest.mark.parametrize("damage", [mutate, flip])
-def test_a_damaged_file_costs_few_replicates(journal, damage, tmp_path):
+def test_a_damaged_file_costs_few_replicates(journal, damage, rounds, tmp_path):
     """Check that one flipped bit costs at most two lines, and that cuts leave lines."""
     data, kept = journal.path.read_bytes(), []
     path = tmp_path / "run.json"
