@@ -2,3 +2,10 @@
 
 ``python -m experiments`` lists them.
 """
+
+import sys
+
+if sys.argv[:1] == ["-m"]:  # as a command; here, since a module imports JAX at once
+    from experiments import _process
+
+    _process.start()

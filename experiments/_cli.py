@@ -66,7 +66,7 @@ def main(config_type: type, run: Callable[[Any], None]) -> None:
     """Parse the flags of an experiment and run it.
 
     Bad input ends the process with status 1 and a message with the remedy. A missing
-    package ends the process with status 2 and a message with the install command.
+    package ends it with status 1 too, and with the command that installs the package.
 
     Args:
       config_type: Frozen dataclass of the flags; fields of nested dataclasses become
@@ -97,8 +97,7 @@ def main(config_type: type, run: Callable[[Any], None]) -> None:
     except ImportError as error:
         if os.environ.get("JAXEMBED_TRACEBACK") or "pip install" not in str(error):
             raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(f"error: {error}")
     except (OSError, TypeError, ValueError, KeyError, ArithmeticError) as error:
         if os.environ.get("JAXEMBED_TRACEBACK"):
             raise
@@ -117,12 +116,8 @@ def use_compilation_cache() -> None:
 
 
 def exit_for_package(package: str, extra: str) -> NoReturn:
-    """End the process with status 2 and the command that installs a package."""
-    print(
-        f"error: {package} is not installed: pip install 'jaxembed[{extra}]'",
-        file=sys.stderr,
-    )
-    sys.exit(2)
+    """End the process with the command that installs a package."""
+    sys.exit(f"error: {package} is not installed: pip install 'jaxembed[{extra}]'")
 
 
 def format_docstring(docstring: str) -> str:

@@ -1,7 +1,5 @@
 """Draws: training of one arm on many draws of reviews, with resumption."""
 
-import contextlib
-import hashlib
 import itertools
 import json
 from collections.abc import Sequence
@@ -10,7 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from experiments import _cli, _results, _setup
+from experiments import _cli, _process, _resume, _setup
 from experiments._arms import Arm, Comparison, Reviews
 from jaxembed import optim, replicates, stats
 
@@ -20,27 +18,17 @@ EPOCHS = {
     "val_accuracy_final": "at the last epoch",
 }
 METRICS = (*EPOCHS, "accuracy_final")
-# Settings that do not affect a draw, or that the name of its file already contains.
-ASIDE = {"out", "cache", "compilation_cache", "arms", "memory_gib"}
-ASIDE |= {"draws", "n_train", "sizes", "large", "draws_large"}
 
 
 def journal_path(config: _cli.Options, arm: Arm, n_train: int) -> Path:
     """Return the path of an arm's finished draws, which differs between settings."""
-    settings = _results.as_json(config)
-    kept = {name: settings[name] for name in sorted(settings.keys() - ASIDE)}
-    digest = hashlib.sha256(json.dumps(kept).encode()).hexdigest()[:12]
-    return config.out / "unfinished" / f"{arm}-{n_train}-{digest}.json"
+    return _resume.save_path(config, f"{arm}-{n_train}", ".json")
 
 
-def remove_journals(
-    config: _cli.Options, arms: Sequence[Arm], sizes: Sequence[int]
-) -> None:
-    """Delete the files of finished draws, and their folder if it is empty."""
-    for arm, size in itertools.product(arms, sizes):
-        journal_path(config, arm, size).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # keeps the files of other settings
-        (config.out / "unfinished").rmdir()
+def finish(config: _cli.Options, arms: Sequence[Arm], sizes: Sequence[int]) -> None:
+    """Move the files of finished draws to the folder ``finished``."""
+    pairs = itertools.product(arms, sizes)
+    _resume.finish([journal_path(config, arm, size) for arm, size in pairs])
 
 
 def train_arm(
@@ -54,8 +42,8 @@ def train_arm(
 ) -> replicates.Histories:
     """Train one arm on many draws, with the draws and heads that all arms share.
 
-    The file :func:`journal_path` keeps the metrics of finished draws until
-    :func:`remove_journals`. An interrupted run resumes from this file.
+    The file :func:`journal_path` keeps the metrics of finished draws. An interrupted
+    run resumes from this file, and a finished run reports it.
 
     Args:
       config: Random seed, and all settings that identify a draw.
@@ -70,26 +58,28 @@ def train_arm(
     # Sizes have independent draws: the interval of a crossover assumes it.
     key = jax.random.fold_in(jax.random.key(config.seed), n_train)
     journal = journal_path(config, arm, n_train)
+    _resume.begin(journal)
     n_done = min(count_finished(journal), n_draws)
     if journal.exists():
         size = f"{arm}, {n_train:,} reviews"
-        print(f"{size}: resuming, {n_done} of {n_draws} draws are finished")
-        print(f"to train them again, remove {journal}", flush=True)
-    histories = replicates.run(
-        _setup.make_model(setup, *table.shape, frozen=arm == "frozen"),
-        (ids, labels),
-        examples=replicates.draw_examples(key, n_draws, reviews.pool, n_train),
-        tx=optim.rmsprop(setup.learning_rate),
-        epochs=setup.epochs,
-        batch_size=setup.batch_size,
-        key=key,
-        params=None if arm == "learned" else {"embed": {"embedding": table}},
-        validation=(ids[held_out], labels[held_out]),
-        unfreeze_after=setup.unfreeze_after if arm == "fine-tuned" else 0,
-        memory=int(comparison.memory_gib * 2**30),
-        n_parallel=comparison.n_parallel,
-        checkpoint=journal,
-    )
+        print(f"{size}: {n_done} of {n_draws} draws are finished", flush=True)
+    with _process.training(journal):
+        histories = replicates.run(
+            _setup.make_model(setup, *table.shape, frozen=arm == "frozen"),
+            (ids, labels),
+            examples=replicates.draw_examples(key, n_draws, reviews.pool, n_train),
+            tx=optim.rmsprop(setup.learning_rate),
+            epochs=setup.epochs,
+            batch_size=setup.batch_size,
+            key=key,
+            params=None if arm == "learned" else {"embed": {"embedding": table}},
+            validation=(ids[held_out], labels[held_out]),
+            unfreeze_after=setup.unfreeze_after if arm == "fine-tuned" else 0,
+            memory=int(comparison.memory_gib * 2**30),
+            n_parallel=comparison.n_parallel,
+            checkpoint=journal,
+            stop=_process.is_interrupted,
+        )
     if n_done < n_draws:
         each = histories.seconds["run"] / (n_draws - n_done)
         histories.seconds["per_replicate"] = each

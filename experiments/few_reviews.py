@@ -26,7 +26,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from experiments import _cli, _results, _reviews, _setup, _vectors
+from experiments import _cli, _results, _resume, _reviews, _setup, _vectors
 from jaxembed import nn, optim, text, train
 
 DIM = 100  # length of a learned word vector, as in the notebook's GloVe file
@@ -120,9 +120,11 @@ def run(config: Config) -> None:
         params["embed"]["embedding"] = table
     print(nn.summary(model, {"params": params}, ids[:1]))
     # batches -> state and history
-    state, history = train.fit(
+    save = _resume.save_path(config, f"{config.table}-{config.n_train}")
+    state, history = _resume.fit(
         model,
         (ids, labels),
+        save=save,
         tx=optim.rmsprop(setup.learning_rate),
         epochs=setup.epochs,
         batch_size=setup.batch_size,
@@ -132,7 +134,6 @@ def run(config: Config) -> None:
         validation=validation,
         unfreeze_after=setup.unfreeze_after if is_fine_tuned else 0,
         stopping=train.Stopping(keep_best=config.keep_best),
-        on_epoch=lambda history: _results.print_epoch(history, setup.epochs),
     )
     result = _results.save_and_test(
         model,
@@ -147,6 +148,7 @@ def run(config: Config) -> None:
     )
     result |= {"data": tokens.description, "seconds": seconds | history.seconds} | facts
     _results.write_metrics(config.out, "few_reviews", result)
+    _resume.finish([save])
 
 
 def draw(n: int, config: Config) -> tuple[np.ndarray, np.ndarray]:

@@ -23,8 +23,8 @@ import numpy as np
 import optax
 from flax.linen import initializers
 
-from experiments import _cli, _results, _reviews
-from jaxembed import nn, optim, text, train
+from experiments import _cli, _results, _resume, _reviews
+from jaxembed import nn, optim, text
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,9 +85,11 @@ def run(config: Config) -> None:
     steps = config.epochs * -(-len(examples) // config.batch_size)
     rate = optax.linear_schedule(config.learning_rate, 0.0, steps)
     adagrad = {"initial_accumulator_value": 0.0, "eps": 1e-16}
-    state, history = train.fit(
+    save = _resume.save_path(config, "imdb_bigrams")
+    state, history = _resume.fit(
         model,
         (ids, labels),
+        save=save,
         tx=optax.adagrad(rate, **adagrad),
         table_tx=optim.sparse_adagrad(rate, per_row=True, **adagrad),
         epochs=config.epochs,
@@ -95,7 +97,6 @@ def run(config: Config) -> None:
         key=key,
         examples=examples,
         validation=validation,
-        on_epoch=lambda history: _results.print_epoch(history, config.epochs),
     )
     kept = np.flatnonzero(counts >= config.min_reviews).tolist()
     result = _results.save_and_test(
@@ -112,6 +113,7 @@ def run(config: Config) -> None:
     result |= {"data": tokens.description, "seconds": seconds | history.seconds}
     result["n_kept_ids"] = len(kept)
     _results.write_metrics(config.out, "imdb_bigrams", result)
+    _resume.finish([save])
 
 
 def check_sizes(config: Config) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from experiments import _cli, _results, _reviews
+from experiments import _cli, _results, _resume, _reviews
 from jaxembed import nn, optim, text, train
 
 
@@ -72,9 +72,11 @@ def run(config: Config) -> None:
     print(nn.summary(model, jax.eval_shape(model.init, key, ids[:1]), ids[:1]))
     # batches -> state and history
     rate, is_sparse = config.learning_rate, config.row_sparse
-    state, history = train.fit(
+    save = _resume.save_path(config, "imdb_learned")
+    state, history = _resume.fit(
         model,
         (ids, labels),
+        save=save,
         tx=optim.rmsprop(rate),
         table_tx=optim.sparse_rmsprop(rate) if is_sparse else None,
         epochs=config.epochs,
@@ -83,7 +85,6 @@ def run(config: Config) -> None:
         examples=examples,
         validation=validation,
         stopping=train.Stopping(keep_best=config.keep_best),
-        on_epoch=lambda history: _results.print_epoch(history, config.epochs),
     )
     result = _results.save_and_test(
         model,
@@ -99,6 +100,7 @@ def run(config: Config) -> None:
     )
     result |= {"data": tokens.description, "seconds": seconds | history.seconds}
     _results.write_metrics(config.out, "imdb_learned", result)
+    _resume.finish([save])
 
 
 def pad(ranks: text.Ragged, config: Config) -> np.ndarray:

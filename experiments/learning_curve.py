@@ -120,7 +120,7 @@ def run(config: Config) -> None:
         "seconds": seconds,
     }
     _results.write_metrics(config.out, "learning_curve", result | reviews.facts)
-    _draws.remove_journals(config, comparison.arms, sizes)
+    _draws.finish(config, comparison.arms, sizes)
 
 
 def list_sizes(config: Config) -> list[int]:

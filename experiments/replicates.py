@@ -98,7 +98,7 @@ def run(config: Config) -> None:
         "seconds": {"load": load} | {arm: runs[arm].seconds for arm in runs},
     }
     _results.write_metrics(config.out, "replicates", result | reviews.facts)
-    _draws.remove_journals(config, comparison.arms, [n_train])
+    _draws.finish(config, comparison.arms, [n_train])
 
 
 def count_draws(config: Config) -> int:

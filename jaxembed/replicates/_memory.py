@@ -122,6 +122,7 @@ def run_all(
     shared: Shared,
     journal: Journal,
     progress: bool | None,
+    stop: Callable[[], bool] | None = None,
 ) -> Metrics:
     """Run all replicates, and return their metrics, each ``float64[K, epochs]``."""
     rows = journal.load()
@@ -132,6 +133,8 @@ def run_all(
         len(examples), progress=progress, initial=done, unit="run"
     ) as bar:
         for first in range(0, len(missing), compiled.n_parallel):
+            if stop is not None and stop():
+                raise KeyboardInterrupt(f"stopped after {done + first} replicates")
             # Pad the last batch with its last replicate, so all batches have one shape.
             places = np.arange(first, first + compiled.n_parallel)
             batch = missing[np.minimum(places, len(missing) - 1)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import flax.linen as nn
@@ -56,6 +57,7 @@ def run(
     n_parallel: int | None = None,
     checkpoint: str | Path | None = None,
     progress: bool | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Histories:
     """Train a classifier K times, each time with other examples, weights and orders.
 
@@ -92,6 +94,8 @@ def run(
         run resumes from there, with the same ``n_parallel``, after an interruption or
         with more replicates.
       progress: whether to show a progress bar; None to show it only in a terminal.
+      stop: called before each ``n_parallel`` replicates. If it returns True,
+        KeyboardInterrupt is raised; all finished replicates are saved.
 
     Returns:
       :class:`Histories`. A replicate that diverges has NaN from that epoch on, and does
@@ -102,6 +106,7 @@ def run(
       ValueError: if an id, a label or an example is out of range (the error says which
         one), if ``n_parallel`` replicates need more than ``memory`` (the error says how
         many fit), or if the checkpoint belongs to another run.
+      KeyboardInterrupt: if ``stop`` returns True.
 
     Warns:
       UserWarning: if the ids that a table reads cannot be checked before training, or
@@ -150,7 +155,7 @@ def run(
         is_begun=bool(saved),
     )
     journal = _make_journal(path, recipe, program, key, shared, draws)
-    return _run(program, key, draws, shared, journal, progress)
+    return _run(program, key, draws, shared, journal, progress, stop)
 
 
 def _run(
@@ -160,10 +165,11 @@ def _run(
     shared: Shared,
     journal: Journal,
     progress: bool | None,
+    stop: Callable[[], bool] | None,
 ) -> Histories:
     """Run all replicates, and return their :class:`Histories`."""
     start = time.perf_counter()
-    metrics = run_all(program, key, draws, shared, journal, progress)
+    metrics = run_all(program, key, draws, shared, journal, progress, stop)
     seconds = {"compile": program.seconds, "run": time.perf_counter() - start}
     none = np.zeros((len(draws), 0))
     arrays = {name: metrics.get(name, none) for name in MONITORS}

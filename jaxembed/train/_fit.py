@@ -97,6 +97,7 @@ def fit(
     checkpoint: str | Path | None = None,
     progress: bool | None = None,
     on_epoch: Callable[[History], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> tuple[TrainState, History]:
     """Train a text classifier.
 
@@ -141,6 +142,8 @@ def fit(
         there after an interruption.
       progress: whether to show a progress bar; None to show it only in a terminal.
       on_epoch: called after each epoch with the history so far.
+      stop: called before each epoch, after its compilation. If it returns True, all
+        finished epochs are saved and KeyboardInterrupt is raised, as by Ctrl-C.
 
     Returns:
       The :class:`TrainState`, whose ``variables`` are all parameters, and the
@@ -158,6 +161,7 @@ def fit(
         the checkpoint belongs to another run.
       FloatingPointError: if loss or weights are not finite; names the epoch and the
         step.
+      KeyboardInterrupt: if ``stop`` returns True.
 
     Warns:
       UserWarning: if the ids that a table reads cannot be checked before training, if
@@ -212,7 +216,7 @@ def fit(
         run = make_run(plan, inputs, shape, key, start, sparse)
         saver = run.make_saver(checkpoint, dataclasses.asdict(stopping))
         done = saver.load(lambda n: run.start(n, stopping.keep_best), epochs)
-        return _train(run, done, epochs, stopping, saver, progress, on_epoch)
+        return _train(run, done, epochs, stopping, saver, progress, on_epoch, stop)
 
 
 def _split_weights(data: Any) -> tuple[Any, ArrayLike | None]:
@@ -230,10 +234,14 @@ def _train(
     saver: Saver,
     progress: bool | None,
     on_epoch: Callable[[History], None] | None,
+    stop: Callable[[], bool] | None,
 ) -> tuple[TrainState, History]:
     history, n_done = done.history, len(done.history)
     with progress_bar(epochs, progress=progress, initial=n_done, unit="epoch") as bar:
         while len(history) < epochs and not stopping.is_over(history):
+            run.prepare(done)
+            if stop is not None and stop():
+                raise KeyboardInterrupt(f"stopped after epoch {len(history)}")
             run.advance(done)
             if stopping.is_best(history):
                 done.best = copy_state(done.state)

@@ -87,13 +87,17 @@ class Run:
             state = unfreeze(self.plan, self.sparse, state)
         return Progress(state, copy_state(state) if keep_best else None, History())
 
-    def advance(self, run: Progress) -> None:
-        """Train for one epoch, and append its metrics to the history."""
-        history = run.history
-        epoch = self.first_epoch + len(history)
+    def prepare(self, run: Progress) -> Callable:
+        """Unfreeze tables if the next epoch trains them; return its program."""
+        epoch = self.first_epoch + len(run.history)
         if 0 < self.plan.unfreeze_after <= epoch and self._is_frozen(run.state):
             self._unfreeze(run)
-        program = self._compile(run, epoch)
+        return self._compile(run, epoch)
+
+    def advance(self, run: Progress) -> None:
+        """Train for one epoch, and append its metrics to the history."""
+        program, history = self.prepare(run), run.history
+        epoch = self.first_epoch + len(history)
         start = time.perf_counter()
         frozen = run.state.frozen
         *arguments, masks = self._arguments(run.state, epoch)

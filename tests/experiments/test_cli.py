@@ -129,16 +129,15 @@ def test_a_long_command_in_the_help_can_be_copied(monkeypatch):
     ("package", "extra"), [("tyro", "cli"), ("matplotlib", "plot")]
 )
 def test_a_missing_package_ends_with_the_command_that_installs_it(
-    run_main, monkeypatch, capsys, package, extra
+    run_main, monkeypatch, package, extra
 ):
     if package == "tyro":
         monkeypatch.setattr(_cli, "tyro", None)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(SystemExit) as end:
         run_main(imdb_learned, "--data", "none")
-    assert end.value.code == 2
-    message = f"error: {package} is not installed: pip install 'jaxembed[{extra}]'\n"
-    assert capsys.readouterr().err == message
+    message = f"error: {package} is not installed: pip install 'jaxembed[{extra}]'"
+    assert end.value.code == message  # printed on stderr, with status 1
 
 
 def test_an_experiment_can_be_imported_without_tyro():
@@ -151,20 +150,20 @@ def test_an_experiment_can_be_imported_without_tyro():
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 2 and not done.stdout
+    assert done.returncode == 1 and not done.stdout
     assert done.stderr == "error: tyro is not installed: pip install 'jaxembed[cli]'\n"
 
 
-def test_an_error_that_names_a_missing_extra_is_one_line(monkeypatch, run_main, capsys):
+def test_an_error_that_names_a_missing_extra_is_one_line(monkeypatch, run_main):
     def load(*_, **__):
         raise ImportError("tfds is not installed: pip install 'jaxembed[tfds]'")
 
     monkeypatch.setattr("jaxembed.text.load_imdb_tokens", load)
     with pytest.raises(SystemExit) as end:
         run_main(imdb_learned, "--data", "tfds")
-    assert end.value.code == 2
-    message = "error: tfds is not installed: pip install 'jaxembed[tfds]'\n"
-    assert capsys.readouterr().err == message
+    assert (
+        end.value.code == "error: tfds is not installed: pip install 'jaxembed[tfds]'"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

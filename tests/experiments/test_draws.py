@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from experiments import _draws, replicates
+from experiments import _draws, _resume, replicates
 from tests.experiments.test_replicates import SMALL
 
 
@@ -44,7 +44,7 @@ def test_a_damaged_file_is_named_with_the_remedy(
     monkeypatch.setattr(_draws, "journal_path", lambda *_: journal)
     with pytest.raises(SystemExit, match=f"error: {journal} (cannot be read|has no)"):
         run_main(replicates, "--data", reviews, *SMALL, "--arms", "learned")
-    assert f"to train them again, remove {journal}\n" in capsys.readouterr().out
+    assert f"resuming from {journal}; to train again" in capsys.readouterr().out
     assert journal.read_text() == content
 
 
@@ -52,7 +52,7 @@ def test_draws_of_other_data_are_not_resumed(run_main, reviews, tmp_path, monkey
     """Check the content: the name of the file depends on the settings only."""
     journal = tmp_path / "finished.json"
     monkeypatch.setattr(_draws, "journal_path", lambda *_: journal)
-    monkeypatch.setattr(_draws, "remove_journals", lambda *_: None)
+    monkeypatch.setattr(_draws, "finish", lambda *_: None)
     flags = (*SMALL, "--arms", "learned", "--draws", 2)
     run_main(replicates, "--data", reviews, *flags)
     before = journal.read_bytes()
@@ -62,15 +62,18 @@ def test_draws_of_other_data_are_not_resumed(run_main, reviews, tmp_path, monkey
     assert journal.read_bytes() == before
 
 
-def test_files_of_other_settings_stay(tmp_path):
+def test_finished_files_replace_finished_files_and_unfinished_files_stay(tmp_path):
     config = replicates.Config(data="synthetic", out=tmp_path)
     mine = _draws.journal_path(config, "frozen", 50)
     other = _draws.journal_path(dataclasses.replace(config, seed=1), "frozen", 50)
     mine.parent.mkdir()
     mine.touch()
     other.touch()
-    _draws.remove_journals(config, ["frozen", "learned"], [50, 100])
+    _draws.finish(config, ["frozen", "learned"], [50, 100])
     assert list(mine.parent.iterdir()) == [other]
-    other.unlink()
-    _draws.remove_journals(config, ["frozen"], [50])
-    assert list(tmp_path.iterdir()) == []
+    finished = tmp_path / "finished"
+    assert [path.name for path in finished.iterdir()] == [mine.name]
+    _draws.finish(dataclasses.replace(config, seed=1), ["frozen"], [50])
+    assert [path.name for path in finished.iterdir()] == [other.name]
+    _resume.begin(other)
+    assert other.exists() and not list(finished.iterdir())

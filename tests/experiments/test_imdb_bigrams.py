@@ -16,7 +16,7 @@ def test_what_it_prints_and_writes(run_main, reviews, tmp_path):
     run_main(imdb_bigrams, "--data", reviews, *SMALL, "--batch-size", 4)
     out = tmp_path / "runs" / "imdb_bigrams"
     names = sorted(path.name for path in out.iterdir())
-    assert names == ["checkpoint", "curves.png", "metrics.json"]
+    assert names == ["checkpoint", "curves.png", "finished", "metrics.json"]
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["n_params"]["total"] == 11_900 * 10 + 11
     assert metrics["row_sparse_tables"] == ["embed.embedding"]

@@ -174,3 +174,17 @@ def test_after_kill_9(whole, tmp_path):
     done = len(read(path)[1])
     assert 2 <= done < 5
     assert_same(whole, replicate(checkpoint=path))
+
+
+def test_stop_is_asked_before_each_batch_and_raises_as_ctrl_c_does(whole, tmp_path):
+    asked = []
+
+    def stop():
+        asked.append(True)
+        return len(asked) == 2
+
+    path = tmp_path / "finished.json"
+    with pytest.raises(KeyboardInterrupt, match="stopped after 2 replicates"):
+        replicate(checkpoint=path, stop=stop)
+    assert path.read_text().count('"replicate"') == 2
+    assert_same(replicate(checkpoint=path, stop=lambda: False), whole)

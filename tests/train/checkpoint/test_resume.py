@@ -169,3 +169,21 @@ def test_a_frozen_table_is_saved_once_and_comes_back(fit, examples, tmp_path):
     resumed, _ = fit(**settings, checkpoint=tmp_path / "run")
     chex.assert_trees_all_equal(resumed, whole)
     assert set(resumed.variables["params"]) == {"embed", "head"}
+
+
+def test_stop_is_asked_before_each_epoch_and_raises_as_ctrl_c_does(fit, tmp_path):
+    whole, history = fit(epochs=4)
+    asked = []
+
+    def stop():
+        asked.append(True)
+        return len(asked) == 3
+
+    seen = []
+    settings = {"epochs": 4, "checkpoint": tmp_path / "run"}
+    with pytest.raises(KeyboardInterrupt, match="stopped after epoch 2"):
+        fit(**settings, stop=stop, on_epoch=lambda history: seen.append(len(history)))
+    assert seen == [1, 2]
+    resumed, again = fit(**settings, stop=lambda: False)
+    chex.assert_trees_all_equal(resumed, whole)
+    assert again.metrics() == history.metrics()
