@@ -1,0 +1,270 @@
+"""NgramIndex: rows of one table for the frequent n-grams of training texts."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxembed._checks import check_count
+from jaxembed.text._ragged import Ragged
+
+Sequences = Ragged | Sequence[Sequence[int]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NgramIndex:
+    """Row of each n-gram that is in enough training texts.
+
+    An n-gram is n neighbouring words of a text. Rows are exact: two n-grams never share
+    a row. Row 0 is padding. Row 1 is that of the n-gram in most training texts, and so
+    on, so that the first rows of a text are those of its most frequent n-grams.
+
+    Attributes:
+      orders: numbers of words of the n-grams that have rows, ascending.
+      levels: for each n from 1 to the largest order, the sorted keys ``int64[K]`` of
+        the n-grams in enough texts. The key of a word is its id. The key of a longer
+        n-gram is ``p * len(levels[0]) + w``, with the places p and w of its first n - 1
+        words and of its last word in their levels.
+      rows: for each level, the row ``int32[K]`` of each key; 0 for an order that has no
+        rows.
+      counts: ``int64[V]``, number of training texts with the n-gram of each row.
+
+    Example:
+      >>> index = NgramIndex.fit([[5, 6, 7], [5, 6], [6, 5]], orders=(1, 2))
+      >>> index.n_rows, index.counts.tolist(), [index.ngram(r) for r in (1, 2, 3)]
+      (4, [0, 3, 3, 2], [(5,), (6,), (5, 6)])
+      >>> index.encode([[6, 5, 6], [9]]).tolist()
+      [[1, 2, 3], []]
+    """
+
+    orders: tuple[int, ...]
+    levels: tuple[np.ndarray, ...]
+    rows: tuple[np.ndarray, ...]
+    counts: np.ndarray
+
+    @classmethod
+    def fit(
+        cls, ids: Sequences, *, orders: Sequence[int] = (1, 2, 3), min_count: int = 2
+    ) -> "NgramIndex":
+        """Number the n-grams of training texts.
+
+        Args:
+          ids: word ids of N texts, none of them negative.
+          orders: numbers of words of the n-grams that get rows, such as (1, 2) for
+            words and pairs.
+          min_count: smallest number of texts that an n-gram must be in to get a row.
+
+        Raises:
+          TypeError: if the ids, an order or ``min_count`` are not integers.
+          ValueError: if an id is negative, an order or ``min_count`` is below 1, or no
+            n-gram is in ``min_count`` texts.
+        """
+        orders = tuple(sorted({check_count("orders", n) for n in orders}))
+        if not orders:
+            raise ValueError("orders must have at least one number of words, got none.")
+        min_count = check_count("min_count", min_count)
+        texts = _as_ragged(ids)
+        owners = np.repeat(np.arange(len(texts)), texts.lengths)
+        levels: list[np.ndarray] = []
+        counts = []
+        keys, last = texts.values.astype(np.int64), np.zeros(0, np.int64)
+        for n in range(1, orders[-1] + 1):
+            known, found = _count_texts(keys, owners, min_count)
+            levels.append(known)
+            counts.append(found)
+            last = _find(known, keys) if n == 1 else last
+            keys = _extend(_find(known, keys), last, owners, len(levels[0]))
+        listed = [c if n in orders else c[:0] for n, c in enumerate(counts, 1)]
+        flat = np.concatenate(listed)
+        if not flat.size:
+            raise ValueError(
+                f"no n-gram of the orders {orders} is in min_count={min_count} of the "
+                f"{len(texts)} texts: lower min_count."
+            )
+        order = np.argsort(-flat, kind="stable")
+        numbers = np.empty(flat.size, np.int32)
+        numbers[order] = np.arange(1, flat.size + 1, dtype=np.int32)
+        parts = np.split(numbers, np.cumsum([len(c) for c in listed])[:-1])
+        rows = tuple(
+            part if n in orders else np.zeros(len(levels[n - 1]), np.int32)
+            for n, part in enumerate(parts, 1)
+        )
+        return cls(orders, tuple(levels), rows, np.append(0, flat[order]))
+
+    @property
+    def n_rows(self) -> int:
+        """V, number of rows of the table; row 0 is padding."""
+        return len(self.counts)
+
+    def encode(self, ids: Sequences, length: int | None = None) -> Ragged:
+        """Return the distinct rows of each text in ascending order.
+
+        Args:
+          ids: word ids of N texts. N-grams without a row are left out.
+          length: largest number of rows of a text; a longer text keeps the rows of its
+            most frequent n-grams. None for all.
+
+        Returns:
+          N sequences of rows in ``[1, V)``.
+
+        Raises:
+          TypeError: if the ids are not integers.
+          ValueError: if an id is negative, or ``length`` is below 0.
+        """
+        texts = _as_ragged(ids)
+        owners = np.repeat(np.arange(len(texts)), texts.lengths)
+        found = []
+        keys, last = texts.values.astype(np.int64), np.zeros(0, np.int64)
+        for n, (known, rows) in enumerate(zip(self.levels, self.rows, strict=True), 1):
+            places = _find(known, keys)
+            if n in self.orders and len(known):
+                is_known = places >= 0
+                owned = owners[: len(places)][is_known].astype(np.int64)
+                found.append(owned * self.n_rows + rows[places[is_known]])
+            last = places if n == 1 else last
+            keys = _extend(places, last, owners, len(self.levels[0]))
+        return _to_ragged(np.concatenate(found), len(texts), self.n_rows, length)
+
+    def ngram(self, row: int) -> tuple[int, ...]:
+        """Return the word ids of the n-gram of a row.
+
+        Raises:
+          IndexError: if the row is not from 1 to V - 1.
+        """
+        for level, rows in enumerate(self.rows):
+            places = np.flatnonzero(rows == row) if row > 0 else ()
+            if len(places):
+                return self._spell(level, int(places[0]))
+        raise IndexError(f"row {row} is not from 1 to {self.n_rows - 1}.")
+
+    def _spell(self, level: int, place: int) -> tuple[int, ...]:
+        """Return the word ids of the n-gram at a place of a level."""
+        key = int(self.levels[level][place])
+        if level == 0:
+            return (key,)
+        first, last = divmod(key, len(self.levels[0]))
+        return (*self._spell(level - 1, first), int(self.levels[0][last]))
+
+
+def log_count_ratios(
+    rows: Sequences, labels: ArrayLike, n_rows: int, *, alpha: float = 1.0
+) -> np.ndarray:
+    """Return the log-count ratio of each row, the weight of it in Naive Bayes.
+
+    With p and q the numbers of texts of class 1 and of class 0 that have the row, plus
+    ``alpha``, the ratio is ``log((p / sum(p)) / (q / sum(q)))``. A linear classifier on
+    features times these ratios is NB-SVM (Wang and Manning 2012).
+
+    Args:
+      rows: distinct rows of N texts, see :meth:`NgramIndex.encode`.
+      labels: ``int[N]``, 0 or 1; for C > 2 classes, call once for each class with
+        ``labels == c``.
+      n_rows: number of rows of the table, V.
+      alpha: added to each number of texts; above 0.
+
+    Returns:
+      ``float32[V]``; 0 for row 0, which is padding.
+
+    Raises:
+      ValueError: if a label is neither 0 nor 1, a class has no text, a row is not in
+        ``[0, V)``, or ``alpha`` is not above 0.
+
+    Example:
+      >>> log_count_ratios([[1, 2], [1], [2]], [1, 1, 0], n_rows=3).round(3)
+      array([ 0.   ,  0.588, -0.511], dtype=float32)
+    """
+    texts, labels = _as_ragged(rows), np.asarray(labels)
+    if labels.shape != (len(texts),) or not np.isin(labels, (0, 1)).all():
+        raise ValueError(
+            f"labels must be {len(texts)} numbers 0 or 1, one for each text, got the "
+            f"shape {list(labels.shape)} and the values {np.unique(labels)[:5]}."
+        )
+    if not 0 < np.count_nonzero(labels) < len(labels):
+        raise ValueError("labels must have both classes, got one: add other texts.")
+    if not alpha > 0:
+        raise ValueError(f"alpha must be above 0, got {alpha}.")
+    values = texts.values
+    if values.size and not 0 <= values.min() <= values.max() < n_rows:
+        raise ValueError(
+            f"rows must be from 0 to n_rows - 1 = {n_rows - 1}, got {values.min()} to "
+            f"{values.max()}."
+        )
+    is_one = np.repeat(labels.astype(bool), texts.lengths)
+    p = np.bincount(values[is_one], minlength=n_rows) + float(alpha)
+    q = np.bincount(values[~is_one], minlength=n_rows) + float(alpha)
+    ratios = np.log(p / p[1:].sum()) - np.log(q / q[1:].sum())
+    ratios[0] = 0
+    return ratios.astype(np.float32)
+
+
+def _as_ragged(texts: Sequences) -> Ragged:
+    ragged = texts if isinstance(texts, Ragged) else Ragged.from_lists(texts)
+    if ragged.values.size and ragged.values.min() < 0:
+        raise ValueError(f"ids must not be negative, got {ragged.values.min()}.")
+    return ragged
+
+
+def _count_texts(
+    keys: np.ndarray, owners: np.ndarray, min_count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the keys in enough texts, sorted, and the number of texts of each.
+
+    A key below 0 stands for no n-gram.
+    """
+    is_key = keys >= 0
+    keys, owners = keys[is_key], owners[: len(is_key)][is_key]
+    # Stable, so that the owners of equal keys stay ascending.
+    order = np.argsort(keys, kind="stable")
+    keys, owners = keys[order], owners[order]
+    is_new = np.ones(len(keys), bool)
+    is_new[1:] = keys[1:] != keys[:-1]
+    starts = np.flatnonzero(is_new)
+    is_new[1:] |= owners[1:] != owners[:-1]
+    counts = np.add.reduceat(is_new, starts, dtype=np.int64) if starts.size else starts
+    kept = counts >= min_count
+    return keys[starts][kept], counts[kept]
+
+
+def _find(known: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Return the place of each key in the sorted keys; -1 if it is not there."""
+    if not known.size:
+        return np.full(len(keys), -1, np.int64)
+    places = np.searchsorted(known, keys).astype(np.int64)
+    places[places == len(known)] = 0
+    return np.where(known[places] == keys, places, -1)
+
+
+def _extend(
+    places: np.ndarray, words: np.ndarray, owners: np.ndarray, n_words: int
+) -> np.ndarray:
+    """Return the keys of the n-grams one word longer; -1 for no n-gram.
+
+    Args:
+      places: ``int64[K]``, place of the n-gram at each position, or -1.
+      words: ``int64[T]``, place of the word at each position, or -1.
+      owners: ``int[T]``, text of each position.
+      n_words: number of words with a place.
+    """
+    n = len(words) - len(places) + 1  # number of words of the n-grams at `places`
+    size = max(len(words) - n, 0)
+    first, last = places[:size], words[n : n + size]
+    is_ngram = (first >= 0) & (last >= 0) & (owners[:size] == owners[n : n + size])
+    return np.where(is_ngram, first * n_words + last, -1)
+
+
+def _to_ragged(
+    keys: np.ndarray, n_texts: int, n_rows: int, length: int | None
+) -> Ragged:
+    """Return the distinct rows of each text, from keys ``text * n_rows + row``."""
+    keys.sort()
+    is_new = np.ones(len(keys), bool)
+    is_new[1:] = keys[1:] != keys[:-1]
+    owners, values = np.divmod(keys[is_new], n_rows)
+    lengths = np.bincount(owners, minlength=n_texts)
+    rows = Ragged.from_lengths(values.astype(np.int32), lengths)
+    if length is None:
+        return rows
+    check_count("length", length, least=0)
+    places = np.arange(len(values)) - np.repeat(rows.offsets[:-1], lengths)
+    return rows.keep(places < length)

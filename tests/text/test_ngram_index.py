@@ -1,0 +1,135 @@
+"""NgramIndex and log-count ratios, compared with counts in Python dictionaries."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxembed import text
+
+TEXTS = st.lists(st.lists(st.integers(0, 6), max_size=8), min_size=1, max_size=6)
+ORDERS = st.sets(st.integers(1, 4), min_size=1)
+
+
+def list_ngrams(ids, orders):
+    """Return the distinct n-grams of one text."""
+    return {
+        tuple(ids[i : i + n]) for n in orders for i in range(max(len(ids) - n + 1, 0))
+    }
+
+
+def count_texts(texts, orders):
+    return Counter(gram for ids in texts for gram in list_ngrams(ids, orders))
+
+
+@given(texts=TEXTS, orders=ORDERS, min_count=st.integers(1, 3))
+def test_rows_are_the_ngrams_in_enough_texts_by_falling_count(texts, orders, min_count):
+    counts = count_texts(texts, orders)
+    kept = {gram: n for gram, n in counts.items() if n >= min_count}
+    if not kept:
+        with pytest.raises(ValueError, match=f"min_count={min_count} of the"):
+            text.NgramIndex.fit(texts, orders=sorted(orders), min_count=min_count)
+        return
+    index = text.NgramIndex.fit(texts, orders=sorted(orders), min_count=min_count)
+    named = {index.ngram(row): int(index.counts[row]) for row in range(1, index.n_rows)}
+    assert named == kept
+    assert index.counts[1:].tolist() == sorted(kept.values(), reverse=True)
+
+
+@given(texts=TEXTS, others=TEXTS, orders=ORDERS, form=st.sampled_from([list, "ragged"]))
+def test_a_text_has_the_rows_of_its_ngrams(texts, others, orders, form):
+    if not count_texts(texts, orders):
+        return
+    index = text.NgramIndex.fit(texts, orders=sorted(orders), min_count=1)
+    rows = {index.ngram(row): row for row in range(1, index.n_rows)}
+    expected = [
+        sorted(rows[gram] for gram in list_ngrams(ids, orders) if gram in rows)
+        for ids in others
+    ]
+    given_form = others if form is list else text.Ragged.from_lists(others)
+    assert index.encode(given_form).tolist() == expected
+    assert index.encode(given_form, 3).tolist() == [ids[:3] for ids in expected]
+
+
+def test_ngrams_of_large_ids_do_not_collide():
+    """Ids up to 2**31 - 1 are numbered densely, so that keys fit into 64 bits."""
+    big = 2**31 - 1
+    texts = [[big, 0, big, big - 1], [0, big, 0, 7]]
+    index = text.NgramIndex.fit(texts, orders=(4, 2), min_count=1)
+    named = {index.ngram(row) for row in range(1, index.n_rows)}
+    assert named == set(count_texts(texts, (2, 4)))
+    assert index.orders == (2, 4)
+
+
+def test_a_text_without_ngrams_has_no_rows():
+    index = text.NgramIndex.fit([[1, 2], [1, 2]], orders=(2,))
+    assert index.encode([[], [1], [2, 1], [1, 2]]).tolist() == [[], [], [], [1]]
+    assert len(index.encode([])) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"orders": ()}, ValueError, "at least one number of words"),
+        ({"orders": (0,)}, ValueError, "orders must be at least 1, got 0"),
+        ({"orders": (1.5,)}, TypeError, "orders must be an integer"),
+        ({"min_count": 0}, ValueError, "min_count must be at least 1"),
+        ({"min_count": 3}, ValueError, "lower min_count"),
+        ({"ids": [[1, -2]]}, ValueError, "ids must not be negative, got -2"),
+        ({"ids": [[1.5]]}, TypeError, "ids must be integers"),
+    ],
+)
+def test_fit_refuses(change, error, words):
+    arguments = {"ids": [[1, 2], [1, 2]]} | change
+    with pytest.raises(error, match=words):
+        text.NgramIndex.fit(arguments.pop("ids"), **arguments)
+
+
+def test_encode_and_ngram_refuse():
+    index = text.NgramIndex.fit([[1, 2], [1, 2]])
+    with pytest.raises(ValueError, match="ids must not be negative, got -1"):
+        index.encode([[-1]])
+    with pytest.raises(ValueError, match="length must be at least 0"):
+        index.encode([[1]], -1)
+    for row in (0, -1, index.n_rows):
+        with pytest.raises(IndexError, match=f"row {row} is not from 1 to 3"):
+            index.ngram(row)
+
+
+@given(
+    texts=st.lists(st.sets(st.integers(1, 5)), min_size=2, max_size=8),
+    alpha=st.sampled_from([0.5, 1.0]),
+)
+def test_ratios_are_those_of_naive_bayes(texts, alpha):
+    labels = [place % 2 for place in range(len(texts))]
+    rows = [sorted(ids) for ids in texts]
+    ratios = text.log_count_ratios(rows, labels, n_rows=6, alpha=alpha)
+    parts = [Counter(), Counter()]
+    for ids, label in zip(rows, labels, strict=True):
+        parts[label].update(ids)
+    totals = [sum(part[row] + alpha for row in range(1, 6)) for part in parts]
+    for row in range(1, 6):
+        shares = [(p[row] + alpha) / n for p, n in zip(parts, totals, strict=True)]
+        expected = math.log(shares[1] / shares[0])
+        np.testing.assert_allclose(ratios[row], expected, rtol=1e-5, atol=1e-6)
+    assert ratios[0] == 0
+    assert ratios.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"labels": [0, 2]}, "labels must be 2 numbers 0 or 1"),
+        ({"labels": [0]}, "labels must be 2 numbers 0 or 1"),
+        ({"labels": [1, 1]}, "labels must have both classes"),
+        ({"alpha": 0.0}, "alpha must be above 0"),
+        ({"n_rows": 2}, "rows must be from 0 to n_rows - 1 = 1, got 1 to 2"),
+    ],
+)
+def test_ratios_refuse(change, words):
+    arguments = {"labels": [0, 1], "n_rows": 3} | change
+    with pytest.raises(ValueError, match=words):
+        text.log_count_ratios([[1], [2]], **arguments)
