@@ -10,3 +10,8 @@ from jaxembed.nn._summary import summary as summary
 from jaxembed.nn._tap import tap_bags as tap_bags
 from jaxembed.nn._tap import tap_rows as tap_rows
 from jaxembed.nn.bag._bag import embedding_bag as embedding_bag
+from jaxembed.nn.sequence._attention import Attention as Attention
+from jaxembed.nn.sequence._attention import attention as attention
+from jaxembed.nn.sequence._conv1d import Conv1D as Conv1D
+from jaxembed.nn.sequence._conv1d import conv1d as conv1d
+from jaxembed.nn.sequence._recurrent import Recurrent as Recurrent

@@ -2,6 +2,8 @@
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 
@@ -10,35 +12,87 @@ class TextClassifier(nn.Module):
 
     Attributes:
       embed: an :class:`Embed`. It maps ids ``int[B, L]`` to rows ``float[B, L, D]``, or
-        with its method ``bag`` to bags ``float[B, D]``.
+        with its method ``bag`` to bags ``float[B, D]``. The ids of its ``padding_idx``
+        are no words.
       head: maps rows or bags to logits, called as ``head(features, train=...)``, such
         as :class:`DenseHead`.
       pool: "mean", "sum", "sqrtn" or "max" to pool the rows of a text to a bag, see
-        :func:`embedding_bag`; None to pass the rows of all words to the head.
+        :func:`embedding_bag`; a module to pool them in order, called as ``pool(rows,
+        mask)``, such as :class:`Conv1D`, :class:`Recurrent` or :class:`Attention`; None
+        to pass the rows of all words to the head.
+      id_weights: an :class:`Embed` with one column, which holds the weight of the row
+        of each id, learned or frozen; None for the weight 1.
+      word_dropout: fraction of the words that training reads as padding.
+      row_dropout: fraction of the elements of the rows that training drops. With a
+        string as ``pool`` it is 0, since bags hold no rows; ``DenseHead.dropout`` drops
+        elements of a bag.
 
     Example:
-      >>> import jax.numpy as jnp
       >>> from jaxembed import nn
       >>> ids = jnp.zeros((2, 5), jnp.int32)
-      >>> for pool in (None, "mean"):
+      >>> for pool in (None, "mean", nn.Conv1D(features=4, widths=(3, 5))):
       ...     model = TextClassifier(nn.Embed(10, 8), nn.DenseHead(), pool=pool)
       ...     variables = model.init(jax.random.key(0), ids)
       ...     print(variables["params"]["head"]["logits"]["kernel"].shape)
       (40, 1)
       (8, 1)
+      (8, 1)
     """
 
     embed: nn.Module
     head: nn.Module
-    pool: str | None = None
+    pool: str | nn.Module | None = None
+    id_weights: nn.Module | None = None
+    word_dropout: float = 0.0
+    row_dropout: float = 0.0
 
+    @nn.compact
     def __call__(self, ids: ArrayLike, train: bool = False) -> jax.Array:
         """Return logits ``float[B]`` for one class, ``float[B, C]`` for more.
 
         Args:
           ids: ``int[B, L]``.
-          train: True in a training step, in which dropout is active.
+          train: True in a training step, in which dropout is active. Dropout needs the
+            random key "dropout".
+
+        Raises:
+          ValueError: if ``row_dropout`` is used with a string as ``pool``, or
+            ``id_weights`` do not have one column.
         """
+        mask = self._draw_words(ids) if train and self.word_dropout else None
+        weights = None if self.id_weights is None else self._weigh(ids)
+        if isinstance(self.pool, str):
+            if self.row_dropout:
+                raise ValueError(
+                    f"row_dropout must be 0 with pool={self.pool!r}, got "
+                    f"{self.row_dropout}: a bag holds no rows; use DenseHead(dropout=)."
+                )
+            bags = self.embed.bag(ids, weights, mask, combine=self.pool)
+            return self.head(bags, train=train)
+        rows = self.embed(ids)
+        if weights is not None:
+            rows = rows * jnp.expand_dims(weights, 2)
+        if mask is not None:
+            rows = jnp.where(jnp.expand_dims(mask, 2), rows, jnp.zeros((), rows.dtype))
+        if self.row_dropout:
+            rows = nn.Dropout(self.row_dropout)(rows, deterministic=not train)
         if self.pool is None:
-            return self.head(self.embed(ids), train=train)
-        return self.head(self.embed.bag(ids, combine=self.pool), train=train)
+            return self.head(rows, train=train)
+        is_word = self.embed.compute_mask(ids)
+        is_word = is_word if mask is None else is_word & mask
+        return self.head(self.pool(rows, is_word), train=train)
+
+    def _draw_words(self, ids: ArrayLike) -> jax.Array:
+        """Return a mask ``bool[B, L]``, False at the dropped words."""
+        share = 1 - self.word_dropout
+        return jax.random.bernoulli(self.make_rng("dropout"), share, np.shape(ids))
+
+    def _weigh(self, ids: ArrayLike) -> jax.Array:
+        """Return the weight of each id, ``float[B, L]``."""
+        weights = self.id_weights(ids)
+        if weights.shape[-1] != 1:
+            raise ValueError(
+                "id_weights must have one column, features=1, got "
+                f"{weights.shape[-1]} columns."
+            )
+        return weights[..., 0]

@@ -113,6 +113,16 @@ class Embed(nn.Module):
             bags = tap_bags(bags, tap, table, ids, weights, mask, combine)
         return bags if self.dtype is None else bags.astype(self.dtype)
 
+    def compute_mask(self, ids: ArrayLike) -> jax.Array:
+        """Return ``bool[...]``, True at words: ids other than ``padding_idx``.
+
+        Args:
+          ids: ``int[...]``.
+        """
+        if self.padding_idx is None:
+            return jnp.ones(np.shape(ids), bool)
+        return ~self._is_pad(ids)
+
     def attend(self, query: ArrayLike) -> jax.Array:
         """Return the products of ``query`` with all rows, for tied output weights.
 

@@ -64,6 +64,11 @@ def fold(
             'only a pool of "mean", "sum" or "sqrtn" and a head without hidden layers '
             f"can be folded, got pool={model.pool!r} and hidden={head.hidden}."
         )
+    if model.id_weights is not None:
+        raise ValueError(
+            "only a model without id_weights can be folded: multiply its table by the "
+            "weights first, where the pool allows it."
+        )
     params = variables["params"]
     layer = params["head"]["logits"]
     table = jnp.asarray(params["embed"]["embedding"], jnp.float32)

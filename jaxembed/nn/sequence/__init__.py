@@ -1,0 +1,1 @@
+"""Layers that pool the rows of a text in the order of its words."""

@@ -1,0 +1,116 @@
+"""Conv1D: convolutions over the words of a text, and their maximum over time."""
+
+from collections.abc import Callable, Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike, DTypeLike
+
+from jaxembed._checks import check_count
+from jaxembed.nn._initializers import glorot_uniform
+from jaxembed.nn.sequence._time import check_rows, clear_padding, max_over_time
+
+
+def conv1d(
+    rows: ArrayLike, kernel: ArrayLike, mask: ArrayLike | None = None
+) -> jax.Array:
+    """Convolve the rows of each text with a kernel over neighbouring words.
+
+    The window of a word reaches ``(W - 1) // 2`` words back and ``W // 2`` words ahead,
+    as in Keras's ``Conv1D(padding="same")``. Padding, and words beyond the ends of the
+    text, count as rows of zeros.
+
+    Args:
+      rows: ``float[B, L, D]``.
+      kernel: ``float[W, D, F]``, weights of W neighbouring words and F features.
+      mask: ``bool[B, L]``, True at a word; None for all True.
+
+    Returns:
+      ``float[B, L, F]``, one window for each position.
+
+    Raises:
+      TypeError: if the rows are not floats, or the mask not bools.
+      ValueError: if shapes do not fit.
+
+    Example:
+      >>> rows, kernel = jnp.array([[[1.0], [2.0], [3.0]]]), jnp.ones((3, 1, 1))
+      >>> conv1d(rows, kernel)[0, :, 0].tolist()
+      [3.0, 6.0, 5.0]
+    """
+    rows, mask = check_rows(rows, mask)
+    kernel = jnp.asarray(kernel)
+    if kernel.ndim != 3 or kernel.shape[1] != rows.shape[2]:
+        raise ValueError(
+            f"kernel must have the axes [W, D, F] with D of {rows.shape[2]}, got "
+            f"{list(kernel.shape)}."
+        )
+    return jax.lax.conv_general_dilated(
+        clear_padding(rows, mask),
+        kernel,
+        window_strides=(1,),
+        padding="SAME",
+        dimension_numbers=("NWC", "WIO", "NWC"),
+    )
+
+
+class Conv1D(nn.Module):
+    """Convolutions of several widths, each pooled to its maximum over time.
+
+    This is the sentence classifier of Kim (2014), without the Dense layer: features of
+    a window of W words, a ReLU, and the maximum over the words of the text. Padding has
+    no window, so that more padding never changes the result.
+
+    Attributes:
+      features: number of features of each width, F.
+      widths: numbers of words of the windows, W.
+      dtype: dtype of the computation; None for the dtype of the rows.
+      kernel_init: initializer of the kernels, called as ``kernel_init(key, (W, D, F),
+        dtype)``.
+
+    Example:
+      >>> conv, rows = Conv1D(features=4, widths=(2, 3)), jnp.ones((2, 5, 8))
+      >>> conv.init_with_output(jax.random.key(0), rows)[0].shape
+      (2, 8)
+    """
+
+    features: int = 100
+    widths: Sequence[int] = (3, 4, 5)
+    dtype: DTypeLike | None = None
+    kernel_init: Callable[..., jax.Array] = glorot_uniform
+
+    def __post_init__(self) -> None:
+        self.widths = tuple(self.widths)  # a list cannot be hashed by jax.jit
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, rows: ArrayLike, mask: ArrayLike | None = None) -> jax.Array:
+        """Return ``float[B, F * len(widths)]``; zeros for a text without words.
+
+        Args:
+          rows: ``float[B, L, D]``.
+          mask: ``bool[B, L]``, True at a word; None for all True.
+
+        Raises:
+          TypeError: if a size is not an integer, the rows are not floats, or the mask
+            not bools.
+          ValueError: if a size is below 1, there is no width, or shapes do not fit.
+        """
+        rows, mask = check_rows(rows, mask)
+        if not self.widths:
+            raise ValueError("widths must have at least one number of words, got none.")
+        n_features = check_count("features", self.features)
+        parts = []
+        for place, width in enumerate(self.widths):
+            shape = (check_count("widths", width), rows.shape[2], n_features)
+            kernel = self.param(f"kernel_{place}", self.kernel_init, shape)
+            bias = self.param(f"bias_{place}", nn.initializers.zeros, (n_features,))
+            x, kernel, bias = nn.dtypes.promote_dtype(
+                rows, kernel, bias, dtype=self.dtype
+            )
+            # Bias and ReLU rise with their argument, so they may follow the maximum.
+            best = max_over_time(conv1d(x, kernel, mask), mask)
+            values = nn.relu(best + jnp.expand_dims(bias, 0))
+            has_word = mask.any(1, keepdims=True)
+            parts.append(jnp.where(has_word, values, jnp.zeros((), values.dtype)))
+        return jnp.concatenate(parts, 1)
