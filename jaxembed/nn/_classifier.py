@@ -60,7 +60,7 @@ class TextClassifier(nn.Module):
             ``id_weights`` do not have one column.
         """
         mask = self._draw_words(ids) if train and self.word_dropout else None
-        weights = None if self.id_weights is None else self._weigh(ids)
+        weights = self._weigh(ids)
         if isinstance(self.pool, str):
             if self.row_dropout:
                 raise ValueError(
@@ -87,8 +87,10 @@ class TextClassifier(nn.Module):
         share = 1 - self.word_dropout
         return jax.random.bernoulli(self.make_rng("dropout"), share, np.shape(ids))
 
-    def _weigh(self, ids: ArrayLike) -> jax.Array:
-        """Return the weight of each id, ``float[B, L]``."""
+    def _weigh(self, ids: ArrayLike) -> jax.Array | None:
+        """Return the weight of each id, ``float[B, L]``; None for the weight 1."""
+        if self.id_weights is None:
+            return None
         weights = self.id_weights(ids)
         if weights.shape[-1] != 1:
             raise ValueError(

@@ -47,7 +47,7 @@ class NgramIndex:
     def fit(
         cls, ids: Sequences, *, orders: Sequence[int] = (1, 2, 3), min_count: int = 2
     ) -> "NgramIndex":
-        """Number the n-grams of training texts.
+        """Assign rows to the n-grams of training texts.
 
         Args:
           ids: word ids of N texts, none of them negative.
@@ -133,8 +133,8 @@ class NgramIndex:
           IndexError: if the row is not from 1 to V - 1.
         """
         for level, rows in enumerate(self.rows):
-            places = np.flatnonzero(rows == row) if row > 0 else ()
-            if len(places):
+            places = np.flatnonzero(rows == row)
+            if row > 0 and places.size:
                 return self._spell(level, int(places[0]))
         raise IndexError(f"row {row} is not from 1 to {self.n_rows - 1}.")
 

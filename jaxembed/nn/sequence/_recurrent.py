@@ -32,6 +32,7 @@ class Recurrent(nn.Module):
       pool: "last" for the output after the last word, "mean" or "max" for the mean or
         the maximum of the outputs over the words.
       dtype: dtype of the computation; None for the dtype of the rows.
+      param_dtype: dtype in which the weights are stored, and that of the first state.
       unroll: number of words for one iteration of the compiled loop.
 
     Example:
@@ -45,6 +46,7 @@ class Recurrent(nn.Module):
     bidirectional: bool = False
     pool: str = "last"
     dtype: DTypeLike | None = None
+    param_dtype: DTypeLike = jnp.float32
     unroll: int = 1
 
     @nn.compact
@@ -73,15 +75,11 @@ class Recurrent(nn.Module):
         rows, mask, lengths = move_to_front(*check_rows(rows, mask))
         parts = []
         for name in ("forward", "backward")[: 1 + self.bidirectional]:
-            cell = CELLS[self.cell](n_features, dtype=self.dtype)
+            dtypes = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+            cell = CELLS[self.cell](n_features, name=name, **dtypes)
             is_reverse = name == "backward"
-            rnn = nn.RNN(
-                cell,
-                reverse=is_reverse,
-                keep_order=is_reverse,
-                unroll=self.unroll,
-                name=name,
-            )
+            order = {"reverse": is_reverse, "keep_order": is_reverse}
+            rnn = nn.RNN(cell, unroll=self.unroll, **order)
             outputs = rnn(rows, seq_lengths=lengths)
             parts.append(self._pool(outputs, mask, lengths, is_reverse))
         return jnp.concatenate(parts, 1)

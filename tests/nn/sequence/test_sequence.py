@@ -1,0 +1,229 @@
+"""Sequence layers: padding, dropout, gradients, and refusals."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxembed import nn
+
+V, D, B, L = 23, 4, 3, 6
+rng = np.random.default_rng(0)
+ROWS = rng.normal(size=(B, L, D)).astype(np.float32)
+IDS = rng.integers(1, V, (B, L)).astype(np.int32)
+LAYERS = {
+    "conv": nn.Conv1D(features=5, widths=(1, 2, 5)),
+    "attention": nn.Attention(query_init=jax.nn.initializers.normal(1.0)),
+    "lstm-last": nn.Recurrent(3),
+    "gru-both-max": nn.Recurrent(3, "gru", bidirectional=True, pool="max", unroll=2),
+}
+# Compiled, since a loop that is not compiled as a whole takes seconds.
+apply = jax.jit(lambda layer, *arguments: layer.apply(*arguments), static_argnums=0)
+each_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS.keys())
+
+
+def init(layer):
+    """Return variables with biases that are not 0, where padding could show."""
+    variables = jax.jit(layer.init)(jax.random.key(1), ROWS)
+    leaves, tree = jax.tree.flatten(variables)
+    draw = np.random.default_rng(2)
+    return jax.tree.unflatten(
+        tree,
+        [leaf + draw.normal(size=leaf.shape).astype(np.float32) for leaf in leaves],
+    )
+
+
+def add_padding(front, behind, between):
+    """Return ROWS with padding of NaN around them and after the second word."""
+    parts = [
+        np.full((B, front, D), np.nan),
+        ROWS[:, :2],
+        np.full((B, between, D), np.nan),
+        ROWS[:, 2:],
+        np.full((B, behind, D), np.nan),
+    ]
+    rows = np.concatenate(parts, 1).astype(np.float32)
+    return rows, ~np.isnan(rows[..., 0])
+
+
+@each_layer
+@pytest.mark.parametrize(("front", "behind"), [(0, 4), (3, 2)])
+def test_padding_at_the_ends_changes_nothing(layer, front, behind):
+    variables = init(layer)
+    expected = apply(layer, variables, ROWS)
+    assert np.ptp(expected) > 0.1
+    found = apply(layer, variables, *add_padding(front, behind, 0))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "conv"])
+def test_padding_between_words_changes_nothing(name):
+    layer = LAYERS[name]
+    variables = init(layer)
+    found = apply(layer, variables, *add_padding(0, 0, 3))
+    np.testing.assert_allclose(
+        found, apply(layer, variables, ROWS), rtol=1e-5, atol=1e-6
+    )
+
+
+@each_layer
+def test_a_text_without_words_gives_zeros_and_finite_gradients(layer):
+    variables, mask = init(layer), np.zeros((B, L), bool)
+    mask[1, :2] = True
+    found = np.asarray(apply(layer, variables, ROWS, mask))
+    assert not found[0].any()
+    assert not found[2].any()
+    assert found[1].any()
+
+    def loss(variables, rows):
+        return (apply(layer, variables, rows, mask) ** 2).sum()
+
+    grads, row_grads = jax.grad(loss, argnums=(0, 1))(variables, jnp.asarray(ROWS))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(grads))
+    assert not np.asarray(row_grads)[~mask].any()
+    assert np.asarray(row_grads)[1, :2].any()
+
+
+@each_layer
+def test_gradients_are_the_differences_in_float64(layer):
+    variables = init(layer)
+    rows, mask = add_padding(0, 2, 0)
+    rows = np.nan_to_num(rows)
+    weights = np.random.default_rng(3).normal(size=apply(layer, variables, rows).shape)
+    steps = jax.tree.map(
+        lambda leaf: np.random.default_rng(leaf.size).normal(size=leaf.shape),
+        (variables, rows),
+    )
+    arguments = jax.tree.map(jnp.asarray, (variables, rows))
+    grads = jax.grad(
+        lambda both: (apply(layer, *both, mask) * weights.astype(np.float32)).sum()
+    )(arguments)
+    with jax.enable_x64(True):
+        start, change = jax.tree.map(
+            lambda leaf: jnp.asarray(np.asarray(leaf), jnp.float64), (arguments, steps)
+        )
+
+        is_recurrent = isinstance(layer, nn.Recurrent)
+        exact = layer.clone(param_dtype=jnp.float64) if is_recurrent else layer
+
+        def value(scale):
+            moved = jax.tree.map(lambda a, b: a + scale * b, start, change)
+            return float((apply(exact, *moved, mask) * weights).sum())
+
+        expected = (value(1e-6) - value(-1e-6)) / 2e-6
+    products = jax.tree.map(lambda a, b: float((a * b).sum()), grads, steps)
+    np.testing.assert_allclose(
+        sum(jax.tree.leaves(products)), expected, rtol=2e-4, atol=1e-5
+    )
+
+
+@each_layer
+def test_a_classifier_ignores_padding(layer):
+    embed = nn.Embed(V, D, padding_idx=0)
+    model = nn.TextClassifier(embed, nn.DenseHead(classes=2), pool=layer)
+    variables = model.init(jax.random.key(0), IDS)
+    assert "pool" in variables["params"]
+    padded = np.pad(IDS, ((0, 0), (0, 5)))
+    logits = apply(model, variables, IDS)
+    np.testing.assert_allclose(
+        apply(model, variables, padded), logits, rtol=1e-5, atol=1e-6
+    )
+    blank = apply(model, variables, np.zeros_like(IDS))
+    bias = variables["params"]["head"]["logits"]["bias"]
+    np.testing.assert_allclose(blank, np.tile(bias, (B, 1)))
+
+
+def test_conv1d_is_a_sum_of_products_of_shifted_rows():
+    kernel = rng.normal(size=(4, D, 7)).astype(np.float32)
+    found = nn.conv1d(ROWS, kernel)
+    around = np.pad(ROWS, ((0, 0), (1, 2), (0, 0)))
+    expected = sum(around[:, i : i + L] @ kernel[i] for i in range(4))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_attention_is_a_weighted_mean_also_of_large_scores():
+    rows = ROWS.astype(np.float64)
+    query = np.array([2.0, -1.0, 0.5, 1.0])
+    scores = rows @ query
+    powers = np.exp(scores - scores.max(1, keepdims=True))
+    weights = powers / powers.sum(1, keepdims=True)
+    expected = (weights[..., None] * rows).sum(1)
+    found = nn.attention(ROWS, query.astype(np.float32))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    large = nn.attention(1000 * ROWS, query.astype(np.float32))
+    assert np.isfinite(large).all()
+
+
+@pytest.mark.parametrize("pool", ["mean", None, nn.Attention()])
+def test_word_dropout_reads_words_as_padding(pool):
+    """With all words dropped, a text reads as padding; without training, nothing is."""
+    embed = nn.Embed(V, D, padding_idx=0)
+    model = nn.TextClassifier(embed, nn.DenseHead(), pool=pool, word_dropout=1.0)
+    variables, rngs = model.init(jax.random.key(0), IDS), {"dropout": jax.random.key(1)}
+    dropped = model.apply(variables, IDS, train=True, rngs=rngs)
+    blank = apply(model, variables, np.zeros_like(IDS))
+    np.testing.assert_allclose(dropped, blank, atol=1e-6)
+    assert np.abs(apply(model, variables, IDS) - blank).max() > 1e-3
+
+
+def test_word_dropout_drops_its_share_of_the_words():
+    ids = np.ones((4, 5_000), np.int32)
+    model = nn.TextClassifier(
+        nn.Embed(2, 1, embedding_init=jax.nn.initializers.ones),
+        nn.DenseHead(kernel_init=jax.nn.initializers.ones),
+        pool="sum",
+        word_dropout=0.3,
+    )
+    variables = model.init(jax.random.key(0), ids)
+    rngs = {"dropout": jax.random.key(1)}
+    kept = np.asarray(model.apply(variables, ids, train=True, rngs=rngs)) / 5_000
+    assert np.abs(kept - 0.7).max() < 0.03
+    assert len(set(kept.tolist())) > 1
+
+
+def test_row_dropout_drops_elements_and_scales_the_rest():
+    ids = np.ones((2, 5_000), np.int32)
+    model = nn.TextClassifier(
+        nn.Embed(2, 3, embedding_init=jax.nn.initializers.ones),
+        nn.DenseHead(),
+        pool=nn.Attention(),
+        row_dropout=0.5,
+    )
+    variables = model.init(jax.random.key(0), ids)
+    rngs, kernel = {"dropout": jax.random.key(1)}, np.ones((3, 1), np.float32)
+    variables["params"]["head"]["logits"]["kernel"] = jnp.asarray(kernel)
+    found = np.asarray(model.apply(variables, ids, train=True, rngs=rngs))
+    np.testing.assert_allclose(found, 3.0, atol=0.15)  # mean of rows of 0 and 2
+    assert (found != 3.0).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: nn.conv1d(ROWS, np.ones((2, 3, 1))), ValueError, "kernel must have"),
+        (lambda: nn.conv1d(ROWS[0], np.ones((2, D, 1))), ValueError, "rows must have"),
+        (lambda: nn.conv1d(IDS, np.ones((2, D, 1))), TypeError, "rows must be floats"),
+        (lambda: nn.attention(ROWS, np.ones(3)), ValueError, "query must have"),
+        (lambda: nn.attention(ROWS, np.ones(D), IDS), TypeError, "mask must be bools"),
+        (
+            lambda: nn.attention(ROWS, np.ones(D), IDS[:, 1:] > 0),
+            ValueError,
+            "mask must have the shape",
+        ),
+        (lambda: init(nn.Recurrent(3, cell="rnn")), ValueError, "cell must be one of"),
+        (lambda: init(nn.Recurrent(3, pool="sum")), ValueError, "pool must be one of"),
+        (lambda: init(nn.Recurrent(0)), ValueError, "features must be at least 1"),
+        (lambda: init(nn.Conv1D(widths=())), ValueError, "at least one number"),
+        (lambda: init(nn.Conv1D(widths=(0,))), ValueError, "widths must be at least"),
+        (lambda: classify(pool="mean", row_dropout=0.5), ValueError, "row_dropout"),
+        (lambda: classify(id_weights=nn.Embed(V, 2)), ValueError, "one column"),
+    ],
+)
+def test_refusals(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def classify(**changes):
+    model = nn.TextClassifier(nn.Embed(V, D), nn.DenseHead(), **changes)
+    return model.init(jax.random.key(0), IDS)
