@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import jax
-import numpy as np
-from flax.traverse_util import flatten_dict
+from flax.traverse_util import unflatten_dict
 
 from jaxembed.optim._tables import Params
 from jaxembed.train.checkpoint._arrays import describe, hash_array, hash_text
+from jaxembed.train.checkpoint._orbax import Leaves, read_leaves
 from jaxembed.train.checkpoint._steps import has_checkpoint, list_steps
 
 Found = TypeVar("Found")
@@ -31,7 +30,9 @@ class Step(NamedTuple):
     meta: dict[str, Any]
 
 
-def read_newest(path: Path, read: Callable[[Path], Found]) -> Found:
+def read_newest(
+    path: Path, read: Callable[[Path], Found], *, warn: bool = True
+) -> Found:
     """Return the contents of the newest step that is whole.
 
     If the steps were replaced meanwhile, those now there are read instead.
@@ -39,6 +40,7 @@ def read_newest(path: Path, read: Callable[[Path], Found]) -> Found:
     Args:
       path: the folder of the checkpoint.
       read: reads the folder of a step, and raises if it is damaged.
+      warn: whether to warn of damaged steps.
 
     Raises:
       FileNotFoundError: if ``path`` does not hold a checkpoint.
@@ -64,7 +66,7 @@ def read_newest(path: Path, read: Callable[[Path], Found]) -> Found:
             f"{problem}, and no earlier step is whole: {reason} Train again, or "
             "restore a copy."
         ) from errors[newest]
-    if errors:
+    if errors and warn:
         whole = steps[len(errors)]
         warnings.warn(
             f"{problem}: {reason} Step {whole} is restored instead.", stacklevel=3
@@ -91,22 +93,13 @@ def _read_first(
 
 def read_step(folder: Path) -> Step:
     """Return the arrays and the JSON of a step, after verifying its digests."""
-    import orbax.checkpoint as ocp
-
     meta = read_meta(folder)
     arrays = meta["arrays"]
-    handler = ocp.PyTreeCheckpointHandler()
-    try:
-        saved = handler.metadata(folder / "state").tree
-        # Before any memory is allocated.
-        _compare(flatten_dict(saved), arrays, "shape", describe)
-        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(np.ndarray), saved)
-        wanted = ocp.args.PyTreeRestore(restore_args=as_numpy)
-        tree = handler.restore(folder / "state", args=wanted)
-    finally:
-        handler.close()
-    _compare(flatten_dict(tree), arrays, "sha256", hash_array)
-    return Step(tree, meta)
+    leaves = read_leaves(
+        folder / "state", lambda shapes: _compare(shapes, arrays, "shape", describe)
+    )
+    _compare(leaves, arrays, "sha256", hash_array)
+    return Step(unflatten_dict(leaves), meta)
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
@@ -120,7 +113,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
 
 def _compare(
-    found: dict, arrays: dict, name: str, measure: Callable[[Any], str]
+    found: Leaves, arrays: dict, name: str, measure: Callable[[Any], str]
 ) -> None:
     """Raise if arrays differ from the saved ones."""
     measured = {".".join(names): measure(leaf) for names, leaf in found.items()}

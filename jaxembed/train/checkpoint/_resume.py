@@ -91,7 +91,8 @@ def read_identity(path: str | Path | None) -> Identity:
     """
     if path is None or not has_checkpoint(Path(path)):
         return {}
-    extra = read_newest(Path(path), read_meta)["extra"]
+    # Saver.load reads the folder again, and warns.
+    extra = read_newest(Path(path), read_meta, warn=False)["extra"]
     run = extra.get("run", {}) if isinstance(extra, dict) else {}
     return run if isinstance(run, dict) else {}
 

@@ -2,13 +2,11 @@
 
 import json
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import jax
-from flax.traverse_util import unflatten_dict
 
 from jaxembed.train._state import TrainState
 from jaxembed.train.checkpoint._arrays import (
@@ -17,6 +15,7 @@ from jaxembed.train.checkpoint._arrays import (
     hash_text,
     host_leaves,
 )
+from jaxembed.train.checkpoint._orbax import Leaves, write_leaves
 from jaxembed.train.checkpoint._steps import (
     UNFINISHED,
     next_step,
@@ -56,23 +55,26 @@ def write(path: Path, state: object, extra: Extra, *, keep: int) -> int:
     step = next_step(path)
     unfinished = path / f"{step}.{UNFINISHED}"
     try:
-        _write_files(unfinished, unflatten_dict(leaves), meta)
+        _write_files(unfinished, leaves, meta)
         _sync(unfinished)
         unfinished.rename(path / str(step))
         _sync_folder(path)
-    except Exception as error:
+    except OSError as error:
         size = sum(leaf.nbytes for leaf in leaves.values()) + len(meta)
-        plain = _as_os_error(error, path, size)
-        if plain is None:
-            raise
-        raise plain from error
+        free = shutil.disk_usage(path).free
+        raise OSError(
+            error.errno,
+            f"{error.strerror}: the checkpoint {path} was not saved, which needs up to "
+            f"{size} bytes where {free} are free. The earlier steps are unchanged: "
+            "free space, or give another path",
+        ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     remove_old(path, keep)
     return step
 
 
-def _make_meta(leaves: dict, state: object, extra: Extra) -> str:
+def _make_meta(leaves: Leaves, state: object, extra: Extra) -> str:
     """Return the JSON of a step, with the digests of the arrays and of itself."""
     meta = {
         "arrays": {
@@ -87,18 +89,11 @@ def _make_meta(leaves: dict, state: object, extra: Extra) -> str:
     return json.dumps({"sha256": hash_text(text), "text": text})
 
 
-def _write_files(folder: Path, tree: dict, meta: str) -> None:
-    import orbax.checkpoint as ocp
-
+def _write_files(folder: Path, leaves: Leaves, meta: str) -> None:
     (folder / "state").mkdir(parents=True)
     (folder / "meta").mkdir()
     (folder / "meta" / "metadata").write_text(meta)
-    handler = ocp.PyTreeCheckpointHandler()
-    try:
-        handler.save(folder / "state", args=ocp.args.PyTreeSave(tree))
-        handler.finalize(folder / "state")
-    finally:
-        handler.close()
+    write_leaves(folder / "state", leaves)
 
 
 def _sync(folder: Path) -> None:
@@ -116,21 +111,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _as_os_error(error: Exception, path: Path, size: int) -> OSError | None:
-    """Return an OSError in place of an error of the system that TensorStore wraps."""
-    code = error.errno if isinstance(error, OSError) else None
-    if found := re.search(r"os_error_code='(\d+)'", str(error)):
-        code = int(found[1])
-    if code is None:
-        return None
-    free = shutil.disk_usage(path).free
-    return OSError(
-        code,
-        f"{os.strerror(code)}: the checkpoint {path} was not saved, which needs up to "
-        f"{size} bytes where {free} are free. The earlier steps are unchanged",
-    )
 
 
 def _find_states(tree: object) -> list[list[str]]:

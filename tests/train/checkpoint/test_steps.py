@@ -79,10 +79,14 @@ def test_an_incomplete_step_is_damaged(tmp_path, lost):
         assert restored(path) == 0
 
 
-def test_a_damaged_run_is_resumed_from_the_step_before(fit, tmp_path):
+@pytest.mark.parametrize("part", ["arrays", "meta"])
+def test_a_damaged_run_is_resumed_from_the_step_before(fit, tmp_path, part):
     whole, history = fit(epochs=4)
     fit(epochs=3, checkpoint=tmp_path / "run")
-    damage(tmp_path / "run" / "2")
+    if part == "arrays":
+        damage(tmp_path / "run" / "2")
+    else:
+        (tmp_path / "run" / "2" / "meta" / "metadata").write_text("{}")
     with pytest.warns(UserWarning, match="step 2: .* Step 1 is restored") as found:
         resumed, again = fit(epochs=4, checkpoint=tmp_path / "run")
     assert len(found) == 1

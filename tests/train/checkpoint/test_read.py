@@ -1,0 +1,100 @@
+"""read: a reader beside a writer gets one whole step, and no error."""
+
+import multiprocessing
+
+import numpy as np
+import pytest
+
+from jaxembed import train
+from jaxembed.train.checkpoint import _files, _read
+
+
+def save(path, value, **settings):
+    arrays = {name: np.full(2000, value) for name in "ab"}
+    train.save(path, arrays, {"n": value}, overwrite=True, **settings)
+
+
+def restored(path):
+    state, extra = train.restore(path)
+    values = {extra["n"], *state["a"].tolist(), *state["b"].tolist()}
+    assert len(values) == 1
+    return values.pop()
+
+
+@pytest.mark.parametrize("part", ["meta", "state"])
+@pytest.mark.parametrize("n_saves", [1, 3])
+def test_a_step_that_is_replaced_while_it_is_read(tmp_path, monkeypatch, part, n_saves):
+    """Replace the step before its JSON is read, or between its JSON and arrays."""
+    path, read, looks = tmp_path / "model", _read.read_meta, []
+    save(path, 0)
+
+    def read_meta(folder):
+        meta = read(folder) if part == "state" else None
+        looks.append(folder.name)
+        if len(looks) <= 2:
+            for value in range(n_saves):
+                save(path, len(looks) * 10 + value, keep=1)
+        return read(folder) if meta is None else meta
+
+    monkeypatch.setattr(_read, "read_meta", read_meta)
+    assert restored(path) == 20 + n_saves - 1
+    assert len(looks) == 3
+
+
+def test_a_damaged_step_is_read_once(tmp_path, monkeypatch):
+    path, read, looks = tmp_path / "model", _files.read_step, []
+    save(path, 0)
+    (path / "0" / "meta" / "metadata").write_text("{")
+
+    def read_step(folder):
+        looks.append(folder.name)
+        return read(folder)
+
+    monkeypatch.setattr(_files, "read_step", read_step)
+    with pytest.raises(
+        ValueError, match="step 0, and no earlier step is whole: Expecti"
+    ):
+        train.restore(path)
+    assert looks == ["0"]
+
+
+def test_sizes_are_compared_before_arrays_are_read(tmp_path, monkeypatch):
+    import orbax.checkpoint as ocp
+
+    def fail(*_, **__):
+        raise AssertionError("memory is allocated")
+
+    path = tmp_path / "model"
+    save(path, 0)
+    train.save(tmp_path / "large", {"a": np.zeros(4000), "b": np.zeros(2000)})
+    (path / "0" / "state").rename(tmp_path / "old")
+    (tmp_path / "large" / "0" / "state").rename(path / "0" / "state")
+    monkeypatch.setattr(ocp.PyTreeCheckpointHandler, "restore", fail)
+    with pytest.raises(ValueError, match="the shape of a differs from the saved one"):
+        train.restore(path)
+
+
+def write_always(path, stop):
+    value = 0
+    while not stop.is_set():
+        value += 1
+        save(path, value)
+
+
+@pytest.mark.long
+def test_beside_another_process(tmp_path):
+    """Read 200 times while another process saves without a pause."""
+    path = tmp_path / "model"
+    save(path, 0)
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    writer = context.Process(target=write_always, args=(path, stop))
+    writer.start()
+    try:
+        seen = [restored(path) for _ in range(200)]
+        while seen[-1] == 0:
+            seen.append(restored(path))
+    finally:
+        stop.set()
+        writer.join()
+    assert seen == sorted(seen) and len(set(seen)) > 1 and writer.exitcode == 0
