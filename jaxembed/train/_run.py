@@ -131,7 +131,8 @@ class Run:
                 self.initial.table_states,
             ),
         }
-        return Saver(Path(checkpoint), fingerprint(self.key, arrays, settings))
+        path = Path(checkpoint).absolute()  # as Orbax needs
+        return Saver(path, fingerprint(self.key, arrays, settings))
 
     def _describe(self) -> str:
         """Return a digest of the run's programs, equal on all kinds of devices."""

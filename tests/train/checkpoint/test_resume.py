@@ -187,3 +187,10 @@ def test_stop_is_asked_before_each_epoch_and_raises_as_ctrl_c_does(fit, tmp_path
     resumed, again = fit(**settings, stop=lambda: False)
     chex.assert_trees_all_equal(resumed, whole)
     assert again.metrics() == history.metrics()
+
+
+def test_a_relative_path(fit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole, _ = fit(epochs=2)
+    fit(epochs=1, checkpoint="run")
+    chex.assert_trees_all_equal(fit(epochs=2, checkpoint="run")[0], whole)
