@@ -7,7 +7,7 @@ from typing import Any
 from jaxembed._checks import check_count
 from jaxembed.optim._tables import Params
 from jaxembed.train._state import TrainState
-from jaxembed.train.checkpoint._arrays import fill, host_leaves
+from jaxembed.train.checkpoint._arrays import fill, savable_leaves
 from jaxembed.train.checkpoint._lock import lock
 from jaxembed.train.checkpoint._read import read_newest, read_step
 from jaxembed.train.checkpoint._steps import check_free
@@ -61,7 +61,7 @@ def save(
     path = Path(path).absolute()
     keep = check_count("keep", keep)
     extra = {} if extra is None else extra
-    host_leaves(state), json.dumps(extra)  # raise before the folder is created
+    savable_leaves(state), json.dumps(extra)  # raise before the folder is created
     check_free(path, overwrite=overwrite)
     with lock(path):
         check_free(path, overwrite=overwrite)  # another process may have saved

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, TypeVar
 from flax.traverse_util import unflatten_dict
 
 from jaxembed.optim._tables import Params
-from jaxembed.train.checkpoint._arrays import describe, hash_array, hash_text
-from jaxembed.train.checkpoint._orbax import Leaves, read_leaves
-from jaxembed.train.checkpoint._steps import has_checkpoint, list_steps
+from jaxembed.train.checkpoint._arrays import hash_array, hash_file, hash_text
+from jaxembed.train.checkpoint._orbax import read_leaves
+from jaxembed.train.checkpoint._steps import has_checkpoint, list_files, list_steps
 
 Found = TypeVar("Found")
 # Looks at a folder whose steps are replaced by a writer while they are read.
@@ -23,7 +23,8 @@ class Step(NamedTuple):
 
     Attributes:
       tree: nested dicts of NumPy arrays.
-      meta: the JSON of the step: ``extra``, ``states``, ``versions`` and ``arrays``.
+      meta: the JSON of the step: ``extra``, ``states``, ``versions``, and the
+        digests of ``arrays`` and ``files``.
     """
 
     tree: Params
@@ -84,7 +85,7 @@ def _read_first(
     for step in steps:
         try:
             return read(path / str(step))
-        except PermissionError:
+        except (PermissionError, MemoryError):  # no damage
             raise
         except Exception as error:  # Orbax and TensorStore raise many types
             errors[step] = error
@@ -94,11 +95,16 @@ def _read_first(
 def read_step(folder: Path) -> Step:
     """Return the arrays and the JSON of a step, after verifying its digests."""
     meta = read_meta(folder)
-    arrays = meta["arrays"]
-    leaves = read_leaves(
-        folder / "state", lambda shapes: _compare(shapes, arrays, "shape", describe)
-    )
-    _compare(leaves, arrays, "sha256", hash_array)
+    # Before Orbax reads the files: it restores flipped bits without an error.
+    files = list_files(folder)
+    for name, digest in meta["files"].items():
+        if name not in files or hash_file(files[name]) != digest:
+            raise ValueError(f"the SHA-256 of {name} differs from the saved one.")
+    leaves = read_leaves(folder / "state")
+    found = {".".join(name): hash_array(leaf) for name, leaf in leaves.items()}
+    for name in sorted(found.keys() | meta["arrays"].keys()):
+        if found.get(name) != meta["arrays"].get(name):
+            raise ValueError(f"the SHA-256 of {name} differs from the saved one.")
     return Step(unflatten_dict(leaves), meta)
 
 
@@ -108,20 +114,8 @@ def read_meta(folder: Path) -> dict[str, Any]:
     if "text" not in meta:
         raise ValueError("an older jaxembed wrote it in another form.")
     if hash_text(meta["text"]) != meta["sha256"]:
-        raise ValueError("the SHA-256 of meta differs from the saved one.")
+        raise ValueError("the SHA-256 of meta/metadata differs from the saved one.")
     return json.loads(meta["text"])
-
-
-def _compare(
-    found: Leaves, arrays: dict, name: str, measure: Callable[[Any], str]
-) -> None:
-    """Raise if arrays differ from the saved ones."""
-    measured = {".".join(names): measure(leaf) for names, leaf in found.items()}
-    for array in sorted(measured.keys() | arrays.keys()):
-        saved = arrays.get(array, {}).get(name)
-        if measured.get(array) != saved:
-            label = "SHA-256" if name == "sha256" else name
-            raise ValueError(f"the {label} of {array} differs from the saved one.")
 
 
 def _line(error: Exception) -> str:

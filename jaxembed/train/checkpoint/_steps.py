@@ -31,6 +31,18 @@ def list_steps(path: Path) -> list[int]:
     return sorted(steps, reverse=True)
 
 
+def list_files(folder: Path) -> dict[str, Path]:
+    """Return the files of the arrays of a step by their path in the step.
+
+    Example:
+      >>> list_files(Path("no/such/folder"))
+      {}
+    """
+    paths = sorted((folder / "state").rglob("*"))
+    files = (path for path in paths if path.is_file() and not path.is_symlink())
+    return {path.relative_to(folder).as_posix(): path for path in files}
+
+
 def has_checkpoint(path: Path) -> bool:
     """Return whether ``path`` holds a finished step.
 

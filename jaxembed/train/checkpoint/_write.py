@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxembed.train._state import TrainState
 from jaxembed.train.checkpoint._arrays import (
-    describe,
     hash_array,
+    hash_file,
     hash_text,
-    host_leaves,
+    savable_leaves,
 )
 from jaxembed.train.checkpoint._orbax import Leaves, write_leaves
 from jaxembed.train.checkpoint._steps import (
     UNFINISHED,
+    list_files,
     next_step,
     remove_old,
     remove_unfinished,
@@ -49,18 +51,25 @@ def write(path: Path, state: object, extra: Extra, *, keep: int) -> int:
       ValueError: if ``state`` has no arrays, an array without elements, or a name with
         a dot.
     """
-    leaves = host_leaves(state)
-    meta = _make_meta(leaves, state, extra)
+    leaves = {name: np.asarray(leaf) for name, leaf in savable_leaves(state).items()}
+    meta = {
+        "arrays": {".".join(name): hash_array(leaf) for name, leaf in leaves.items()},
+        "extra": extra,
+        "states": _find_states(state),
+        "versions": find_versions(),
+    }
     remove_unfinished(path)
     step = next_step(path)
     unfinished = path / f"{step}.{UNFINISHED}"
     try:
         _write_files(unfinished, leaves, meta)
-        _sync(unfinished)
+        for written in [unfinished, *unfinished.rglob("*")]:
+            _flush(written)
         unfinished.rename(path / str(step))
-        _sync_folder(path)
+        _flush(path)
+        _flush(path.parent)  # the folder itself may be new
     except OSError as error:
-        size = sum(leaf.nbytes for leaf in leaves.values()) + len(meta)
+        size = sum(leaf.nbytes for leaf in leaves.values()) + len(json.dumps(meta))
         free = shutil.disk_usage(path).free
         raise OSError(
             error.errno,
@@ -74,39 +83,20 @@ def write(path: Path, state: object, extra: Extra, *, keep: int) -> int:
     return step
 
 
-def _make_meta(leaves: Leaves, state: object, extra: Extra) -> str:
-    """Return the JSON of a step, with the digests of the arrays and of itself."""
-    meta = {
-        "arrays": {
-            ".".join(names): {"shape": describe(leaf), "sha256": hash_array(leaf)}
-            for names, leaf in leaves.items()
-        },
-        "extra": extra,
-        "states": _find_states(state),
-        "versions": find_versions(),
-    }
-    text = json.dumps(meta)
-    return json.dumps({"sha256": hash_text(text), "text": text})
-
-
-def _write_files(folder: Path, leaves: Leaves, meta: str) -> None:
+def _write_files(folder: Path, leaves: Leaves, meta: dict[str, Any]) -> None:
+    """Write the arrays, then the JSON with the SHA-256 of each file of the arrays."""
     (folder / "state").mkdir(parents=True)
     (folder / "meta").mkdir()
-    (folder / "meta" / "metadata").write_text(meta)
     write_leaves(folder / "state", leaves)
+    files = {name: hash_file(path) for name, path in list_files(folder).items()}
+    text = json.dumps(meta | {"files": files})
+    content = json.dumps({"sha256": hash_text(text), "text": text})
+    (folder / "meta" / "metadata").write_text(content)
 
 
-def _sync(folder: Path) -> None:
-    """Flush all files and folders below ``folder`` to the disk."""
-    for root, _, names in os.walk(folder):
-        for name in names:
-            with open(os.path.join(root, name), "rb") as file:
-                os.fsync(file.fileno())
-        _sync_folder(Path(root))
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _flush(path: Path) -> None:
+    """Wait until a file or the entries of a folder are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -1,5 +1,7 @@
 """save and restore: the same bits, or an error that names the damage."""
 
+import shutil
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -105,34 +107,24 @@ def test_a_failed_save_leaves_the_old_one(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
 def test_damage_is_found(tmp_path, damage):
-    """Damage each file in turn: restore raises, or the file does not matter."""
-    tree = {"a": np.random.default_rng(0).random((50, 8))}
-    files = None
-    outcomes = set()
-    for number in range(99):
+    """Damage each file in turn."""
+    saved = tmp_path / "saved"
+    train.save(saved, {"a": np.random.default_rng(0).random((50, 8))}, {"n": 1})
+    files = sorted(file for file in saved.rglob("*") if file.is_file())
+    assert len(files) > 5
+    for number, file in enumerate(files):
         path = tmp_path / f"model{number}"
-        train.save(path, tree, {"n": 1})
-        files = sorted(p for p in path.rglob("*") if p.is_file())
-        if number == len(files):
-            break
-        data = files[number].read_bytes()
-        flipped = bytearray(data)
-        if data:
-            flipped[len(data) // 2] ^= 4
-        new = {"flip": bytes(flipped), "cut": data[: len(data) // 2], "gone": b""}
-        files[number].write_bytes(new[damage])
+        shutil.copytree(saved, path)
+        copy, data = path / file.relative_to(saved), bytearray(file.read_bytes())
         if damage == "gone":
-            files[number].unlink()
-        try:
-            restored, extra = train.restore(path)
-        except ValueError as error:
-            assert f"the checkpoint {path} is damaged" in str(error)
-            outcomes.add("refused")
+            copy.unlink()
+        elif damage == "cut":
+            copy.write_bytes(data[: len(data) // 2])
         else:
-            np.testing.assert_array_equal(restored["a"], tree["a"])
-            assert extra == {"n": 1}
-            outcomes.add("the same")
-    assert "refused" in outcomes
+            data[len(data) // 2] ^= 4
+            copy.write_bytes(data)
+        with pytest.raises(ValueError, match=f"the checkpoint {path} is damaged in st"):
+            train.restore(path)
 
 
 def test_no_checkpoint_is_an_error_that_says_so(tmp_path):

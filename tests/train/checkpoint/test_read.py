@@ -1,6 +1,7 @@
 """read: a reader beside a writer gets one whole step, and no error."""
 
 import multiprocessing
+import shutil
 
 import numpy as np
 import pytest
@@ -58,19 +59,46 @@ def test_a_damaged_step_is_read_once(tmp_path, monkeypatch):
     assert looks == ["0"]
 
 
-def test_sizes_are_compared_before_arrays_are_read(tmp_path, monkeypatch):
-    import orbax.checkpoint as ocp
+def test_no_damaged_file_reaches_orbax(tmp_path, monkeypatch):
+    """Exchange the files of two saves of equal names, and flip a bit in each file."""
 
-    def fail(*_, **__):
-        raise AssertionError("memory is allocated")
+    def fail(*_):
+        raise AssertionError("Orbax reads the files")
 
     path = tmp_path / "model"
     save(path, 0)
-    train.save(tmp_path / "large", {"a": np.zeros(4000), "b": np.zeros(2000)})
-    (path / "0" / "state").rename(tmp_path / "old")
-    (tmp_path / "large" / "0" / "state").rename(path / "0" / "state")
-    monkeypatch.setattr(ocp.PyTreeCheckpointHandler, "restore", fail)
-    with pytest.raises(ValueError, match="the shape of a differs from the saved one"):
+    save(tmp_path / "other", 1)
+    monkeypatch.setattr(_read, "read_leaves", fail)
+    files = [file for file in sorted(path.glob("0/state/**/*")) if file.is_file()]
+    assert len(files) > 5
+    for file in files:
+        content = file.read_bytes()
+        file.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+        name = file.relative_to(path / "0")
+        with pytest.raises(ValueError, match=f"SHA-256 of {name} differs from the sav"):
+            train.restore(path)
+        file.write_bytes(content)
+    shutil.rmtree(path / "0" / "state")
+    (tmp_path / "other" / "0" / "state").rename(path / "0" / "state")
+    with pytest.raises(
+        ValueError, match="the SHA-256 of state/.* differs from the sav"
+    ):
+        train.restore(path)
+
+
+def test_arrays_are_compared_too(tmp_path, monkeypatch):
+    """Return other numbers from files that are whole, as another Orbax might."""
+    path, read = tmp_path / "model", _read.read_leaves
+    save(path, 0)
+
+    def read_leaves(folder):
+        leaves = read(folder)
+        return leaves | {("b",): leaves[("b",)] + 1}
+
+    monkeypatch.setattr(_read, "read_leaves", read_leaves)
+    with pytest.raises(
+        ValueError, match="step 0, .* the SHA-256 of b differs from the"
+    ):
         train.restore(path)
 
 
