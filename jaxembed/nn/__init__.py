@@ -3,6 +3,7 @@
 from jaxembed.nn._classifier import TextClassifier as TextClassifier
 from jaxembed.nn._embed import Embed as Embed
 from jaxembed.nn._fold import fold as fold
+from jaxembed.nn._heads import BiasHead as BiasHead
 from jaxembed.nn._heads import DenseHead as DenseHead
 from jaxembed.nn._initializers import symmetric_uniform as symmetric_uniform
 from jaxembed.nn._lookup import lookup as lookup

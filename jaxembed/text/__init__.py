@@ -1,7 +1,7 @@
 """Text: load reviews, tokenize them and pad their ids. Does not import JAX."""
 
+from jaxembed.text._naive_bayes import log_count_ratios as log_count_ratios
 from jaxembed.text._ngram_index import NgramIndex as NgramIndex
-from jaxembed.text._ngram_index import log_count_ratios as log_count_ratios
 from jaxembed.text._ngrams import distinct_ids as distinct_ids
 from jaxembed.text._ngrams import hash_ngrams as hash_ngrams
 from jaxembed.text._ngrams import most_frequent as most_frequent

@@ -1,10 +1,9 @@
 """NgramIndex: rows of one table for the frequent n-grams of training texts."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from jaxembed._checks import check_count
 from jaxembed.text._ragged import Ragged
@@ -64,7 +63,7 @@ class NgramIndex:
         if not orders:
             raise ValueError("orders must have at least one number of words, got none.")
         min_count = check_count("min_count", min_count)
-        texts = _as_ragged(ids)
+        texts = as_ragged(ids)
         owners = np.repeat(np.arange(len(texts)), texts.lengths)
         levels: list[np.ndarray] = []
         counts = []
@@ -112,7 +111,7 @@ class NgramIndex:
           TypeError: if the ids are not integers.
           ValueError: if an id is negative, or ``length`` is below 0.
         """
-        texts = _as_ragged(ids)
+        texts = as_ragged(ids)
         owners = np.repeat(np.arange(len(texts)), texts.lengths)
         found = []
         keys, last = texts.values.astype(np.int64), np.zeros(0, np.int64)
@@ -138,6 +137,61 @@ class NgramIndex:
                 return self._spell(level, int(places[0]))
         raise IndexError(f"row {row} is not from 1 to {self.n_rows - 1}.")
 
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return arrays by name, from which :meth:`from_arrays` makes the same index.
+
+        Example:
+          >>> index = NgramIndex.fit([[5, 6], [5, 6]], orders=(2,))
+          >>> {name: array.tolist() for name, array in index.to_arrays().items()}
+          {'counts': [0, 2], 'level_1': [5, 6], 'level_2': [1], 'rows_2': [1]}
+        """
+        arrays = {"counts": self.counts}
+        for n, (level, rows) in enumerate(zip(self.levels, self.rows, strict=True), 1):
+            arrays[f"level_{n}"] = level
+            if n in self.orders:
+                arrays[f"rows_{n}"] = rows
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "NgramIndex":
+        """Make an index from the arrays of :meth:`to_arrays`.
+
+        Raises:
+          ValueError: if an array is missing, or the arrays do not fit together.
+        """
+        if "counts" not in arrays:
+            raise ValueError(f"arrays must have counts, got {sorted(arrays)}.")
+        names = {f"level_{n}" for n in range(1, 1 + len(arrays))} & arrays.keys()
+        levels = [np.asarray(arrays[f"level_{n + 1}"]) for n in range(len(names))]
+        orders = [n for n in range(1, 1 + len(levels)) if f"rows_{n}" in arrays]
+        rows = [
+            np.asarray(arrays.get(f"rows_{n}", np.zeros(len(level), np.int32)))
+            for n, level in enumerate(levels, 1)
+        ]
+        index = cls(
+            tuple(orders), tuple(levels), tuple(rows), np.asarray(arrays["counts"])
+        )
+        index._check()
+        return index
+
+    def _check(self) -> None:
+        """Raise unless the arrays fit together."""
+        numbers = [rows for n, rows in enumerate(self.rows, 1) if n in self.orders]
+        found = np.sort(np.concatenate([np.zeros(1, np.int32), *numbers]))
+        fits = all(
+            level.ndim == 1
+            and level.dtype == np.int64
+            and rows.shape == level.shape
+            and rows.dtype == np.int32
+            and (np.diff(level) > 0).all()
+            for level, rows in zip(self.levels, self.rows, strict=True)
+        )
+        if not fits or not np.array_equal(found, np.arange(self.n_rows)):
+            raise ValueError(
+                f"the arrays {sorted(self.to_arrays())} are not those of an "
+                "NgramIndex: its keys ascend and have the rows 1 to V - 1."
+            )
+
     def _spell(self, level: int, place: int) -> tuple[int, ...]:
         """Return the word ids of the n-gram at a place of a level."""
         key = int(self.levels[level][place])
@@ -147,58 +201,8 @@ class NgramIndex:
         return (*self._spell(level - 1, first), int(self.levels[0][last]))
 
 
-def log_count_ratios(
-    rows: Sequences, labels: ArrayLike, n_rows: int, *, alpha: float = 1.0
-) -> np.ndarray:
-    """Return the log-count ratio of each row, the weight of it in Naive Bayes.
-
-    With p and q the numbers of texts of class 1 and of class 0 that have the row, plus
-    ``alpha``, the ratio is ``log((p / sum(p)) / (q / sum(q)))``. A linear classifier on
-    features times these ratios is NB-SVM (Wang and Manning 2012).
-
-    Args:
-      rows: distinct rows of N texts, see :meth:`NgramIndex.encode`.
-      labels: ``int[N]``, 0 or 1; for C > 2 classes, call once for each class with
-        ``labels == c``.
-      n_rows: number of rows of the table, V.
-      alpha: added to each number of texts; above 0.
-
-    Returns:
-      ``float32[V]``; 0 for row 0, which is padding.
-
-    Raises:
-      ValueError: if a label is neither 0 nor 1, a class has no text, a row is not in
-        ``[0, V)``, or ``alpha`` is not above 0.
-
-    Example:
-      >>> log_count_ratios([[1, 2], [1], [2]], [1, 1, 0], n_rows=3).round(3)
-      array([ 0.   ,  0.588, -0.511], dtype=float32)
-    """
-    texts, labels = _as_ragged(rows), np.asarray(labels)
-    if labels.shape != (len(texts),) or not np.isin(labels, (0, 1)).all():
-        raise ValueError(
-            f"labels must be {len(texts)} numbers 0 or 1, one for each text, got the "
-            f"shape {list(labels.shape)} and the values {np.unique(labels)[:5]}."
-        )
-    if not 0 < np.count_nonzero(labels) < len(labels):
-        raise ValueError("labels must have both classes, got one: add other texts.")
-    if not alpha > 0:
-        raise ValueError(f"alpha must be above 0, got {alpha}.")
-    values = texts.values
-    if values.size and not 0 <= values.min() <= values.max() < n_rows:
-        raise ValueError(
-            f"rows must be from 0 to n_rows - 1 = {n_rows - 1}, got {values.min()} to "
-            f"{values.max()}."
-        )
-    is_one = np.repeat(labels.astype(bool), texts.lengths)
-    p = np.bincount(values[is_one], minlength=n_rows) + float(alpha)
-    q = np.bincount(values[~is_one], minlength=n_rows) + float(alpha)
-    ratios = np.log(p / p[1:].sum()) - np.log(q / q[1:].sum())
-    ratios[0] = 0
-    return ratios.astype(np.float32)
-
-
-def _as_ragged(texts: Sequences) -> Ragged:
+def as_ragged(texts: Sequences) -> Ragged:
+    """Return the ids of texts as a Ragged, or raise if an id is negative."""
     ragged = texts if isinstance(texts, Ragged) else Ragged.from_lists(texts)
     if ragged.values.size and ragged.values.min() < 0:
         raise ValueError(f"ids must not be negative, got {ragged.values.min()}.")

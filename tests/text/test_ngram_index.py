@@ -1,6 +1,5 @@
-"""NgramIndex and log-count ratios, compared with counts in Python dictionaries."""
+"""NgramIndex, compared with counts in Python dictionaries."""
 
-import math
 from collections import Counter
 
 import numpy as np
@@ -99,37 +98,43 @@ def test_encode_and_ngram_refuse():
             index.ngram(row)
 
 
-@given(
-    texts=st.lists(st.sets(st.integers(1, 5)), min_size=2, max_size=8),
-    alpha=st.sampled_from([0.5, 1.0]),
-)
-def test_ratios_are_those_of_naive_bayes(texts, alpha):
-    labels = [place % 2 for place in range(len(texts))]
-    rows = [sorted(ids) for ids in texts]
-    ratios = text.log_count_ratios(rows, labels, n_rows=6, alpha=alpha)
-    parts = [Counter(), Counter()]
-    for ids, label in zip(rows, labels, strict=True):
-        parts[label].update(ids)
-    totals = [sum(part[row] + alpha for row in range(1, 6)) for part in parts]
-    for row in range(1, 6):
-        shares = [(p[row] + alpha) / n for p, n in zip(parts, totals, strict=True)]
-        expected = math.log(shares[1] / shares[0])
-        np.testing.assert_allclose(ratios[row], expected, rtol=1e-5, atol=1e-6)
-    assert ratios[0] == 0
-    assert ratios.dtype == np.float32
+def test_the_arrays_make_the_same_index():
+    index = text.NgramIndex.fit([[1, 2, 3, 1], [1, 2, 3]], orders=(1, 3))
+    arrays = index.to_arrays()
+    assert set(arrays) == {
+        "counts",
+        "level_1",
+        "level_2",
+        "level_3",
+        "rows_1",
+        "rows_3",
+    }
+    again = text.NgramIndex.from_arrays(arrays)
+    texts = [[1, 2, 3], [3, 1]]
+    assert again.orders == index.orders
+    assert again.encode(texts) == index.encode(texts)
+    named = [[i.ngram(row) for row in range(1, i.n_rows)] for i in (index, again)]
+    assert named[0] == named[1]
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    "change",
     [
-        ({"labels": [0, 2]}, "labels must be 2 numbers 0 or 1"),
-        ({"labels": [0]}, "labels must be 2 numbers 0 or 1"),
-        ({"labels": [1, 1]}, "labels must have both classes"),
-        ({"alpha": 0.0}, "alpha must be above 0"),
-        ({"n_rows": 2}, "rows must be from 0 to n_rows - 1 = 1, got 1 to 2"),
+        {"level_1": np.array([2, 1, 3])},
+        {"level_1": np.array([1.0, 2.0, 3.0])},
+        {"rows_1": np.array([1, 2, 9], np.int32)},
+        {"rows_1": np.array([1, 2], np.int32)},
+        {"rows_1": np.array([1, 1, 2], np.int32)},
+        {"counts": np.array([0, 2])},
+        {"level_2": np.zeros(0, np.int64)},
     ],
 )
-def test_ratios_refuse(change, words):
-    arguments = {"labels": [0, 1], "n_rows": 3} | change
-    with pytest.raises(ValueError, match=words):
-        text.log_count_ratios([[1], [2]], **arguments)
+def test_from_arrays_refuses_arrays_that_do_not_fit(change):
+    arrays = text.NgramIndex.fit([[1, 2, 3], [1, 2, 3]], orders=(1, 2)).to_arrays()
+    with pytest.raises(ValueError, match="are not those of an NgramIndex"):
+        text.NgramIndex.from_arrays(arrays | change)
+
+
+def test_from_arrays_names_a_missing_array():
+    with pytest.raises(ValueError, match="counts"):
+        text.NgramIndex.from_arrays({"level_1": np.array([1])})
