@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from jaxembed.train.checkpoint._steps import (
 from jaxembed.train.checkpoint._versions import find_versions
 
 Extra = dict[str, Any]  # JSON
+N_THREADS = 16
 
 
 def write(path: Path, state: object, extra: Extra, *, keep: int) -> int:
@@ -63,8 +65,8 @@ def write(path: Path, state: object, extra: Extra, *, keep: int) -> int:
     unfinished = path / f"{step}.{UNFINISHED}"
     try:
         _write_files(unfinished, leaves, meta)
-        for written in [unfinished, *unfinished.rglob("*")]:
-            _flush(written)
+        with ThreadPoolExecutor(N_THREADS) as pool:  # a disk flushes several at once
+            list(pool.map(_flush, [unfinished, *unfinished.rglob("*")]))
         unfinished.rename(path / str(step))
         _flush(path)
         _flush(path.parent)  # the folder itself may be new
