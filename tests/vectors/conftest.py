@@ -70,18 +70,22 @@ def fasttext_bin(
     numbers = np.clip(scale * numbers, -scale, scale) if scale > 1 else numbers
     arguments = (dim, 5, 5, 1, 5, 1, 2, model, buckets, min_n, max_n, 100, 1e-4)
     size = len(words) + len(labels)
+    flag = struct.pack("<?", quantised)
     parts = [
         struct.pack("<2i", 793712314, version),
         struct.pack("<12id", *arguments),
-        struct.pack("<3i2q", size, len(words), len(labels), 1000, -1),
+        struct.pack("<3iq", size, len(words), len(labels), 1000),
+        struct.pack("<q", -1),
     ]
+    if not version:  # the first layout
+        parts, flag = parts[1:3], b""
     for kind, entries in enumerate((words, labels)):
         for word in entries:
             word = word if isinstance(word, bytes) else word.encode()
             parts.append(word + b"\0" + struct.pack("<qb", 3, kind))
-    parts += [struct.pack("<?", quantised), struct.pack("<2q", *numbers.shape)]
+    parts += [flag, struct.pack("<2q", *numbers.shape)]
     parts.append(numbers.astype("<f4").tobytes())
     # gensim checks the output matrix; jaxembed does not read it.
     output = np.zeros((len(words), dim), "<f4")
-    parts += [struct.pack("<?", False), struct.pack("<2q", *output.shape)]
+    parts += [flag and struct.pack("<?", False), struct.pack("<2q", *output.shape)]
     return b"".join([*parts, output.tobytes()])

@@ -1,5 +1,9 @@
 """Load: every format gives the same bits as gensim."""
 
+import gzip
+from pathlib import Path
+
+import gensim
 import numpy as np
 import pytest
 from gensim.models.fasttext import load_facebook_vectors
@@ -13,11 +17,11 @@ def assert_equal(ours, theirs):
     np.testing.assert_array_equal(ours.matrix, theirs.vectors, strict=True)
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", " \n", ""], ids=repr)
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \n", " "], ids=repr)
 @pytest.mark.parametrize("header", [False, True])
 def test_text_is_read_as_gensim_reads_it(small, write, header, end):
-    content = text_of(small, header).replace("\n", end or "\n")
-    path = write(content if end else content[:-1])
+    content = text_of(small, header).replace("\n", end if "\n" in end else " \n")
+    path = write(content if "\n" in end else content[:-1])
     ours = vectors.load(path)
     assert ours.words == small.words
     np.testing.assert_array_equal(ours.matrix, small.matrix)
@@ -74,6 +78,56 @@ def test_a_model_without_subwords_and_one_with_labels(write):
         ours["c"]
     classifier = fasttext_bin(["a", "b"], labels=["__label__x"], buckets=0, max_n=0)
     assert vectors.load(write(classifier)).words == ("a", "b")
+
+
+GENSIM = Path(gensim.__file__).parent / "test" / "test_data"
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize(
+    ("name", "n_words"),
+    [
+        ("lee_fasttext.bin", 1762),
+        ("non_ascii_fasttext.bin", 171),
+        ("cp852_fasttext.bin", 171),
+        ("lee_fasttext_new.bin", 1763),
+        ("crime-and-punishment.bin", 291),
+    ],
+)
+def test_the_models_of_gensims_tests(tmp_path, name, n_words, suffix):
+    """Agree on all words but </s>; three files have the layout without magic number."""
+    path, theirs = GENSIM / name, load_facebook_vectors(GENSIM / name)
+    if suffix:
+        path = tmp_path / name
+        path.write_bytes(gzip.compress((GENSIM / name).read_bytes()))
+    ours = vectors.load(path)
+    assert list(ours.words) == theirs.index_to_key and len(ours) == n_words
+    for word in {*ours.words, "unheard-of", "неслыханный", "a"} - {"</s>"}:
+        np.testing.assert_array_equal(ours[word], theirs[word])
+    some = vectors.load(path, vocabulary=[*ours.words[1::7], "unheard-of"])
+    for word in some.words:
+        np.testing.assert_array_equal(some[word], ours[word])
+
+
+def test_the_first_layout_of_fasttext(write):
+    """Find the vectors of the same model in today's layout."""
+    today = vectors.load(write(fasttext_bin(version=12)))
+    path = write(fasttext_bin(version=0), "old")
+    for arguments in ({}, {"format": "fasttext"}):
+        old = vectors.load(path, **arguments)
+        assert old.words == today.words and repr(old.subwords) == repr(today.subwords)
+        np.testing.assert_array_equal(old.matrix, today.matrix)
+    theirs = load_facebook_vectors(path)
+    np.testing.assert_array_equal(old["film"], theirs["film"])
+
+
+def test_a_byte_order_mark_is_skipped(write):
+    for content in ("good 1 2\nbad 3 4\n", "2 2\ngood 1 2\nbad 3 4\n"):
+        loaded = vectors.load(write("\ufeff" + content))
+        assert loaded.words == ("good", "bad")
+        np.testing.assert_array_equal(loaded.matrix, [[1, 2], [3, 4]])
+        some = vectors.load(write("\ufeff" + content), vocabulary=["good"])
+        assert some.words == ("good",)
 
 
 @pytest.mark.real_archive

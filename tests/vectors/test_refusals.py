@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxembed import vectors
-from jaxembed.vectors._load import FORMATS
+from jaxembed.vectors.formats._detect import FORMATS
 from tests.vectors.conftest import fasttext_bin
 
 ROW = struct.pack("<2f", 1, 2)

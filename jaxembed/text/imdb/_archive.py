@@ -1,14 +1,15 @@
 """IMDB files: read reviews from a folder or a .tar.gz, sorted by file name."""
 
 import dataclasses
-import gzip
 import re
-import tarfile
-import zlib
+import stat
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
+
+from jaxembed import _io
+from jaxembed.text.imdb._tar import Damage, Member, Tar
 
 # The texts of each (split, label), sorted by file name.
 Parts: TypeAlias = dict[tuple[str, str], list[str]]
@@ -19,7 +20,9 @@ MAX_REVIEW_BYTES = 1 << 20
 # Reviews compress to 1/4, the tar headers of short reviews to 1/50.
 MAX_EXPANSION = 200
 END = bytes(1024)  # every tar file ends with two blocks of zeros
-REVIEW = re.compile(r"(?:[^/]+/)?(train|test)/(neg|pos|unsup)/([^/]+\.txt)")
+REVIEW = re.compile(r"((?:[^/]+/)?)(train|test)/(neg|pos|unsup)/([^/]+\.txt)")
+GZIP = b"\x1f\x8b"
+PIECE = 1 << 20  # bytes read at once after the last member
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +72,10 @@ def read_folder(path: Path) -> Parts:
                 f"aclImdb does; the folder {'/'.join(part)} is missing."
             )
         for file in folder.glob("*.txt"):
-            _check_size(str(file), file.stat().st_size)
+            found = file.stat()
+            if not stat.S_ISREG(found.st_mode):
+                raise ValueError(f"{file} must be a file, as reviews are.")
+            _check_size(str(file), found.st_size)
             reviews.append((part, file.name, file.read_bytes()))
     return collect(path, reviews)
 
@@ -80,64 +86,72 @@ def read_archive(path: Path) -> Parts:
     Raises:
       OSError: if the file cannot be read.
       ValueError: if the archive is truncated or damaged, or unpacks to more than 200
-        times its size; if a member lies outside of the archive's folder, or a review is
-        a link; if a part is without reviews; or if a review is empty, not UTF-8, larger
-        than 1 MiB, or appears twice.
+        times its size; if a member lies outside of the archive's folder; if reviews lie
+        in two folders, or one is a link; if a part is without reviews; or if a review
+        is empty, not UTF-8, larger than 1 MiB, or appears twice.
     """
-    reviews = []
-    n_members = 0
+    reviews: list[tuple[tuple[str, str], str, bytes]] = []
     with path.open("rb") as file:  # before try: file system errors stay OSError
-        stream = _Measured(gzip.GzipFile(fileobj=file), path)
-        try:
-            with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]
-                for member in tar:
-                    n_members += 1
-                    if part := _part_of(member, path):
-                        content = tar.extractfile(member)
-                        data = content.read() if content else b""
-                        reviews.append((part, Path(member.name).name, data))
-            while stream.read(1 << 20):  # gzip verifies its checksum at the end
-                pass
-        except (EOFError, OSError, RecursionError, tarfile.TarError, zlib.error) as e:
+        head = file.read(20)
+        file.seek(0)
+        if not head.startswith(GZIP):
             raise ValueError(
-                f"{path} is truncated or damaged after {n_members} members: {e}. "
-                "Download it again."
-            ) from e
+                f"{path} must be a .tar.gz of reviews, got a file that starts with "
+                f"{head!r}: give a folder or an archive like aclImdb, or download it "
+                "again."
+            )
+        stream = _Measured(_io.Unpacker(file, "gz", str(path), limit=MAX_EXPANSION))
+        tar = Tar(stream.read)
+        try:
+            roots: set[str] = set()
+            for member in tar:
+                if match := _match_review(member, path):
+                    roots.add(match[1])
+                    _check_roots(roots, path)
+                    reviews.append(((match[2], match[3]), match[4], tar.read()))
+            while stream.read(PIECE):  # gzip verifies its checksum at the end
+                pass
+        except (*_io.DAMAGES, Damage) as error:
+            raise ValueError(
+                f"{path} is truncated or damaged after {tar.n_members} members: "
+                f"{error}. Download it again."
+            ) from error
     if len(stream.tail) < len(END) or stream.tail.strip(b"\0"):
         raise ValueError(
-            f"{path} is truncated or damaged after {n_members} members: its end is "
+            f"{path} is truncated or damaged after {tar.n_members} members: its end is "
             "missing. Download it again."
         )
     return collect(path, reviews)
 
 
 class _Measured:
-    """Stream that raises if an archive unpacks to far more data than reviews do."""
+    """Stream that keeps its last bytes."""
 
-    def __init__(self, stream: gzip.GzipFile, path: Path):
-        self.stream, self.path = stream, path
-        self.limit = MAX_EXPANSION * path.stat().st_size + len(END)
-        self.size, self.tail = 0, b""
+    def __init__(self, stream: _io.Unpacker):
+        self.stream, self.tail = stream, b""
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, and keep the last bytes read in ``tail``."""
-        data = self.stream.read(size)
-        self.size += len(data)
-        if self.size > self.limit:
-            raise ValueError(
-                f"{self.path} unpacks to more than {MAX_EXPANSION} times its size, "
-                "far more than reviews do. Do not trust this file."
-            )
+        data = self.stream.read1(size)
         self.tail = (self.tail + data)[-len(END) :]
         return data
+
+
+def _check_roots(roots: set[str], path: Path) -> None:
+    if len(roots) > 1:
+        raise ValueError(
+            f"{path} must have the reviews of one folder, got reviews in "
+            f"{' and '.join(repr(root or './') for root in sorted(roots))}. Do not "
+            "trust this file."
+        )
 
 
 def collect(path: Path, reviews: Iterable[tuple[tuple[str, str], str, bytes]]) -> Parts:
     """Check each ``(part, name, UTF-8 bytes)`` review and sort the reviews by name.
 
     Raises:
-      ValueError: if a review is empty, not UTF-8 or appears twice, or if a part
-        is without reviews. The message names the review or the part.
+      ValueError: if a review is empty, not UTF-8, has a NUL character or appears twice,
+        or if a part is without reviews. The message names the review or the part.
     """
     found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     names = set()
@@ -147,6 +161,10 @@ def collect(path: Path, reviews: Iterable[tuple[tuple[str, str], str, bytes]]) -
             text = data.decode("utf-8")
         except UnicodeDecodeError as error:
             raise ValueError(f"{place} is not UTF-8: {error}.") from error
+        if "\0" in text:
+            raise ValueError(
+                f"{place} has a NUL character at {text.index(chr(0))}: it is no text."
+            )
         if not text.strip():
             raise ValueError(f"{place} is empty: remove it, or download it again.")
         if (part, name) in names:
@@ -159,8 +177,8 @@ def collect(path: Path, reviews: Iterable[tuple[tuple[str, str], str, bytes]]) -
     return {part: [text for _, text in sorted(pairs)] for part, pairs in found.items()}
 
 
-def _part_of(member: tarfile.TarInfo, path: Path) -> tuple[str, str] | None:
-    """Return the (split, label) of a review, or None for any other member."""
+def _match_review(member: Member, path: Path) -> re.Match[str] | None:
+    """Return the root, split, label and name of a review; None for other members."""
     name = member.name.removeprefix("./")
     if name.startswith("/") or ".." in name.split("/"):
         raise ValueError(
@@ -168,12 +186,12 @@ def _part_of(member: tarfile.TarInfo, path: Path) -> tuple[str, str] | None:
             "Do not trust this file."
         )
     match = REVIEW.fullmatch(name)
-    if match is None or member.isdir():
+    if match is None or member.kind == "folder":
         return None
-    if not member.isreg():
+    if member.kind != "file":
         raise ValueError(f"{path}: the member {member.name!r} is a link, not a review.")
     _check_size(f"{path}: {member.name}", member.size)
-    return match[1], match[2]
+    return match
 
 
 def _check_size(place: str, size: int) -> None:

@@ -95,8 +95,8 @@ def load_imdb(
       ImportError: if ``source`` is ``"installed"`` and the package is not installed or
         has another version, or ``"tfds"`` without the extra ``tfds`` installed.
       ValueError: if the archive is truncated or damaged, or has a member outside of its
-        folder; if a review is empty, too large or not UTF-8; or if a part is without
-        reviews.
+        folder; if a review is empty, too large, not UTF-8 or has a NUL character; if a
+        part is without reviews; or if ``source`` is a device or a named pipe.
 
     Example:
       >>> corpus = load_imdb("synthetic")
@@ -121,6 +121,8 @@ def load_imdb(
         return _from_parts(_archive.read_folder(path), f"{path.name} (a folder)")
     if path.is_file():
         return _from_parts(_archive.read_archive(path), f"{path.name} (an archive)")
+    if path.exists():  # reading a named pipe could wait for ever
+        raise ValueError(f"{path} must be a folder or a file, got a device or a pipe.")
     raise FileNotFoundError(
         f"{source!s} does not exist: give the path of aclImdb/ or of "
         'aclImdb_v1.tar.gz, or "installed", "tfds" or "synthetic".'

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxembed import _io
 from jaxembed.text._ragged import Ragged
 
 # Limits far above the real file, which has 11.9 million ids in 17 MB.
@@ -181,7 +182,10 @@ def _read_members(path: Path) -> dict[str, Content]:
     try:
         with zipfile.ZipFile(path) as archive:
             for name in NAMES:
-                size = archive.getinfo(f"{name}.npy").file_size
+                info = archive.getinfo(f"{name}.npy")
+                size = info.file_size
+                packed = min(info.compress_size, path.stat().st_size)
+                _io.check_expansion(name, packed, size)
                 if size > MAX_MEMBER_BYTES:
                     raise ValueError(
                         f"{name} has {size} bytes, more than {MAX_MEMBER_BYTES}"

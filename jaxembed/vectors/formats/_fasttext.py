@@ -1,49 +1,18 @@
 """fastText: read the words and vectors of a ``.bin`` model.
 
 The vector of a word is the mean of its own row and the rows of its character n-grams,
-as in fastText's ``.vec``. The layout is version 12 (``fasttext.cc``,
-``args.cc``, ``dictionary.cc`` and ``densematrix.cc`` of fastText).
+as in fastText's ``.vec``.
 """
-
-import struct
-from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
-from jaxembed.vectors._subwords import MAX_N, Subwords, add_rows, ngram_buckets
+from jaxembed.vectors._subwords import Subwords, add_rows, ngram_buckets
 from jaxembed.vectors.formats._collect import Rows, Wanted, decode
+from jaxembed.vectors.formats._fasttext_model import Model, read_model
 from jaxembed.vectors.formats._stream import Source
-from jaxembed.vectors.formats._text import MAX_DIM
 
-MAGIC = struct.pack("<i", 793712314)
-VERSIONS = (11, 12)
-ARGUMENTS = struct.Struct("<12id")
 END_OF_SENTENCE = b"</s>"  # a word without n-grams
 PIECE = 1 << 22  # bytes read at once
-MAX_WORD = 1 << 16
-IS_WORD = 0  # 1 marks a label of a classifier
-SUPERVISED = 3
-
-
-class Model(NamedTuple):
-    """Content of a ``.bin`` before its matrix.
-
-    Attributes:
-      words: words of the model, without labels, in the order of its rows.
-      n_buckets: number of rows for n-grams, which follow the rows of the words.
-      min_n: number of characters in the shortest n-gram.
-      max_n: number of characters in the longest n-gram; 0 for a model without n-grams.
-      dim: length of a row.
-      n_rows: number of rows of the matrix.
-    """
-
-    words: list[bytes]
-    n_buckets: int
-    min_n: int
-    max_n: int
-    dim: int
-    n_rows: int
 
 
 def read_fasttext(
@@ -64,7 +33,7 @@ def read_fasttext(
       ValueError: if the file is cut, damaged or quantised; the error names the byte,
         the expected and the actual content.
     """
-    model = _read_model(source)
+    model = read_model(source)
     kept = [i for i, w in enumerate(model.words[:limit]) if w in wanted]
     words = [model.words[i] for i in kept]
     has_subwords = model.max_n > 0 and model.n_buckets > 0
@@ -97,100 +66,12 @@ def read_fasttext(
     return Rows(words, sums), subwords
 
 
-def _read_model(source: Source) -> Model:
-    magic, version = _take(source, "<4si", "the magic number and the version")
-    if magic != MAGIC or version not in VERSIONS:
-        raise ValueError(
-            f"{source.name}, byte 0: expected a fastText model of version "
-            f"{' or '.join(map(str, VERSIONS))}, got {magic!r} and version {version}."
-        )
-    arguments = _take(source, ARGUMENTS.format, "the training arguments")
-    dim, kind, n_buckets, min_n, max_n = (arguments[i] for i in (0, 7, 8, 9, 10))
-    if version == 11 and kind == SUPERVISED:
-        max_n = 0  # as in fastText itself
-    size, n_words, n_labels, _, n_pruned = _take(source, "<3i2q", "the dictionary")
-    sizes = {"dim": dim, "bucket": n_buckets, "words": n_words, "labels": n_labels}
-    if (
-        min(sizes.values()) < 0
-        or not 0 < dim <= MAX_DIM
-        or not n_words
-        or size != n_words + n_labels
-        or not 0 <= min_n <= MAX_N
-        or not 0 <= max_n <= MAX_N
-    ):
-        raise ValueError(
-            f"{source.name}, byte 8: expected the sizes of a model, got {sizes}, "
-            f"{size} entries and n-grams of {min_n} to {max_n} characters: the file is "
-            "damaged, fetch it again."
-        )
-    entries = list(_read_entries(source, size))
-    words = [word for word, kind in entries if kind == IS_WORD]
-    if len(words) != n_words:
-        raise ValueError(
-            f"{source.name}: expected {n_words} words in its dictionary, got "
-            f"{len(words)}: the file is damaged, fetch it again."
-        )
-    n_rows = _read_size(source, n_pruned > 0, n_words + n_buckets, dim)
-    return Model(words, n_buckets, min_n, max_n, dim, n_rows)
-
-
-def _read_size(source: Source, is_pruned: bool, expected: int, dim: int) -> int:
-    """Read the size of the matrix, and return its number of rows."""
-    (is_quantised,) = _take(source, "<?", "the flag of a quantised model")
-    if is_pruned or is_quantised:
-        raise ValueError(
-            f"{source.name} is a quantised model (.ftz), which does not store word "
-            "vectors: give the .bin from which it was made."
-        )
-    n_rows, width = _take(source, "<2q", "the size of the matrix")
-    if (n_rows, width) != (expected, dim):
-        raise ValueError(
-            f"{source.name}, byte {source.position - 16}: expected a matrix of "
-            f"{expected} rows of {dim} numbers, got {n_rows} rows of {width}: the file "
-            "is damaged, fetch it again."
-        )
-    return n_rows
-
-
 def _is_utf8(word: str) -> bool:
     try:
         word.encode()
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot encode
         return False
     return True
-
-
-def _take(source: Source, form: str, what: str) -> tuple:
-    """Read the next numbers, in the ``form`` of :mod:`struct`."""
-    place, size = source.position, struct.calcsize(form)
-    data = source.read(size)
-    if len(data) < size:
-        raise ValueError(
-            f"{source.name}, byte {place}: expected {what}, {size} bytes, but the file "
-            f"ends after {len(data)}: it is cut, fetch it again."
-        )
-    return struct.unpack(form, data)
-
-
-def _read_entries(source: Source, size: int) -> Iterator[tuple[bytes, int]]:
-    """Yield each entry of the dictionary with its kind: word or label."""
-    done = 0
-    while done < size:
-        data = source.peek(PIECE)
-        start = 0
-        while done < size:
-            end = data.find(b"\0", start, start + MAX_WORD)
-            if end < 0 or end + 10 > len(data):  # a count of 8 bytes, a kind of 1
-                break
-            yield data[start:end], data[end + 9]
-            start, done = end + 10, done + 1
-        if not start:
-            raise ValueError(
-                f"{source.name}, byte {source.position}: expected {size - done} more "
-                f"words, each of less than {MAX_WORD} bytes, got {data[:20]!r}: the "
-                "file is cut or damaged, fetch it again."
-            )
-        source.skip(start)
 
 
 def _read_matrix(source: Source, model: Model, rows: np.ndarray | None) -> np.ndarray:

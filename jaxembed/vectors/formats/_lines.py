@@ -60,7 +60,12 @@ def read_ahead(parts: Iterator[Lines]) -> Generator[Lines]:
 
 
 def read_lines(source: Source, first: int) -> Iterator[Lines]:
-    """Yield whole lines, some megabytes at a time, without empty lines at the end."""
+    """Yield whole lines, some megabytes at a time, without empty lines at the end.
+
+    Raises:
+      ValueError: if a line is too long, or the last line has no end: it may be cut
+        inside its last number, which cannot be seen otherwise.
+    """
     begun, held = b"", b""  # an incomplete line; empty lines that may be last
     while data := source.read(BLOCK):
         end = data.rfind(b"\n") + 1
@@ -88,6 +93,13 @@ def read_lines(source: Source, first: int) -> Iterator[Lines]:
             yield (lines := _number(whole, first))
             first += len(lines.numbers)
     if begun.strip(b"\r\n"):
+        if not begun.endswith((b" ", b"\t", b"\r")):
+            place = f"{source.name}:{first + held.count(NEWLINE)}"
+            raise ValueError(
+                f"{place}: expected a newline after the last line, got the "
+                f"end of the file after {show(begun[-20:])}, which may be cut inside a "
+                "number: fetch it again, or if it is whole, add a newline."
+            )
         yield _number(held + begun + b"\n", first)
 
 

@@ -1,29 +1,21 @@
 """Source: a byte stream from a plain or compressed file, or a member of a .zip."""
 
-import bz2
-import gzip
 import io
-import lzma
-import re
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
-from typing import IO
+from typing import IO, Any
+
+from jaxembed import _io
 
 # Most bytes read at once, so that memory does not grow with the file.
 BLOCK = 1 << 24
-MAGICS: dict[re.Pattern[bytes], ModuleType] = {
-    re.compile(rb"\x1f\x8b"): gzip,
-    # More than the magic number BZh, with which a word may start.
-    re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"): bz2,
-    re.compile(rb"\xfd7zXZ\x00"): lzma,
-}
 ZIP_MAGIC = b"PK\x03\x04"
-DAMAGES = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+# Methods of compression in a .zip. LZMA would have no limit on memory.
+ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+DAMAGES = (*_io.DAMAGES, zipfile.BadZipFile)
 # zipfile also raises these, for malformed or unsupported archives.
 REFUSALS = (*DAMAGES, ValueError, LookupError, RuntimeError, struct.error)
 
@@ -38,7 +30,7 @@ class Source:
       on_read: called after each read with the number of bytes read from disk so far.
     """
 
-    def __init__(self, name: str, stream: IO[bytes], raw: IO[bytes], size: int | None):
+    def __init__(self, name: str, stream: Any, raw: IO[bytes], size: int | None):
         self.name = name
         self.size = size
         self.raw_size = raw.seek(0, io.SEEK_END)
@@ -71,7 +63,7 @@ class Source:
         while n_ahead < size:
             try:
                 # read1, so that the bytes before damaged data are returned first.
-                data = self._stream.read1(size - n_ahead)  # type: ignore[attr-defined]
+                data = self._stream.read1(size - n_ahead)
             except DAMAGES as error:
                 raise ValueError(
                     f"{self.name} is cut or damaged after {self.position + n_ahead} "
@@ -105,13 +97,13 @@ def open_source(path: str | Path) -> Iterator[Source]:
     Raises:
       FileNotFoundError: if the file, or the member of the ``.zip``, does not exist.
       IsADirectoryError: if ``path`` is a folder.
-      ValueError: if the file is empty or damaged, or if ``path`` must name one of
-        several members.
+      ValueError: if the file is empty or damaged, is a device or a named pipe, expands
+        too far, or if ``path`` must name one of several members.
 
     Example:
-      >>> import tempfile
+      >>> import bz2, tempfile
       >>> with tempfile.NamedTemporaryFile() as file:
-      ...     _ = file.write(gzip.compress(b"good 1 2"))
+      ...     _ = file.write(bz2.compress(b"good 1 2"))
       ...     file.flush()
       ...     with open_source(file.name) as source:
       ...         source.read(6), source.position
@@ -129,10 +121,9 @@ def open_source(path: str | Path) -> Iterator[Source]:
             return
         if member:
             raise FileNotFoundError(f"{path} does not exist: {file} is not a .zip.")
-        for magic, module in MAGICS.items():
-            if magic.match(head):
-                yield Source(str(file), module.open(raw), raw, None)
-                return
+        if (kind := _io.find_compression(head)) is not None:
+            yield Source(str(file), _io.Unpacker(raw, kind, str(file)), raw, None)
+            return
         yield Source(str(file), raw, raw, file.stat().st_size)
 
 
@@ -140,8 +131,10 @@ def _find_file(path: Path) -> tuple[Path, str]:
     """Return the existing file in a path, and the member named after it."""
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: give a file of vectors in it.")
-    if path.exists():
+    if path.is_file():
         return path, ""
+    if path.exists():  # reading a named pipe could wait for ever
+        raise ValueError(f"{path} must be a file, got a device or a named pipe.")
     for parent in path.parents:
         if parent.is_file():
             return parent, path.relative_to(parent).as_posix()
@@ -170,9 +163,21 @@ def _open_member(
                 f"{file}/{names[0] if names else 'NAME'}."
             )
         name = member or names[0]
+        _check_member(f"{file}/{name}", archive.getinfo(name), raw)
         try:
             stream = archive.open(name)
         except REFUSALS as error:
             raise ValueError(f"{file}/{name} cannot be read: {error}.") from error
         with stream:
             yield name, stream
+
+
+def _check_member(name: str, info: zipfile.ZipInfo, raw: IO[bytes]) -> None:
+    """Raise unless a member can be unpacked in bounded memory and time."""
+    if info.compress_type not in ZIP_METHODS:
+        raise ValueError(
+            f"{name} must be stored, deflated or compressed by bzip2, got method "
+            f"{info.compress_type} of .zip: unpack it first."
+        )
+    size = raw.seek(0, io.SEEK_END)
+    _io.check_expansion(name, min(info.compress_size, size), info.file_size)

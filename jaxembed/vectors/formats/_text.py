@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from jaxembed.vectors.formats._collect import Rows, Wanted, show
+from jaxembed.vectors.formats._foreign import BYTE_ORDER_MARK, explain
 from jaxembed.vectors.formats._lines import (
     Lines,
     first_lines,
@@ -82,7 +83,7 @@ def read_text(
     if not 0 < dim <= MAX_DIM:
         raise ValueError(
             f"{source.name}:1: expected 1 to {MAX_DIM} numbers for each word, got "
-            f"{dim}: is it a file of word vectors?"
+            f"{dim}: is it a file of word vectors?{explain(source.peek(HEAD))}"
         )
     first = 2 if has_header else 1
     n_rows = 0
@@ -136,7 +137,8 @@ def _parse_wanted(
     has_end = lines.data[: lines.data.index(b"\n")].endswith(b" ")
     n_spaces = dim + has_end
     for number, line in zip(lines.numbers, lines.data.split(b"\n"), strict=False):
-        if line.count(b" ") == n_spaces and line.endswith(b" ") == has_end:
+        is_plain = line.count(b" ") == n_spaces and line.endswith(b" ") == has_end
+        if is_plain and not line.startswith(b" "):
             word = line[: line.index(b" ")]
         else:
             word = _split(line, dim, f"{name}:{number}")[0]
@@ -154,7 +156,9 @@ def _parse_fast(data: bytes, dim: int) -> Rows | None:
     # Arrow would end a line at a lone \r, drop a byte order mark, and allocate all
     # columns before it finds that a line is too short.
     is_short = data[: data.index(b"\n")].count(b" ") < dim
-    if b"\r" in data or data.startswith(b"\xef\xbb\xbf") or is_short:
+    is_wordless = data.startswith(b" ") or b"\n " in data
+    has_mark = data.startswith(BYTE_ORDER_MARK)
+    if b"\r" in data or has_mark or is_short or is_wordless:
         return None
     columns = {str(i): pa.float32() for i in range(1, dim + 1)}
     names = ["word", *columns]
@@ -203,7 +207,8 @@ def _parse_lines(lines: Lines, dim: int, name: str) -> Rows:
         row, column = divmod(place, dim)
         raise ValueError(
             f"{name}:{lines.numbers[row]}: number {column + 1} of {show(words[row])} "
-            f"must be a number, got {show(fields[place])}."
+            f"must be a number, got {show(fields[place])}"
+            f"{explain(b' ' + fields[place])}."
         )
     return Rows(words, values.reshape(-1, dim))
 
@@ -231,6 +236,11 @@ def _split(line: bytes, dim: int, place: str) -> tuple[bytes, list[bytes]]:
     if n_fields != dim:
         raise ValueError(
             f"{place}: expected a word and {dim} numbers, got {n_fields} numbers on "
-            f"the line that starts with {show(line)}."
+            f"the line that starts with {show(line)}{explain(line)}."
+        )
+    if not word:
+        raise ValueError(
+            f"{place}: expected a word before the {dim} numbers, got a space in the "
+            f"line that starts with {show(line)}: remove the line, or give it a word."
         )
     return word, fields

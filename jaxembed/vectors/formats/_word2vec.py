@@ -89,6 +89,11 @@ def _read_some(
         if space < 0 or end > len(data):
             break
         word = data[start:space].lstrip(b"\n")  # some tools end rows with a newline
+        if not word:
+            raise ValueError(
+                f"{source.name}, byte {source.position + start}: expected a word, got "
+                "a space: the file is damaged, fetch it again."
+            )
         if word in wanted:
             words.append(word)
             parts.append(data[space + 1 : end])

@@ -112,7 +112,7 @@ def test_a_damaged_archive_is_refused(make_archive, place):
 def test_what_is_no_archive_is_refused(tmp_path):
     path = tmp_path / "aclImdb_v1.tar.gz"
     path.write_bytes(b"<html>404</html>")
-    with pytest.raises(ValueError, match="damaged after 0 members: Not a gzip"):
+    with pytest.raises(ValueError, match="must be a .tar.gz of reviews, got .*html"):
         text.load_imdb(path)
     path.write_bytes(gzip.compress(b"no tar" * 1000))
     with pytest.raises(ValueError, match="truncated or damaged after 0 members"):
@@ -158,7 +158,7 @@ def test_a_review_that_is_there_twice_is_refused(make_archive):
 
 
 def test_a_bomb_is_refused(make_archive):
-    reviews = {f"train/unsup/{i}_0.txt": "a" * 2**20 for i in range(20)}
+    reviews = {f"train/unsup/{i}_0.txt": "a" * 2**20 for i in range(70)}
     with pytest.raises(ValueError, match="unpacks to more than 200 times its size"):
         text.load_imdb(make_archive(REVIEWS | reviews))
 
