@@ -10,7 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-DOCUMENTS = (README, ROOT / "docs" / "guide.md", ROOT / "docs" / "results.md")
+DOCUMENTS = (
+    README,
+    *(ROOT / "docs" / f"{name}.md" for name in ("guide", "results", "reliability")),
+)
 MAX_WORDS = 900  # of the README
 Names = dict[str, Any]
 
