@@ -21,12 +21,18 @@ def is_full(error: BaseException) -> bool:
 
 
 @contextmanager
-def explain_disk(path: Path, n_bytes: int | None = None) -> Iterator[None]:
+def explain_disk(
+    path: Path,
+    n_bytes: int | None = None,
+    *,
+    remedy: str = "Free some space, or give a path on another disk.",
+) -> Iterator[None]:
     """Replace the error of a full disk by one that names the file and its size.
 
     Args:
       path: the file or folder that the ``with`` block writes.
       n_bytes: number of bytes to write; None if it is unknown.
+      remedy: advice, for the end of the error.
 
     Raises:
       OSError: with the ``errno`` of the original error, such as ``errno.ENOSPC``.
@@ -43,19 +49,19 @@ def explain_disk(path: Path, n_bytes: int | None = None) -> Iterator[None]:
     except OSError as error:
         if error.errno not in REASONS:
             raise
-        needs = f"{path} needs {n_bytes:,} bytes" if n_bytes else f"writing {path}"
-        raise OSError(
-            error.errno,
-            f"{REASONS[error.errno]}: {needs}{_count_free(path)}. Free some space, or "
-            "give a path on another disk.",
-        ) from error
+        free = _count_free(path) if error.errno == errno.ENOSPC else None
+        needs = f"{path} needs {n_bytes:,} bytes" if n_bytes else f"{path} needs more"
+        if free is not None:
+            needs += f", and {free:,} are free" if n_bytes else f" than {free:,} bytes"
+        message = f"{REASONS[error.errno]}: {needs}. {remedy}"
+        raise OSError(error.errno, message) from error
 
 
-def _count_free(path: Path) -> str:
+def _count_free(path: Path) -> int | None:
     try:
-        return f", and {shutil.disk_usage(path.parent).free:,} are free"
+        return shutil.disk_usage(path.parent).free
     except OSError:
-        return ""
+        return None
 
 
 def sync(path: Path) -> None:

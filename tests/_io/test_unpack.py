@@ -15,6 +15,7 @@ import pytest
 
 from jaxembed import _io, text, vectors
 from jaxembed._io import _unpack
+from tests._io.test_replace import largest_file
 from tests.fuzz._rounds import peak_memory
 
 MODULES = {"gz": gzip, "bz2": bz2, "xz": lzma}
@@ -81,6 +82,14 @@ def test_a_dictionary_of_many_gigabytes_is_refused(tmp_path):
     checksum = struct.pack("<I", zlib.crc32(header))
     path.write_bytes(data[:12] + header + checksum + data[end:])
     with pytest.raises(ValueError, match="needs more than 268,435,456 bytes of memory"):
+        vectors.load(path)
+
+
+def test_a_full_folder_of_temporary_files_is_explained(tmp_path):
+    path = tmp_path / "a.safetensors.gz"
+    vectors.save(vectors.WordVectors(["a"], np.ones((1, 999), np.float32)), path)
+    message = r"/the content of a\.safetensors\.gz needs \d,\d+ bytes\. .*set TMPDIR"
+    with largest_file(500), pytest.raises(OSError, match=message):
         vectors.load(path)
 
 

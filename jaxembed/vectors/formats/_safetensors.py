@@ -42,6 +42,8 @@ def read_safetensors(source: Source) -> WordVectors:
         with _unpack(source, header.content) as unpacked:
             return _read(header, unpacked, 0)
     except _REFUSED as error:
+        if source.name in str(error):  # an error of the compressed stream
+            raise
         raise ValueError(
             f"{source.name} cannot be read as word vectors in safetensors "
             f"({type(error).__name__}: {error}): write it again with vectors.save."
@@ -63,16 +65,18 @@ def _check_tensors(header: _io.Header) -> None:
 @contextmanager
 def _unpack(source: Source, size: int) -> Iterator[IO[bytes]]:
     """Write the content, which must have ``size`` bytes, to a temporary file."""
-    folder = Path(tempfile.gettempdir())
-    with tempfile.TemporaryFile() as unpacked:
-        with _io.explain_disk(folder / f"a copy of {source.name}", size):
-            n_left = size
-            while data := source.read(BLOCK):
-                n_left -= len(data)
-                if n_left < 0:
-                    break
-                unpacked.write(data)
-            unpacked.flush()
+    copy = Path(tempfile.gettempdir(), f"the content of {Path(source.name).name}")
+    remedy = "Free some space, or set TMPDIR to a folder on another disk."
+    # The error of a full disk can also come when the file is closed.
+    with (
+        _io.explain_disk(copy, size, remedy=remedy),
+        tempfile.TemporaryFile() as unpacked,
+    ):
+        n_left = size
+        while n_left >= 0 and (data := source.read(BLOCK)):
+            n_left -= len(data)
+            unpacked.write(data)
+        unpacked.flush()
         if n_left:
             raise ValueError(
                 f"it does not have the {size} bytes that its header declares"
