@@ -96,7 +96,7 @@ def _flock(descriptor: int, folder: Path) -> None:
         warnings.warn(
             f"the file system of {folder} has no locks ({error}): let one process at a "
             "time write this checkpoint.",
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 from jaxembed import train
+from jaxembed.train.checkpoint import _files
 from jaxembed.train.checkpoint._lock import LOCK_NAME, lock
 
 HOLD = """
 import sys
+from jaxembed.train.checkpoint import _files
 from jaxembed.train.checkpoint._lock import lock
 with lock(sys.argv[1]):
     print("held", flush=True)
@@ -99,6 +101,39 @@ def test_threads_exclude_each_other(tmp_path):
         thread.join()
     assert most == [1] and n_held[0] > 0
     assert not (tmp_path / "model" / LOCK_NAME).exists()
+
+
+def test_a_lock_file_that_was_removed_is_no_lock(tmp_path, monkeypatch):
+    """Remove the file after it is opened, as a writer that ends at this moment does."""
+    flock, calls = fcntl.flock, []
+
+    def remove_first(descriptor, operation):
+        flock(descriptor, operation)
+        calls.append(descriptor)
+        if len(calls) == 1:
+            (tmp_path / LOCK_NAME).unlink()
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    with lock(tmp_path):
+        with pytest.raises(BlockingIOError):
+            lock(tmp_path).__enter__()
+    assert len(calls) == 2
+
+
+def test_a_checkpoint_of_a_faster_writer_is_not_replaced(tmp_path, monkeypatch):
+    """Save from another process after this process has found the folder free."""
+    path, calls = tmp_path / "model", []
+
+    def wait_for_another(folder):
+        calls.append(folder)
+        if len(calls) == 1:
+            train.save(path, {"a": np.zeros(2)})
+        return lock(folder)
+
+    monkeypatch.setattr(_files, "lock", wait_for_another)
+    with pytest.raises(FileExistsError, match="model exists already"):
+        train.save(path, {"a": np.ones(2)})
+    np.testing.assert_array_equal(train.restore(path)[0]["a"], 0)
 
 
 def test_a_file_system_without_locks_is_a_warning(tmp_path, monkeypatch):

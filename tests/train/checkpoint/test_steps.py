@@ -101,9 +101,10 @@ def make_strays(path, step):
     (path / step / "notes.txt").write_text("mine")
     (path / "2019").mkdir()
     (path / "2019" / "photo.jpg").write_text("mine")
-    os.symlink(path / "2019", path / "11")
+    os.symlink(path / step, path / "11")
     return [
-        path / name for name in ("9", "notes.txt", f"{step}/notes.txt", "11/photo.jpg")
+        path / name
+        for name in ("9", "notes.txt", f"{step}/notes.txt", "2019/photo.jpg")
     ]
 
 
