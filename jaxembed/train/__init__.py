@@ -4,9 +4,9 @@ from jaxembed.train._compilation import use_compilation_cache as use_compilation
 from jaxembed.train._data import Examples as Examples
 from jaxembed.train._epoch import run_epoch as run_epoch
 from jaxembed.train._evaluate import evaluate as evaluate
-from jaxembed.train._fit import Stopping as Stopping
 from jaxembed.train._fit import fit as fit
 from jaxembed.train._history import History as History
+from jaxembed.train._history import Stopping as Stopping
 from jaxembed.train._predict import predict as predict
 from jaxembed.train._setup import Plan as Plan
 from jaxembed.train._setup import make_plan as make_plan

@@ -59,8 +59,10 @@ def run_epoch(
     batch_size: int,
     shuffle: bool = True,
     trainable_rows: Params | None = None,
+    first: jax.Array | int = 0,
+    n_steps: int | None = None,
 ) -> tuple[TrainState, Metrics, jax.Array]:
-    """Train on all examples once, as one scan. Pure.
+    """Train on all examples once, or do some steps of this epoch, as one scan. Pure.
 
     Args:
       plan: the plan of the epoch, see :meth:`Plan.at`.
@@ -75,9 +77,11 @@ def run_epoch(
       batch_size: number of examples of a step, B.
       shuffle: whether to shuffle the examples.
       trainable_rows: see :func:`step`.
+      first: ``int32[]``, number of steps of the epoch that are done already.
+      n_steps: number of steps to do; None for all steps of the epoch.
 
     Returns:
-      The state after the epoch; the metrics, summed over all examples; and
+      The state after these steps; the metrics, summed over their examples; and
       ``int32[]``, number of steps before the first loss that is not finite. It is the
       number of all steps if only the last weights are not finite, and -1 if loss and
       weights are finite.
@@ -106,7 +110,12 @@ def run_epoch(
             plan, state, frozen, batch, dropout_key, trainable_rows=trainable_rows
         )
 
-    state, metrics = jax.lax.scan(body, state, make_batches(order, batch_size))
+    batches = make_batches(order, batch_size)
+    if n_steps is not None:
+        batches = jax.tree.map(
+            lambda x: jax.lax.dynamic_slice_in_dim(x, first, n_steps), batches
+        )
+    state, metrics = jax.lax.scan(body, state, batches)
     # No loss depends on the last update yet, so the weights are checked too.
     is_finite = _is_finite(state, trainable_rows or {})
     is_bad = ~jnp.append(jnp.isfinite(metrics.loss), is_finite)

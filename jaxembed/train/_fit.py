@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from jaxembed._checks import check_count, check_key, check_weights
 from jaxembed._io import progress_bar
 from jaxembed.optim import SparseOptimizer
+from jaxembed.train._compilation import Inputs, Programs
 from jaxembed.train._data import (
     Examples,
     check_examples,
@@ -21,60 +22,12 @@ from jaxembed.train._data import (
     check_selection,
 )
 from jaxembed.train._evaluate import check_validation, cut_batches
-from jaxembed.train._history import MONITORS, History
+from jaxembed.train._history import History, Stopping
 from jaxembed.train._masks import make_masks
-from jaxembed.train._run import Inputs, Run, copy_state, make_run
+from jaxembed.train._run import Run, copy_state, make_run
 from jaxembed.train._setup import make_plan, warn_unchecked
 from jaxembed.train._state import Params, TrainState
 from jaxembed.train.checkpoint._resume import Progress, Saver, hold, read_identity
-
-
-@dataclasses.dataclass(frozen=True)
-class Stopping:
-    """Early stopping, and the choice of the returned state.
-
-    Attributes:
-      monitor: metric by which epochs are compared: "val_loss", "val_accuracy", "loss"
-        or "accuracy".
-      patience: number of epochs without improvement after which training stops; None to
-        train all epochs.
-      keep_best: True to return the state of the best epoch, False of the last.
-
-    Example:
-      >>> history = History(loss=[0.6, 0.5, 0.7, 0.8])
-      >>> [Stopping("loss", patience=n).is_over(history) for n in (2, 3)]
-      [True, False]
-    """
-
-    monitor: str = "val_loss"
-    patience: int | None = None
-    keep_best: bool = False
-
-    def check(self, has_validation: bool) -> None:
-        """Raise if ``monitor`` is not measured.
-
-        Raises:
-          ValueError: if ``monitor`` is unknown, or needs validation data.
-        """
-        if self.monitor not in MONITORS:
-            raise ValueError(
-                f"monitor must be one of {MONITORS}, got {self.monitor!r}."
-            )
-        is_used = self.keep_best or self.patience is not None
-        if is_used and self.monitor.startswith("val_") and not has_validation:
-            raise ValueError(
-                f"stopping needs {self.monitor}: give validation=(ids, labels)."
-            )
-
-    def is_over(self, history: History) -> bool:
-        """Return whether the last ``patience`` epochs brought no improvement."""
-        if self.patience is None or not len(history):
-            return False
-        return len(history) - 1 - history.best_epoch(self.monitor) >= self.patience
-
-    def is_best(self, history: History) -> bool:
-        """Return whether to keep the state of the last epoch."""
-        return self.keep_best and history.best_epoch(self.monitor) == len(history) - 1
 
 
 def fit(
@@ -95,6 +48,7 @@ def fit(
     unfreeze_after: int = 0,
     stopping: Stopping | None = None,
     checkpoint: str | Path | None = None,
+    save_every: int | None = None,
     progress: bool | None = None,
     on_epoch: Callable[[History], None] | None = None,
     stop: Callable[[], bool] | None = None,
@@ -138,12 +92,16 @@ def fit(
         schedules, continue. An ``Embed`` with ``frozen=True`` stays frozen.
       stopping: see :class:`Stopping`; None to train all epochs and return the last
         state.
-      checkpoint: a folder. The run is saved there after each epoch, and resumed from
-        there after an interruption.
+      checkpoint: a folder. The run is saved there in the background, at ends of epochs,
+        and resumed from there after an interruption. An epoch is not saved while an
+        earlier one is written. The last finished epoch is saved in any case, also after
+        Ctrl-C or another exception.
+      save_every: number of steps after which a run is also saved within an epoch; None
+        for epochs that take seconds or minutes.
       progress: whether to show a progress bar; None to show it only in a terminal.
       on_epoch: called after each epoch with the history so far.
-      stop: called before each epoch, after its compilation. If it returns True, all
-        finished epochs are saved and KeyboardInterrupt is raised, as by Ctrl-C.
+      stop: called before each epoch, or each ``save_every`` steps, after compilation.
+        If it returns True, the run is saved and KeyboardInterrupt is raised.
 
     Returns:
       The :class:`TrainState`, whose ``variables`` are all parameters, and the
@@ -187,6 +145,8 @@ def fit(
     texts, labels = check_form(pair)
     epochs = check_count("epochs", epochs, least=0)
     batch_size = check_count("batch_size", batch_size)
+    if save_every is not None:
+        save_every = check_count("save_every", save_every)
     shape = jax.ShapeDtypeStruct((batch_size, texts.shape[1]), np.int32)
     plan, interface = make_plan(
         model,
@@ -213,7 +173,8 @@ def fit(
     start = params if state is None else state
     with hold(checkpoint):
         sparse = read_identity(checkpoint).get("sparse")
-        run = make_run(plan, inputs, shape, key, start, sparse)
+        programs = Programs(plan, inputs, key, batch_size, save_every)
+        run = make_run(programs, shape, start, sparse)
         saver = run.make_saver(checkpoint, dataclasses.asdict(stopping))
         done = saver.load(lambda n: run.start(n, stopping.keep_best), epochs)
         return _train(run, done, epochs, stopping, saver, progress, on_epoch, stop)
@@ -237,15 +198,18 @@ def _train(
     stop: Callable[[], bool] | None,
 ) -> tuple[TrainState, History]:
     history, n_done = done.history, len(done.history)
-    with progress_bar(epochs, progress=progress, initial=n_done, unit="epoch") as bar:
+    bar = progress_bar(epochs, progress=progress, initial=n_done, unit="epoch")
+    with bar, saver.saving() as save:
         while len(history) < epochs and not stopping.is_over(history):
             run.prepare(done)
             if stop is not None and stop():
                 raise KeyboardInterrupt(f"stopped after epoch {len(history)}")
-            run.advance(done)
-            if stopping.is_best(history):
+            is_end = run.advance(done)
+            if is_end and stopping.is_best(history):
                 done.best = copy_state(done.state)
-            saver.save(done)
+            save(done)
+            if not is_end:
+                continue
             bar.update()
             bar.set_postfix({name: x[-1] for name, x in history.metrics().items()})
             if on_epoch is not None:

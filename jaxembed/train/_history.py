@@ -1,4 +1,4 @@
-"""History: the metrics of each epoch of one run."""
+"""History: the metrics of each epoch of one run, and when they end it."""
 
 import dataclasses
 import math
@@ -73,3 +73,51 @@ class History:
                 "learning rate, or check the initial weights for NaN. This epoch was "
                 "not saved."
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class Stopping:
+    """Early stopping, and the choice of the returned state.
+
+    Attributes:
+      monitor: metric by which epochs are compared: "val_loss", "val_accuracy", "loss"
+        or "accuracy".
+      patience: number of epochs without improvement after which training stops; None to
+        train all epochs.
+      keep_best: True to return the state of the best epoch, False of the last.
+
+    Example:
+      >>> history = History(loss=[0.6, 0.5, 0.7, 0.8])
+      >>> [Stopping("loss", patience=n).is_over(history) for n in (2, 3)]
+      [True, False]
+    """
+
+    monitor: str = "val_loss"
+    patience: int | None = None
+    keep_best: bool = False
+
+    def check(self, has_validation: bool) -> None:
+        """Raise if ``monitor`` is not measured.
+
+        Raises:
+          ValueError: if ``monitor`` is unknown, or needs validation data.
+        """
+        if self.monitor not in MONITORS:
+            raise ValueError(
+                f"monitor must be one of {MONITORS}, got {self.monitor!r}."
+            )
+        is_used = self.keep_best or self.patience is not None
+        if is_used and self.monitor.startswith("val_") and not has_validation:
+            raise ValueError(
+                f"stopping needs {self.monitor}: give validation=(ids, labels)."
+            )
+
+    def is_over(self, history: History) -> bool:
+        """Return whether the last ``patience`` epochs brought no improvement."""
+        if self.patience is None or not len(history):
+            return False
+        return len(history) - 1 - history.best_epoch(self.monitor) >= self.patience
+
+    def is_best(self, history: History) -> bool:
+        """Return whether to keep the state of the last epoch."""
+        return self.keep_best and history.best_epoch(self.monitor) == len(history) - 1

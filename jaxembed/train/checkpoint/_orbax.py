@@ -23,7 +23,8 @@ def write_leaves(folder: Path, leaves: Leaves) -> None:
     """
     import orbax.checkpoint as ocp
 
-    handler = ocp.PyTreeCheckpointHandler()
+    # Compressed, weights are a tenth smaller, and take four times the processor time.
+    handler = ocp.PyTreeCheckpointHandler(use_compression=False)
     try:
         with _quiet(), _os_errors():
             arguments = ocp.args.PyTreeSave(unflatten_dict(leaves))

@@ -1,6 +1,7 @@
-"""Resume: save a run after each epoch, and continue it with the same bits."""
+"""Resume: save a run while it trains, and continue it with the same bits."""
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ from jaxembed.train.checkpoint._lock import lock
 from jaxembed.train.checkpoint._read import read_meta, read_newest, read_step
 from jaxembed.train.checkpoint._steps import check_free, has_checkpoint
 from jaxembed.train.checkpoint._versions import describe_change, find_versions
-from jaxembed.train.checkpoint._write import write
+from jaxembed.train.checkpoint._write import Extra, write
+from jaxembed.train.checkpoint._writer import Writer
 
 Identity = dict[str, Any]
 COMPILERS = ("jax", "jaxlib")  # packages that turn a program into machine code
@@ -25,17 +27,22 @@ COMPILERS = ("jax", "jaxlib")  # packages that turn a program into machine code
 
 @dataclasses.dataclass
 class Progress:
-    """State and history of a run between two epochs.
+    """State and history of a run between two epochs, or within an epoch.
 
     Attributes:
-      state: state after the last epoch.
+      state: state after the last step.
       best: state after the best epoch; None without ``Stopping.keep_best``.
-      history: metrics of all epochs so far.
+      history: metrics of all finished epochs.
+      n_steps: number of finished steps of the present epoch; 0 between two epochs.
+      sums: sums over the examples of these steps, as in
+        :class:`jaxembed.train._step.Metrics`.
     """
 
     state: TrainState
     best: TrainState | None
     history: History
+    n_steps: int = 0
+    sums: tuple[float, ...] = (0.0, 0.0, 0.0)
 
 
 def fingerprint(
@@ -146,20 +153,47 @@ class Saver:
                 "resumed, but may end with other bits than an uninterrupted run.",
                 stacklevel=3,
             )
-        history = History(**extra["history"])
-        if len(history) > epochs:
+        history, n_steps = History(**extra["history"]), extra["n_steps"]
+        n_begun = len(history) + (n_steps > 0)
+        if n_begun > epochs:
             raise ValueError(
-                f"epochs must be at least {len(history)}, the epochs in the checkpoint "
+                f"epochs must be at least {n_begun}, the epochs in the checkpoint "
                 f"{self.path}, got {epochs}: give another folder, or more epochs."
             )
-        filled = fill(_as_tree(start(len(history))), tree, self.path)
-        return Progress(filled["state"], filled.get("best"), history)
+        filled = fill(_as_tree(start(n_begun)), tree, self.path)
+        sums = tuple(extra["sums"])
+        return Progress(filled["state"], filled.get("best"), history, n_steps, sums)
 
-    def save(self, progress: Progress) -> None:
-        """Replace the saved run atomically."""
-        if self.path is not None:
-            extra = {"run": self.identity, "history": progress.history.to_dict()}
-            write(self.path, _as_tree(progress), extra, keep=KEEP)
+    @contextmanager
+    def saving(self) -> Iterator[Callable[[Progress], None]]:
+        """Yield a function that saves the run in the background.
+
+        The function copies the run, so that training can continue at once. The end of
+        the ``with`` block waits until the last copy is written, also after an error.
+
+        Raises:
+          OSError: if a save failed.
+        """
+        if self.path is None:
+            yield lambda progress: None
+            return
+        path = self.path
+        writer = Writer(functools.partial(write, path, keep=KEEP))
+        try:
+            yield lambda progress: writer.offer(
+                _as_tree(progress), self._describe(progress)
+            )
+        finally:
+            writer.close()
+
+    def _describe(self, progress: Progress) -> Extra:
+        """Return all but the arrays of a run as JSON."""
+        return {
+            "run": self.identity,
+            "history": progress.history.to_dict(),
+            "n_steps": progress.n_steps,
+            "sums": list(progress.sums),
+        }
 
 
 def _as_tree(progress: Progress) -> dict[str, TrainState]:

@@ -1,6 +1,5 @@
 """Resume: an interrupted run ends with the same bits as an uninterrupted one."""
 
-import signal
 import subprocess
 import sys
 import textwrap
@@ -12,6 +11,7 @@ import optax
 import pytest
 
 from jaxembed import nn, optim, train
+from jaxembed.train.checkpoint._steps import list_steps
 from tests.train.conftest import V
 
 
@@ -54,36 +54,43 @@ def test_bit_by_bit(fit, examples, tmp_path, keep_best, dropout):
 
 
 @pytest.mark.long
-def test_after_kill_9(tmp_path):
-    """Kill the process twice at an arbitrary point, and resume."""
-    code = """
-        import hashlib, sys
+@pytest.mark.parametrize("save_every", [None, 3])
+def test_after_kill_9(tmp_path, save_every):
+    """Kill the process twice at an arbitrary point after a save, and resume."""
+    code = f"""
+        import hashlib, sys, time
         import jax, numpy as np
         from jaxembed import nn, optim, train
         rng = np.random.default_rng(0)
         ids, labels = rng.integers(0, 500, (64, 6)), rng.integers(0, 2, 64)
         model = nn.TextClassifier(nn.Embed(500, 8), nn.DenseHead())
-        state, _ = train.fit(model, (ids, labels), tx=optim.rmsprop(), epochs=40,
+        def on_epoch(history):
+            print(len(history), flush=True)
+            time.sleep(0.1 * (len(sys.argv) > 2))
+        state, _ = train.fit(model, (ids, labels), tx=optim.rmsprop(), epochs=90,
                              batch_size=16, key=jax.random.key(0), progress=False,
                              checkpoint=sys.argv[1] if len(sys.argv) > 1 else None,
-                             on_epoch=lambda history: print(len(history), flush=True))
+                             on_epoch=on_epoch, save_every={save_every})
         leaves = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(state)]
         print(hashlib.sha256(b"".join(leaves)).hexdigest())
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
     whole = subprocess.run(command, capture_output=True, text=True, check=True)
-    command.append(str(tmp_path / "run"))
-    epochs = []
-    for n_lines in (1, 7):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        for _ in range(n_lines):
-            epochs.append(int(process.stdout.readline()))
-        process.send_signal(signal.SIGKILL)
+    run = tmp_path / "run"
+    command.append(str(run))
+    first_epochs = []
+    for _ in range(2):
+        before = list_steps(run)
+        process = subprocess.Popen([*command, "slowly"], stdout=subprocess.PIPE)
+        first_epochs.append(int(process.stdout.readline()))
+        while list_steps(run) == before:
+            assert process.poll() is None
+        process.kill()
         process.wait()
         process.stdout.close()
     last = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = last.stdout.split()
-    assert int(lines[0]) >= epochs[-1] > epochs[1] > 1  # resumed after epoch 1
+    assert 90 > int(lines[0]) >= first_epochs[1] >= 1
     assert lines[-1] == whole.stdout.split()[-1]
 
 
@@ -137,8 +144,8 @@ def test_a_run_that_was_killed_in_its_first_save_starts_anew(fit, tmp_path):
     whole, _ = fit()
     (tmp_path / "run" / "0.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
     chex.assert_trees_all_equal(fit(checkpoint=tmp_path / "run")[0], whole)
-    names = sorted(path.name for path in (tmp_path / "run").iterdir())
-    assert names == ["0", "1", "2"]
+    names = [path.name for path in (tmp_path / "run").iterdir()]
+    assert names and all(name.isdigit() for name in names)
 
 
 def test_fewer_epochs_than_were_saved_are_refused(fit, tmp_path):

@@ -32,7 +32,7 @@ def test_the_last_saves_are_kept(tmp_path, keep):
     assert names(tmp_path / "model") == ["0", "1", "2", "3", "4"][-keep:]
 
 
-def test_three_saves_are_kept_by_default(fit, tmp_path):
+def test_three_saves_are_kept_by_default(fit, tmp_path, save_each_epoch):
     for value in range(4):
         save(tmp_path / "model", value)
     fit(checkpoint=tmp_path / "run", epochs=4)
@@ -80,7 +80,9 @@ def test_an_incomplete_step_is_damaged(tmp_path, lost):
 
 
 @pytest.mark.parametrize("part", ["arrays", "meta"])
-def test_a_damaged_run_is_resumed_from_the_step_before(fit, tmp_path, part):
+def test_a_damaged_run_is_resumed_from_the_step_before(
+    fit, tmp_path, part, save_each_epoch
+):
     whole, history = fit(epochs=4)
     fit(epochs=3, checkpoint=tmp_path / "run")
     if part == "arrays":

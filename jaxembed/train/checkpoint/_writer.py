@@ -1,0 +1,151 @@
+"""Writer: save a run in the background while it trains."""
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+# Time between two saves, as a multiple of the seconds that the last save took. While a
+# save is written, training can be slower: both need the processor.
+PAUSE = 10.0
+
+
+Extra = dict[str, Any]  # JSON
+
+
+class HostCopy(NamedTuple):
+    """Copies of arrays on the host.
+
+    Attributes:
+      tree: the copies in the structure of the arrays.
+      arrays: the copies as a list.
+      sources: references to the arrays, which do not keep them in memory.
+    """
+
+    tree: Any
+    arrays: list[np.ndarray]
+    sources: list[Callable[[], Any]]
+
+
+class Writer:
+    """Thread that writes copies of a run, one at a time.
+
+    A copy is skipped while an earlier one is written, and for some time afterwards, so
+    that training is not slowed down by saves that take longer than an epoch. The last
+    copy is always written, by :meth:`close`.
+
+    Example:
+      >>> written = []
+      >>> writer = Writer(lambda tree, extra: written.append(extra["epoch"]))
+      >>> for epoch in (1, 2, 3):
+      ...     writer.offer({"weights": np.ones(2)}, {"epoch": epoch})
+      >>> writer.close()
+      >>> written[0], written[-1]
+      (1, 3)
+    """
+
+    def __init__(self, write: Callable[[Any, Extra], object]) -> None:
+        """Make a writer that calls ``write`` in a thread."""
+        self._write = write
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._next_start = 0.0
+        self._offered: tuple[Any, Extra] | None = None  # not copied yet
+        self._waiting: tuple[HostCopy, Extra] | None = None
+        self._spare: HostCopy | None = None  # memory to use again
+
+    def offer(self, tree: Any, extra: Extra) -> None:
+        """Copy a run, and write it in the background, or keep it until the next one.
+
+        Raises:
+          Exception: the error of an earlier save.
+        """
+        self._offered = tree, extra
+        self._copy(tree, extra)
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._join()
+        if time.perf_counter() >= self._next_start:
+            self._start()
+
+    def close(self) -> None:
+        """Wait for the thread, and write the last copy if it was skipped.
+
+        Raises:
+          Exception: the error of a save.
+        """
+        if self._offered is not None:  # Ctrl-C while it was copied
+            self._copy(*self._offered)
+        self._join()
+        if self._waiting is not None:
+            self._start()
+            self._join()
+
+    def _copy(self, tree: Any, extra: Extra) -> None:
+        """Copy a run over the waiting one."""
+        if self._waiting is not None:
+            (self._spare, _), self._waiting = self._waiting, None
+        self._waiting = copy_to_host(tree, self._spare), extra
+        self._offered = self._spare = None
+
+    def _start(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        self._thread = threading.Thread(target=self._run, args=waiting or ())
+        self._thread.start()
+
+    def _run(self, copy: HostCopy, extra: Extra) -> None:
+        start = time.perf_counter()
+        try:
+            self._write(copy.tree, extra)
+        except BaseException as error:  # raised again in the thread that trains
+            self._error = error
+        self._spare, end = copy, time.perf_counter()
+        self._next_start = end + PAUSE * (end - start)
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+
+def copy_to_host(tree: Any, spare: HostCopy | None = None) -> HostCopy:
+    """Return NumPy copies of arrays, which a donation of the arrays does not change.
+
+    Args:
+      tree: a tree of arrays.
+      spare: an earlier copy to write into. Memory of equal shapes is used again, since
+        new memory takes several times as long. An array that is the same object as
+        before, such as a frozen table, is not copied again.
+
+    Example:
+      >>> copy = copy_to_host({"a": np.ones(2)})
+      >>> again = copy_to_host({"a": np.zeros(2)}, copy)
+      >>> again.tree["a"], again.tree["a"] is copy.tree["a"]
+      (array([0., 0.]), True)
+    """
+    leaves, structure = jax.tree.flatten(tree)
+    old = (
+        {}
+        if spare is None
+        else dict(enumerate(zip(spare.sources, spare.arrays, strict=True)))
+    )
+    arrays = []
+    for i, leaf in enumerate(leaves):
+        source, array = old.get(i, (lambda: None, None))
+        if array is None or (array.shape, array.dtype) != (leaf.shape, leaf.dtype):
+            array = np.empty(leaf.shape, leaf.dtype)
+        elif source() is leaf:
+            arrays.append(array)
+            continue
+        np.copyto(array, np.asarray(leaf))
+        arrays.append(array)
+    return HostCopy(
+        jax.tree.unflatten(structure, arrays), arrays, list(map(weakref.ref, leaves))
+    )
