@@ -118,6 +118,36 @@ def save_and_test(
     }
 
 
+def write_test(
+    out: Path, model: Any, variables: Any, test: train.Examples, copies: np.ndarray
+) -> dict[str, Any]:
+    """Write the logit of each test review, and test without copies.
+
+    Args:
+      out: Folder for the file ``test.csv``.
+      model: Trained model.
+      variables: Parameters of the model.
+      test: Ids and labels of the test reviews; nothing is written if there are none.
+      copies: ``bool[M]``, True for a test review that is also a training review.
+
+    Returns:
+      Entries of ``metrics.json``.
+    """
+    if not len(copies):
+        return {}
+    logits, labels = np.asarray(train.predict(model, variables, test[0])), test[1]
+    is_correct = (logits > 0) == np.asarray(labels)
+    rows = zip(labels, logits, copies, strict=True)
+    columns = ((int(label), f"{logit:.6g}", int(copy)) for label, logit, copy in rows)
+    write_csv(out / "test.csv", ("label", "logit", "is_copy"), columns)
+    accuracy = float(is_correct[~copies].mean())
+    print(f"test accuracy without {copies.sum()} training reviews: {accuracy:.4f}")
+    return {
+        "n_test_copies": int(copies.sum()),
+        "test_accuracy_without_copies": accuracy,
+    }
+
+
 def write_metrics(out: Path, experiment: str, result: dict[str, Any]) -> None:
     """Write ``metrics.json``, and print where the results are.
 

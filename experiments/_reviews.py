@@ -2,8 +2,10 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,6 +73,59 @@ def draw_parts(n: int, *sizes: int, seed: int) -> list[np.ndarray]:
     """
     order = np.random.default_rng(seed).permutation(n)
     return np.split(order, np.cumsum(sizes))[: len(sizes)]
+
+
+def hold_out_block(
+    labels: np.ndarray, fraction: float, block: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the reviews to train on, and a block of neighbours to validate on.
+
+    The reviews of each class are cut into contiguous blocks. Neighbouring reviews may
+    be of the same film, so a random split would share films.
+
+    Args:
+      labels: ``int[N]``, the classes of the reviews.
+      fraction: Share of the reviews in a block; with 0 the block is empty.
+      block: Number of the block, from 0.
+
+    Raises:
+      ValueError: If the fraction is not from 0 to 0.5, or there is no such block.
+
+    Example:
+      >>> train, held_out = hold_out_block(np.array([0, 0, 1, 1]), 0.5, block=1)
+      >>> train.tolist(), held_out.tolist()
+      ([0, 2], [1, 3])
+    """
+    if not 0 <= fraction <= 0.5:
+        raise ValueError(
+            f"--validation-fraction must be from 0 to 0.5, got {fraction}."
+        )
+    if fraction == 0:
+        return np.arange(len(labels)), np.arange(0)
+    n_blocks = int(1 / fraction)
+    if not 0 <= block < n_blocks:
+        raise ValueError(f"--block must be from 0 to {n_blocks - 1}, got {block}.")
+    parts = [
+        np.array_split(np.flatnonzero(labels == label), n_blocks)[block]
+        for label in np.unique(labels)
+    ]
+    held_out = np.sort(np.concatenate(parts))
+    return np.setdiff1d(np.arange(len(labels)), held_out), held_out
+
+
+def find_copies(train: Sequence[Any], test: Sequence[Any]) -> np.ndarray:
+    """Return which test reviews are also training reviews, ``bool[M]``.
+
+    Args:
+      train: Ids of the words of each training review.
+      test: Ids of the words of each test review.
+
+    Example:
+      >>> find_copies([[1, 2], [3]], [[3], [2, 1]]).tolist()
+      [True, False]
+    """
+    known = {np.asarray(ids).tobytes() for ids in train}
+    return np.array([np.asarray(ids).tobytes() in known for ids in test], bool)
 
 
 def hold_out(n: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
