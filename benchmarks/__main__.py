@@ -52,7 +52,7 @@ train_step huge         64                             zipf               0.5
 """
 SMALL_S, LARGE_S = 5 * 60, 60 * 60  # seconds on two cores, about
 # Measurements that need --large
-TOO_LONG: list[tuple[str, dict[str, str]]] = [("notebook", {}), ("bigrams", {})]
+TOO_LONG: list[tuple[str, dict[str, str]]] = [("notebook", {}), ("ngrams", {})]
 TOO_LONG.append(("text_model", {}))
 for _what in ("lookup", "bag", "train step"):
     TOO_LONG.append((_what, {"workload": "large, huge"}))
@@ -141,7 +141,7 @@ def make_commands(arguments: argparse.Namespace) -> list[list[str]]:
             ["geometry", "--large", "--seconds", "2"],
             ["replicates", *cached, *vectors, "--repeats", "3"],
             ["notebook", *data, "--processes", "2"],
-            ["bigrams", *cached, "--seeds", "1"],
+            ["ngrams", *cached, "--seeds", "1"],
             ["text_model", *data],
         ]
     return [

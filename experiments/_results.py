@@ -135,9 +135,9 @@ def write_test(
     """
     if not len(copies):
         return {}
-    logits, labels = np.asarray(train.predict(model, variables, test[0])), test[1]
-    is_correct = (logits > 0) == np.asarray(labels)
-    rows = zip(labels, logits, copies, strict=True)
+    logits, labels = train.predict(model, variables, test[0]), np.asarray(test[1])
+    is_correct = (np.asarray(logits) > 0) == labels
+    rows = zip(labels, np.asarray(logits), copies, strict=True)
     columns = ((int(label), f"{logit:.6g}", int(copy)) for label, logit, copy in rows)
     write_csv(out / "test.csv", ("label", "logit", "is_copy"), columns)
     accuracy = float(is_correct[~copies].mean())

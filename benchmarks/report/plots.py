@@ -56,7 +56,6 @@ UNITS = {
     "replicate": "draws in a call",
     "epoch": "reviews in a step",
     "process": "reviews in a step",
-    "bigrams": "reviews in a step",
 }
 
 

@@ -32,7 +32,7 @@ def test_each_call_is_one_that_its_benchmark_takes(monkeypatch, tmp_path, form):
     folder = Path(everything.__file__).parent
     modules = {path.stem for path in folder.glob("[a-z]*.py")}
     # without --large, benchmarks with long measurements are left out
-    too_long = set() if form else {"notebook", "bigrams", "text_model"}
+    too_long = set() if form else {"notebook", "ngrams", "text_model"}
     assert {name for name, *_ in calls} == modules - too_long
 
 

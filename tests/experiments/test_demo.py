@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import _reviews, _vectors, demo, imdb_bigrams, imdb_learned
+from experiments import _reviews, _vectors, demo, imdb_learned, imdb_ngrams
 from jaxembed.text.imdb import _installed as installed_reviews
 from jaxembed.text.imdb._synthetic import synthetic_reviews
 from jaxembed.vectors import _installed as installed_vectors
@@ -98,11 +98,11 @@ def test_nothing_to_validate_or_test_on_is_refused_before_training(install, run_
     with pytest.raises(
         SystemExit, match="error: there are no test reviews in the inst"
     ):
-        run_main(imdb_bigrams, *flags)
-    assert not Path("runs/imdb_bigrams/metrics.json").exists()
-    small = ("--epochs", 1, "--buckets", 5_000, "--num-words", 500, "--min-reviews", 1)
-    run_main(imdb_bigrams, "--data", "installed", *small)
-    path = Path("runs/imdb_bigrams/metrics.json")
+        run_main(imdb_ngrams, *flags)
+    assert not Path("runs/imdb_ngrams/metrics.json").exists()
+    small = ("--epochs", 1, "--min-reviews", 1)
+    run_main(imdb_ngrams, "--data", "installed", *small)
+    path = Path("runs/imdb_ngrams/metrics.json")
     assert json.loads(path.read_text())["test_accuracy"] is None
 
 
