@@ -7,12 +7,13 @@ import platform
 import chex
 import pytest
 
+import jaxembed
 from jaxembed import optim
 from jaxembed.train.checkpoint import _resume
 from jaxembed.train.checkpoint._read import read_meta
 from jaxembed.train.checkpoint._versions import find_versions
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "jaxembed")
+PACKAGES = ("jax", "jaxlib", "flax", "optax")
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ def test_a_checkpoint_has_its_versions(fit, tmp_path):
     fit(epochs=1, checkpoint=tmp_path / "run")
     expected = {name: importlib.metadata.version(name) for name in PACKAGES}
     found = read_meta(tmp_path / "run" / "0")["versions"]
-    assert found == {"python": platform.python_version()} | expected
+    own = {"python": platform.python_version(), "jaxembed": jaxembed.__version__}
+    assert found == own | expected
 
 
 def test_another_program_names_the_versions(fit, tmp_path, pretend):
