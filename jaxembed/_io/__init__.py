@@ -2,6 +2,7 @@
 
 from jaxembed._io._cache import make_cache as make_cache
 from jaxembed._io._cache import write_cache as write_cache
+from jaxembed._io._disk import check_regular as check_regular
 from jaxembed._io._disk import explain_disk as explain_disk
 from jaxembed._io._disk import is_full as is_full
 from jaxembed._io._disk import sync as sync

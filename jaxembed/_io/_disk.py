@@ -64,6 +64,25 @@ def _count_free(path: Path) -> int | None:
         return None
 
 
+def check_regular(path: Path, alternative: str = "a file") -> None:
+    """Raise if a path is a device or a named pipe, whose reading could never end.
+
+    Args:
+      path: a path, which may be missing.
+      alternative: name of the right kind of path, for the error.
+
+    Raises:
+      ValueError: if the path exists and is neither a file nor a folder.
+
+    Example:
+      >>> check_regular(Path("/dev/zero"))
+      Traceback (most recent call last):
+      ValueError: /dev/zero must be a file, got a device or a named pipe.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ValueError(f"{path} must be {alternative}, got a device or a named pipe.")
+
+
 def sync(path: Path) -> None:
     """Flush a file, or the entries of a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)

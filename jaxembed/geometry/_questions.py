@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxembed import _io
 from jaxembed.vectors import WordVectors
 
 
@@ -12,7 +13,7 @@ def read_text(path: str | Path) -> str:
 
     Raises:
       OSError: if the file cannot be read.
-      ValueError: if the file is not UTF-8.
+      ValueError: if the file is not UTF-8, or is a device or a named pipe.
 
     Example:
       >>> import tempfile
@@ -22,6 +23,7 @@ def read_text(path: str | Path) -> str:
       ...     read_text(path)
       ': capital'
     """
+    _io.check_regular(Path(path))
     data = Path(path).read_bytes()
     try:
         return data.decode("utf-8-sig")

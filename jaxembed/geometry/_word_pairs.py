@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def evaluate_word_pairs(
       OSError: if the file cannot be read.
       TypeError: if ``restrict_vocab`` is not an integer.
       ValueError: if the file is not UTF-8, fewer than two of its pairs can be compared,
-        ``restrict_vocab`` is below 1, ``delimiter`` is empty, or ``unknown`` is
+        their scores or cosines are all equal, ``restrict_vocab`` is below 1, ``delimiter`` is empty, or ``unknown`` is
         invalid.
 
     Example:
@@ -101,7 +102,10 @@ def evaluate_word_pairs(
             f"{n_malformed} lines are not two words and a number separated by "
             f"{delimiter!r}."
         )
-    correlations = _correlate(np.array(numbers)[is_used], cosines[is_used])
+    try:
+        correlations = _correlate(np.array(numbers)[is_used], cosines[is_used])
+    except ValueError as error:
+        raise ValueError(f"{path}: the scores and the cosines {error}") from error
     missing = float((~is_known).mean())
     return WordPairs(*correlations, missing, int(is_used.sum()), n_malformed)
 
@@ -144,8 +148,13 @@ def _correlate(
 ) -> tuple[float, float, float, float]:
     from scipy import stats  # imported late: it takes longer than the evaluation
 
-    pearson = stats.pearsonr(numbers, cosines)
-    spearman = stats.spearmanr(numbers, cosines)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        try:
+            pearson = stats.pearsonr(numbers, cosines)
+            spearman = stats.spearmanr(numbers, cosines)
+        except RuntimeWarning as warning:  # constant input, or numbers that overflow
+            raise ValueError(f"have no correlation: {warning}") from warning
     return (
         float(pearson.statistic),
         float(pearson.pvalue),

@@ -1,9 +1,11 @@
 """evaluate_word_pairs: the correlations of gensim, and refused arguments."""
 
+import os
+
 import numpy as np
 import pytest
 
-from jaxembed import geometry
+from jaxembed import geometry, vectors
 from tests.geometry.conftest import both_of
 
 N_WORDS = 50
@@ -139,3 +141,21 @@ def test_the_real_pairs_are_compared_as_by_gensim(
     n_missing = round(ours.missing * n_pairs)
     assert ours.n_pairs + (n_missing if unknown == "skip" else 0) == n_pairs
     assert ours.n_malformed == 0
+
+
+def test_a_named_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    made = vectors.WordVectors(["a", "b"], np.eye(2, dtype=np.float32))
+    for evaluate in (geometry.evaluate_word_pairs, geometry.evaluate_analogies):
+        with pytest.raises(ValueError, match="pipe must be a file, got a device or a"):
+            evaluate(made, tmp_path / "pipe")
+
+
+def test_equal_scores_are_refused(tmp_path):
+    """Equal scores have no correlation; gensim returns NaN with a warning."""
+    made = vectors.WordVectors(["a", "b", "c"], np.eye(3, dtype=np.float32) + 0.5)
+    (tmp_path / "pairs").write_text("a\tb\t1\nb\tc\t1\n")
+    with pytest.raises(
+        ValueError, match="pairs: the scores and the cosines have no co"
+    ):
+        geometry.evaluate_word_pairs(made, tmp_path / "pairs")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import stat
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -72,10 +71,8 @@ def read_folder(path: Path) -> Parts:
                 f"aclImdb does; the folder {'/'.join(part)} is missing."
             )
         for file in folder.glob("*.txt"):
-            found = file.stat()
-            if not stat.S_ISREG(found.st_mode):
-                raise ValueError(f"{file} must be a file, as reviews are.")
-            _check_size(str(file), found.st_size)
+            _io.check_regular(file)
+            _check_size(str(file), file.stat().st_size)
             reviews.append((part, file.name, file.read_bytes()))
     return collect(path, reviews)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxembed import _io
 from jaxembed._checks import require
 from jaxembed.text.imdb import _archive, _installed, _synthetic, _tfds
 
@@ -121,8 +122,7 @@ def load_imdb(
         return _from_parts(_archive.read_folder(path), f"{path.name} (a folder)")
     if path.is_file():
         return _from_parts(_archive.read_archive(path), f"{path.name} (an archive)")
-    if path.exists():  # reading a named pipe could wait for ever
-        raise ValueError(f"{path} must be a folder or a file, got a device or a pipe.")
+    _io.check_regular(path, "a folder or an archive")
     raise FileNotFoundError(
         f"{source!s} does not exist: give the path of aclImdb/ or of "
         'aclImdb_v1.tar.gz, or "installed", "tfds" or "synthetic".'

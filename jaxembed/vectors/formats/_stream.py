@@ -133,8 +133,7 @@ def _find_file(path: Path) -> tuple[Path, str]:
         raise IsADirectoryError(f"{path} is a folder: give a file of vectors in it.")
     if path.is_file():
         return path, ""
-    if path.exists():  # reading a named pipe could wait for ever
-        raise ValueError(f"{path} must be a file, got a device or a named pipe.")
+    _io.check_regular(path)
     for parent in path.parents:
         if parent.is_file():
             return parent, path.relative_to(parent).as_posix()

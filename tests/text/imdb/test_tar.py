@@ -170,11 +170,11 @@ def test_pipes_are_refused_at_once(make_folder, tmp_path):
 
     folder = make_folder()
     os.mkfifo(folder / "train" / "neg" / "5_1.txt")
-    with pytest.raises(ValueError, match=r"5_1\.txt must be a file, as reviews are"):
+    with pytest.raises(ValueError, match=r"5_1\.txt must be a file, got a device"):
         text.load_imdb(folder)
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", "/dev/zero"):
         with pytest.raises(
-            ValueError, match="must be a folder or a file, got a device"
+            ValueError, match="must be a folder or an archive, got a device"
         ):
             text.load_imdb(path)
