@@ -69,8 +69,8 @@ def evaluate_word_pairs(
       OSError: if the file cannot be read.
       TypeError: if ``restrict_vocab`` is not an integer.
       ValueError: if the file is not UTF-8, fewer than two of its pairs can be compared,
-        their scores or cosines are all equal, ``restrict_vocab`` is below 1, ``delimiter`` is empty, or ``unknown`` is
-        invalid.
+        their scores or cosines are all equal, ``restrict_vocab`` is below 1,
+        ``delimiter`` is empty, or ``unknown`` is invalid.
 
     Example:
       >>> import tempfile

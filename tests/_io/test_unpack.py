@@ -16,7 +16,7 @@ import pytest
 from jaxembed import _io, text, vectors
 from jaxembed._io import _unpack
 from tests._io.test_replace import largest_file
-from tests.fuzz._rounds import peak_memory
+from tests.fuzz._rounds import peak_memory, reset_peak
 
 MODULES = {"gz": gzip, "bz2": bz2, "xz": lzma}
 KINDS = pytest.mark.parametrize("kind", MODULES)
@@ -106,10 +106,10 @@ def bomb(tmp_path):
 
 @pytest.mark.parametrize("vocabulary", [None, ["good", "bad"]])
 def test_one_row_many_times_is_refused(bomb, vocabulary):
-    before = peak_memory()
+    before = reset_peak()
     with pytest.raises(ValueError, match="unpacks to more than 50 times its size"):
         vectors.load(bomb, vocabulary=vocabulary)
-    assert peak_memory() - before < 200_000_000
+    assert peak_memory() - before < 300_000_000
 
 
 def test_a_member_of_a_zip_that_expands_too_far_is_refused_unread(tmp_path):
