@@ -179,8 +179,8 @@ def check_range(
     Args:
       ids: ``int[...]``, a NumPy array.
       limit: V, number of rows of the table, or ``int[L]``, a number of rows for each
-        column of ``int[N, L]`` ids. None if the table is unknown: then every
-        non-negative int32 id is allowed.
+        column of ``int[N, L]`` ids; 0 for a column that no table reads. None if the
+        table is unknown: then every non-negative int32 id is allowed.
       name: name of the array, for the error message.
 
     Raises:
@@ -196,7 +196,7 @@ def check_range(
     # min and max need no temporary array; find the position only for an error.
     if not ids.size or 0 <= ids.min() <= ids.max() < limits.min():
         return
-    bad = np.argwhere((ids < 0) | (ids >= limits))
+    bad = np.argwhere(((ids < 0) | (ids >= limits)) & (limits > 0))
     if len(bad):
         place = tuple(bad[0].tolist())
         n_rows = np.broadcast_to(limits, ids.shape)[place]
@@ -205,10 +205,10 @@ def check_range(
                 f"{name}{list(place)} is {ids[place]}: an id must be a row number "
                 f"from 0 to {MAX_IDS - 1}."
             )
+        remedy = f"encode the texts with num_words={n_rows}, or make the table larger"
         raise ValueError(
             f"{name}{list(place)} is {ids[place]}, and the table has the rows 0 to "
-            f"{n_rows - 1}: encode the texts with num_words={n_rows}, or make the "
-            "table larger."
+            f"{n_rows - 1}: {remedy if ids[place] >= 0 else 'give ids from 0'}."
         )
 
 

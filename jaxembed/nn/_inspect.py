@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax.linen.module import InterceptorContext
 from flax.traverse_util import flatten_dict, unflatten_dict
@@ -16,6 +17,7 @@ from jax.interpreters import partial_eval
 from jax.typing import ArrayLike
 
 from jaxembed.nn._embed import Embed
+from jaxembed.nn._lookup import as_ids
 
 Path = tuple[str, ...]
 # The collections of a model, such as {"params": ...}, or their shapes.
@@ -150,6 +152,20 @@ def has_escaped(values: object, tracer: jax.Array) -> bool:
     return any(getattr(leaf, "_trace", None) is not trace for leaf in leaves)
 
 
+def given_ids(args: tuple, kwargs: dict) -> Any:
+    """Return the ids that a table is looked up at, with 0 for those left out of a bag.
+
+    Args:
+      args: positional arguments of a call of a layer or of :meth:`Embed.bag`.
+      kwargs: its other arguments.
+    """
+    ids: Any = args[0] if args else kwargs.get("ids", kwargs.get("inputs"))
+    mask = args[2] if len(args) > 2 else kwargs.get("mask")
+    if mask is None or np.shape(mask) != np.shape(ids):  # the bag refuses the latter
+        return ids
+    return jnp.where(jnp.asarray(mask, bool), as_ids(ids), 0)
+
+
 class _Recorder:
     """Interceptor that records calls of layers and uses of tables.
 
@@ -175,9 +191,8 @@ class _Recorder:
             self.tables[path] = module.clone(parent=None)
             if is_call:
                 self.looked_up.add(path)
-                ids = args[0] if args else kwargs.get("ids", kwargs.get("inputs"))
                 if self.sows:
-                    module.sow("read_ids", "embedding", ids)
+                    module.sow("read_ids", "embedding", given_ids(args, kwargs))
         result = run(*args, **kwargs)
         if is_call:
             output = None

@@ -4,13 +4,16 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import numpy as np
 from jax.stages import Traced
 
 from jaxembed._io import progress_bar
+from jaxembed.nn._reads import check_reads
 from jaxembed.replicates._journal import Journal
 from jaxembed.replicates._program import Recipe, Results, Shared, run_replicates
+from jaxembed.replicates._validation import ByPosition
 from jaxembed.train._step import Metrics as Sums
 
 # Default number of replicates at a time. More than four are not faster on a CPU.
@@ -26,6 +29,7 @@ class Compiled(NamedTuple):
     """Compiled program that trains a batch of replicates.
 
     Attributes:
+      recipe: settings of all replicates.
       run: function of the key, the numbers and the examples of C replicates, and their
         shared data.
       n_parallel: number of replicates in the batch, C.
@@ -33,6 +37,7 @@ class Compiled(NamedTuple):
       seconds: seconds of the compilation.
     """
 
+    recipe: Recipe
     run: Callable[..., Results]
     n_parallel: int
     traced: Traced
@@ -79,7 +84,7 @@ def compile_replicates(
         refused = refused or needed
         if fitting >= width and n_parallel in (None, width):
             seconds = time.perf_counter() - start
-            return Compiled(compiled, width, traced, seconds)
+            return Compiled(recipe, compiled, width, traced, seconds)
         if fitting >= width or width == 1:  # known only after compiling this width
             n_fit = width if fitting >= width else 0
             message = _refusal(wanted, refused, n_fit, memory)
@@ -128,7 +133,7 @@ def run_all(
     rows = journal.load()
     numbers = np.arange(len(examples), dtype=np.int32)
     missing = numbers[~np.isin(numbers, list(rows))]
-    done = len(examples) - len(missing)
+    done, are_checked = len(examples) - len(missing), False
     with progress_bar(
         len(examples), progress=progress, initial=done, unit="run"
     ) as bar:
@@ -140,6 +145,9 @@ def run_all(
             batch = missing[np.minimum(places, len(missing) - 1)]
             results = compiled.run(key, batch, examples[batch], shared)
             found = _to_metrics(jax.device_get(results))
+            if not are_checked and np.isnan([*found.values()]).any():
+                check_ids(compiled.recipe.plan.model, shared, examples)
+                are_checked = True
             for i, number in enumerate(missing[first : first + len(batch)].tolist()):
                 own = {name: values[i] for name, values in found.items()}
                 rows[number] = journal.row(number, own)
@@ -150,6 +158,27 @@ def run_all(
         name: np.array([rows[k].metrics[name] for k in numbers.tolist()], np.float64)
         for name in names
     }
+
+
+def check_ids(model: nn.Module, shared: Shared, examples: np.ndarray) -> None:
+    """Raise if a model reads an id out of range, which gives NaN.
+
+    Args:
+      model: the model of all replicates.
+      shared: arrays that all replicates read.
+      examples: ``int32[K, n]``, the examples of each replicate.
+
+    Raises:
+      ValueError: names the first example, the position and the id.
+    """
+    numbers = np.unique(examples)
+    ids = np.asarray(shared.ids)
+    check_reads(model, None, ids[numbers], train=True, numbers=numbers)
+    held_out = shared.validation
+    if held_out is not None:
+        batches = held_out.batches if isinstance(held_out, ByPosition) else held_out
+        texts = np.asarray(batches.ids)[np.asarray(batches.mask)]
+        check_reads(model, None, texts, name="validation ids")
 
 
 def _to_metrics(results: Results) -> Metrics:

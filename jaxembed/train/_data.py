@@ -7,6 +7,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxembed._checks import check_count, check_range
+from jaxembed.nn._lookup import as_ids
 from jaxembed.train._setup import Interface
 
 # Ids int[N, L] and labels int[N], before and after the checks.
@@ -44,7 +45,7 @@ def check_form(data: Sequence[ArrayLike], name: str = "data") -> Checked:
             f"axes [N, L] and [N]; got a {type(data).__name__}{size}.{hint}"
         )
     prefix = "" if name == "data" else f"{name} "
-    return check_ids(data[0], None, f"{prefix}ids"), np.asarray(data[1])
+    return check_ids(data[0], 0, f"{prefix}ids"), np.asarray(data[1])
 
 
 def check_ids(
@@ -54,7 +55,7 @@ def check_ids(
 
     Args:
       ids: ``int[N, L]``, a NumPy or JAX array.
-      limits: number of rows, V; ``int[L]`` if V depends on the column; None if unknown.
+      limits: see :func:`check_range`; 0 to check the ids later.
       name: name of the ids, for the error.
 
     Raises:
@@ -160,7 +161,8 @@ def check_examples(interface: Interface, examples: Checked, name: str = "") -> C
         )
     ids = check_ids(examples[0], interface.limits, f"{name}ids")
     labels = check_labels(examples[1], len(ids), interface.classes, f"{name}labels")
-    return ids.astype(np.int32, copy=False), labels
+    # Ids that no table reads may have 64 bits; as_ids clips them.
+    return np.asarray(as_ids(ids)).astype(np.int32, copy=False), labels
 
 
 def warn_one_class(labels: np.ndarray, train_labels: np.ndarray) -> None:

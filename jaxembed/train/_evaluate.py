@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 from collections.abc import Iterator, Mapping
 
 import flax.errors
@@ -10,8 +11,9 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxembed._checks import check_count
+from jaxembed._checks import MAX_IDS, check_count
 from jaxembed.nn._inspect import Variables
+from jaxembed.nn._reads import check_reads
 from jaxembed.train._data import (
     Checked,
     Examples,
@@ -66,6 +68,53 @@ def evaluate_batches(
     """Return the mean loss and accuracy over batches that are on the device."""
     # All batches are dispatched before the first result is fetched.
     return mean_metrics([_measure(model, params, batch) for batch in batches])
+
+
+def check_batches(
+    model: nn.Module,
+    variables: Variables,
+    batches: list[Batch],
+    name: str = "validation ids",
+) -> None:
+    """Raise if an id of batches whose loss is NaN is out of range.
+
+    Args:
+      model: a Linen module, called as ``model(ids)``.
+      variables: its parameters.
+      batches: the result of :func:`cut_batches`.
+      name: name of the ids, for the error.
+
+    Raises:
+      ValueError: names the first example, the position and the id.
+    """
+    texts = [np.asarray(batch.ids)[np.asarray(batch.mask)] for batch in batches]
+    check_reads(model, variables, np.concatenate(texts), name=name)
+
+
+def find_remedy(model: nn.Module, ids: np.ndarray, numbers: np.ndarray) -> str:
+    """Return the remedy for a loss that is not finite in training.
+
+    Args:
+      model: a Linen module, called as ``model(ids, train=True)``. Its parameters are
+        lost, since an epoch replaces them.
+      ids: ``int32[n, L]``, the examples that it is trained on.
+      numbers: ``int[n]``, numbers of these examples in the data.
+
+    Raises:
+      ValueError: if an id is out of range; names the example, the position and the id.
+    """
+    check_reads(model, None, ids, train=True, numbers=numbers)
+    remedy = "lower the learning rate, or check the initial weights for NaN"
+    shapes = jax.eval_shape(model.init, jax.random.key(0), ids[:1])
+    tables = inspect_model(model, shapes, ids[:1]).tables.values()
+    unknown = [t.module.num_embeddings for t in tables if t.columns is None]
+    if tables and 0 <= ids.min() <= ids.max() < min(unknown, default=MAX_IDS):
+        return remedy
+    # The model may compute ids from its parameters, or has a table of its own.
+    return (
+        f"its ids, {ids.min()} to {ids.max()}, could not all be checked: compare them "
+        f"with the rows of the model's tables, {remedy}"
+    )
 
 
 def check_validation(
@@ -142,7 +191,10 @@ def evaluate(
         interface = inspect_model(model, variables, texts[:1])
     examples = check_examples(interface, (texts, labels))
     batches = cut_batches(examples, check_count("batch_size", batch_size))
-    return evaluate_batches(model, params, batches)
+    metrics = evaluate_batches(model, params, batches)
+    if not math.isfinite(metrics["loss"]):
+        check_batches(model, variables, batches, "ids")
+    return metrics
 
 
 @contextlib.contextmanager

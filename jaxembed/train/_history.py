@@ -56,23 +56,22 @@ class History:
         """Return all fields as a dict, for JSON."""
         return dataclasses.asdict(self)
 
-    def check_finite(self, first_bad: int) -> None:
-        """Raise if the loss or the weights of the last epoch are not finite.
+    def is_finite(self, first_bad: int) -> bool:
+        """Return whether the loss and the weights of the last epoch are finite.
 
         Args:
           first_bad: number of steps in this epoch before the first loss or weight that
             is not finite, or -1 if all are finite.
-
-        Raises:
-          FloatingPointError: names the epoch and the step.
         """
-        if first_bad >= 0 or not math.isfinite(self.loss[-1]):
-            raise FloatingPointError(
-                f"the loss is {self.loss[-1]} in epoch {len(self)}, and the weights "
-                f"are not finite after step {first_bad} of this epoch: lower the "
-                "learning rate, or check the initial weights for NaN. This epoch was "
-                "not saved."
-            )
+        return first_bad < 0 and math.isfinite(self.loss[-1])
+
+    def describe_nan(self, first_bad: int, remedy: str) -> str:
+        """Return the error of a last epoch that is not finite, with its remedy."""
+        return (
+            f"the loss is {self.loss[-1]} in epoch {len(self)}, and the weights are "
+            f"not finite after step {first_bad} of this epoch: {remedy}. This epoch "
+            "was not saved."
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,8 @@ from jax.typing import ArrayLike
 
 from jaxembed._checks import check_count, check_range
 from jaxembed.nn._inspect import Variables
+from jaxembed.nn._lookup import as_ids
+from jaxembed.nn._reads import check_reads
 from jaxembed.train._data import check_ids
 from jaxembed.train._evaluate import BATCH_SIZE, check_variables, explain_shapes
 from jaxembed.train._setup import inspect_model
@@ -57,14 +59,14 @@ def predict(
       (3,)
     """
     params = check_variables(variables)
-    texts = check_ids(ids)
+    texts = check_ids(ids, 0)  # their range is checked below
     size = _choose_size(len(texts), check_count("batch_size", batch_size))
     parts: list[np.ndarray] = []
     for start in range(0, len(texts), size):
         part = texts[start : start + size]
         batch = np.zeros((size, texts.shape[1]), np.int32)
-        batch[: len(part)] = part
-        batch[len(part) :] = part[-1]  # its ids are checked anyway
+        batch[: len(part)] = as_ids(part)
+        batch[len(part) :] = batch[len(part) - 1]  # its ids are checked anyway
         with explain_shapes(texts):
             if len(texts) <= FEW:
                 logits, limits = _few_logits(model, params, batch, len(part))
@@ -73,7 +75,13 @@ def predict(
         if not parts:
             check_range(texts, np.asarray(limits))
         parts.append(np.asarray(logits)[: len(part)])
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    logits = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    is_bad = np.isnan(logits).reshape(len(texts), -1).any(1)
+    if is_bad.any():
+        numbers = np.flatnonzero(is_bad)
+        known = as_ids(texts[numbers])
+        check_reads(model, variables, np.asarray(known), numbers=numbers)
+    return logits
 
 
 @functools.partial(jax.jit, static_argnames="model")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from flax.traverse_util import flatten_dict
 
 from jaxembed.optim._dense_or_sparse import choose_sparse
 from jaxembed.train._compilation import Programs
-from jaxembed.train._evaluate import evaluate_batches
+from jaxembed.train._evaluate import check_batches, evaluate_batches, find_remedy
 from jaxembed.train._history import History
 from jaxembed.train._setup import Paths, Plan
 from jaxembed.train._state import (
@@ -80,10 +81,13 @@ class Run:
         if is_end or bad >= 0:
             loss, correct, n_examples = sums
             history.append(loss=loss / n_examples, accuracy=correct / n_examples)
-            history.check_finite(bad if bad < 0 else n_done + bad)
+            self._check_finite(history, bad if bad < 0 else n_done + bad)
         run.n_steps, run.sums = (0, Progress.sums) if is_end else (n_steps, sums)
         if is_end:
             found = self._validate(run.state)
+            if found and not math.isfinite(found["loss"]):
+                batches = self.programs.inputs.validation
+                check_batches(self.plan.model, run.state.variables, batches)
             history.append(**{f"val_{name}": value for name, value in found.items()})
         history.seconds["run"] += time.perf_counter() - start
         return is_end
@@ -133,6 +137,14 @@ class Run:
             tables = jax.tree.map(jnp.copy, frozen)
             best = unfreeze(self.plan, self.sparse, best.replace(frozen=tables))
             run.best = best.replace(frozen={})
+
+    def _check_finite(self, history: History, first_bad: int) -> None:
+        """Raise if the loss or the weights of the last epoch are not finite."""
+        if not history.is_finite(first_bad):
+            inputs = self.programs.inputs
+            ids, numbers = jax.device_get((inputs.ids, inputs.examples))
+            remedy = find_remedy(self.plan.model, ids[numbers], numbers)
+            raise FloatingPointError(history.describe_nan(first_bad, remedy))
 
     def _validate(self, state: TrainState) -> dict[str, float]:
         """Return the validation metrics, or {} without validation examples."""

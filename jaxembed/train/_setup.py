@@ -65,7 +65,8 @@ class Interface(NamedTuple):
     """Ids that a model accepts, and classes that it predicts.
 
     Attributes:
-      limits: ``int64[L]``; ids in column l must be below ``limits[l]``.
+      limits: ``int64[L]``; ids in column l must be below ``limits[l]``, or may be any
+        numbers if ``limits[l]`` is 0, since no table reads the column.
       classes: number of classes.
       tables: the tables of the model, by path.
     """
@@ -112,10 +113,15 @@ def inspect_model(model: nn.Module, variables: Variables, ids: Ids) -> Interface
             f"{list(shape)}."
         )
     limits = np.full(np.shape(ids)[-1], MAX_IDS)
+    is_read = np.zeros(len(limits), bool)
     for table in tables.values():
+        columns = slice(None) if table.columns is None else table.columns
+        is_read[columns] = True
         if table.columns is not None:
             n_rows = table.module.num_embeddings
-            limits[table.columns] = np.minimum(limits[table.columns], n_rows)
+            limits[columns] = np.minimum(limits[columns], n_rows)
+    if is_read.any():  # else the tables that the model reads are unknown
+        limits[~is_read] = 0
     return Interface(limits, 2 if len(shape) == 1 else shape[1], tables)
 
 

@@ -187,7 +187,7 @@ def test_ids_that_cannot_be_checked_are_said_once(name):
 
 def test_a_negative_id_is_named():
     model = make(CHECKED["unchanged"])
-    with pytest.raises(ValueError, match=r"ids\[7, 2\] is -1: an id must be a row"):
+    with pytest.raises(ValueError, match=r"ids\[7, 2\] is -1, .* 0 to 9: give ids fr"):
         settings = {"tx": optim.rmsprop(), "epochs": 1, "batch_size": 4}
         ids = np.where(BAD == 13, -1, BAD)
         train.fit(model, (ids, LABELS), key=jax.random.key(0), **settings)
