@@ -135,6 +135,7 @@ def make_commands(arguments: argparse.Namespace) -> list[list[str]]:
         return [
             *commands,
             ["first_step"],
+            ["checkpoint"],
             ["sparse_step", "--workload", *SPARSE_TABLES, "--seconds", "2"],
             ["tokenizer", *data, "--batch-sizes", "25000", "--seconds", "5"],
             ["load_vectors", *vectors, "--seconds", "2"],
@@ -147,6 +148,7 @@ def make_commands(arguments: argparse.Namespace) -> list[list[str]]:
     return [
         *commands,
         ["first_step", "--processes", "2"],
+        ["checkpoint", "--workload", "first", "--turns", "3"],
         ["tokenizer", *data, "--batch-sizes", "1000", "--seconds", "1"],
         ["load_vectors", "--workload", "10000x100x1", "--seconds", "1"],
         ["geometry", "--workload", "10000x100x1", "--seconds", "1"],

@@ -56,6 +56,7 @@ UNITS = {
     "replicate": "draws in a call",
     "epoch": "reviews in a step",
     "process": "reviews in a step",
+    "checkpoint": "texts in a step",
 }
 
 
