@@ -10,12 +10,15 @@ import hashlib
 import json
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxembed._io import check_writable, hash_arrays, replace
+from jaxembed.train.checkpoint._lock import lock
 
 Identity = dict[str, Any]  # JSON
 LARGEST = 2**28  # bytes: a million epochs of all metrics
@@ -105,20 +108,26 @@ class Journal:
         )
 
 
-def open_journal(checkpoint: str | Path | None) -> tuple[Path | None, Identity]:
-    """Return the path of a writable journal, and the identity of the run in it.
+@contextmanager
+def open_journal(
+    checkpoint: str | Path | None,
+) -> Iterator[tuple[Path | None, Identity]]:
+    """Lock a journal; yield its path, and the identity of the run in it.
 
     The checks run here, so that an error does not occur after hours of training.
 
     Raises:
+      BlockingIOError: if another process holds the lock.
       OSError: if the file cannot be written.
       ValueError: if the file is no journal.
     """
     if checkpoint is None:
-        return None, {}
+        yield None, {}
+        return
     path = Path(checkpoint)
     check_writable(path, "checkpoint")
-    return path, read(path)[0] if path.exists() else {}
+    with lock(path, is_file=True):
+        yield path, read(path)[0] if path.exists() else {}
 
 
 def read(path: Path) -> tuple[Identity, dict[int, Row], int]:

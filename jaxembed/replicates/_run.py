@@ -106,11 +106,13 @@ def run(
       ValueError: if an id, a label or an example is out of range (the error says which
         one), if ``n_parallel`` replicates need more than ``memory`` (the error says how
         many fit), or if the checkpoint belongs to another run.
+      BlockingIOError: if another process trains with the checkpoint.
       KeyboardInterrupt: if ``stop`` returns True.
 
     Warns:
-      UserWarning: if the ids that a table reads cannot be checked before training, or
-        if ``validation`` has one class and ``data`` have more.
+      UserWarning: if the ids that a table reads cannot be checked before training, if
+        ``validation`` has one class and ``data`` have more, or if lines of the
+        checkpoint are damaged: their replicates are trained again.
 
     Example:
       >>> from jaxembed import nn, optim, replicates
@@ -128,34 +130,36 @@ def run(
     epochs, batch_size, memory = (check_count(*size) for size in sizes.items())
     if n_parallel is not None:
         n_parallel = check_count("n_parallel", n_parallel)
-    path, saved = open_journal(checkpoint)
-    texts, labels = check_form(data)
-    shape = jax.ShapeDtypeStruct((batch_size, texts.shape[1]), np.int32)
-    plan, interface = make_plan(
-        model,
-        tx,
-        shape,
-        table_tx=table_tx,
-        max_norm=max_norm,
-        unfreeze_after=unfreeze_after,
-    )
-    warn_unchecked(interface)
-    sparse = _find_sparse(plan, shape, params, saved)
-    given = check_examples(interface, (texts, labels))
-    draws = check_draws(examples, len(texts), batch_size)
-    shared = _share(model, interface, given, params, validation, trainable_rows, memory)
-    recipe = Recipe(plan, sparse, epochs, batch_size)
-    program = compile_replicates(
-        recipe,
-        key,
-        draws,
-        shared,
-        n_parallel=n_parallel or saved.get("n_parallel"),
-        memory=memory,
-        is_begun=bool(saved),
-    )
-    journal = _make_journal(path, recipe, program, key, shared, draws)
-    return _run(program, key, draws, shared, journal, progress, stop)
+    with open_journal(checkpoint) as (path, saved):
+        texts, labels = check_form(data)
+        shape = jax.ShapeDtypeStruct((batch_size, texts.shape[1]), np.int32)
+        plan, interface = make_plan(
+            model,
+            tx,
+            shape,
+            table_tx=table_tx,
+            max_norm=max_norm,
+            unfreeze_after=unfreeze_after,
+        )
+        warn_unchecked(interface)
+        sparse = _find_sparse(plan, shape, params, saved)
+        given = check_examples(interface, (texts, labels))
+        draws = check_draws(examples, len(texts), batch_size)
+        shared = _share(
+            model, interface, given, params, validation, trainable_rows, memory
+        )
+        recipe = Recipe(plan, sparse, epochs, batch_size)
+        program = compile_replicates(
+            recipe,
+            key,
+            draws,
+            shared,
+            n_parallel=n_parallel or saved.get("n_parallel"),
+            memory=memory,
+            is_begun=bool(saved),
+        )
+        journal = _make_journal(path, recipe, program, key, shared, draws)
+        return _run(program, key, draws, shared, journal, progress, stop)
 
 
 def _run(

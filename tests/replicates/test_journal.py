@@ -1,5 +1,6 @@
 """Journal: damaged lines are trained again, and never taken over."""
 
+import os
 import warnings
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from jaxembed import replicates
 from jaxembed.replicates._journal import Journal, read
+from jaxembed.train.checkpoint._lock import lock
 from tests.replicates.test_resume import KEY, N, assert_same, replicate
 
 IDENTITY = {"epochs": 2, "n_parallel": 1, "metrics": ["accuracy", "loss"]}
@@ -127,3 +129,16 @@ def test_fewer_replicates_keep_the_lines_of_the_others(lines, whole, tmp_path):
         found = replicate(checkpoint=path, examples=fewer)
     np.testing.assert_array_equal(found.loss, whole.loss[:3])
     assert path.read_text() == "".join(lines)
+
+
+def test_a_second_run_on_a_journal_is_refused(lines, whole, tmp_path):
+    path, other = tmp_path / "run.json", tmp_path / "other.json"
+    path.write_text("".join(lines[:3]))
+    message = rf"writes the checkpoint {path}: process {os.getpid()} on host"
+    with lock(path, is_file=True):
+        with pytest.raises(BlockingIOError, match=message):
+            replicate(checkpoint=path)
+        assert path.read_text() == "".join(lines[:3])
+        assert_same(whole, replicate(checkpoint=other))  # has a lock of its own
+    assert_same(whole, replicate(checkpoint=path))
+    assert sorted(file.name for file in tmp_path.iterdir()) == [other.name, path.name]

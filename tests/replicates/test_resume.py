@@ -174,6 +174,8 @@ def test_after_kill_9(whole, tmp_path):
     done = len(read(path)[1])
     assert 2 <= done < 5
     assert_same(whole, replicate(checkpoint=path))
+    # The lock of the killed process is gone too.
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_stop_is_asked_before_each_batch_and_raises_as_ctrl_c_does(whole, tmp_path):

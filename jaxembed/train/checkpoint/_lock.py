@@ -14,15 +14,16 @@ WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 @contextmanager
-def lock(path: str | Path) -> Iterator[None]:
-    """Hold the lock of a folder. Readers take no lock.
+def lock(path: str | Path, *, is_file: bool = False) -> Iterator[None]:
+    """Hold the lock of a folder, or of a file. Readers take no lock.
 
     The operating system frees the lock when the process ends, also by ``kill -9``. The
     file of the lock is removed afterwards, and so is the folder if this call created it
     and nothing was written into it.
 
     Args:
-      path: a folder, created if it does not exist.
+      path: a folder, created if it does not exist; or a file.
+      is_file: True if ``path`` is a file, whose lock is a file beside it.
 
     Raises:
       BlockingIOError: at once, if another writer holds the lock; names its host and its
@@ -41,30 +42,30 @@ def lock(path: str | Path) -> Iterator[None]:
       BlockingIOError: another process writes the checkpoint ...: process ...
     """
     path = Path(path)
-    is_new = not path.exists()
-    descriptor = _acquire(path)
+    file = path.with_name(f".{path.name}{LOCK_NAME}") if is_file else path / LOCK_NAME
+    is_new = not file.parent.exists()
+    descriptor = _acquire(file, path)
     try:
         yield
     finally:
         # Before the lock is free, so that no other writer's file is removed.
-        (path / LOCK_NAME).unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
         os.close(descriptor)
         if is_new:
             with suppress(OSError):  # the folder is not empty
-                path.rmdir()
+                file.parent.rmdir()
 
 
-def _acquire(folder: Path) -> int:
+def _acquire(path: Path, target: Path) -> int:
     """Return the descriptor of the lock's file, which is locked until it is closed."""
-    path = folder / LOCK_NAME
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:  # another writer has just removed the folder
             continue
         try:
-            _flock(descriptor, folder)
+            _flock(descriptor, target)
             if _is_at(descriptor, path):
                 with suppress(OSError):  # a full disk: only the name of the holder
                     os.truncate(descriptor, 0)
@@ -78,7 +79,7 @@ def _acquire(folder: Path) -> int:
         os.close(descriptor)  # another writer has just removed this file
 
 
-def _flock(descriptor: int, folder: Path) -> None:
+def _flock(descriptor: int, target: Path) -> None:
     try:
         import fcntl
 
@@ -86,7 +87,7 @@ def _flock(descriptor: int, folder: Path) -> None:
     except BlockingIOError as error:
         process, _, host = os.read(descriptor, 300).decode().partition(" ")
         raise BlockingIOError(
-            f"another process writes the checkpoint {folder}: process "
+            f"another process writes the checkpoint {target}: process "
             f"{process or 'unknown'} on host {host or 'unknown'}. Wait until it ends, "
             "or give another path."
         ) from error
@@ -94,7 +95,7 @@ def _flock(descriptor: int, folder: Path) -> None:
         if isinstance(error, OSError) and error.errno not in WITHOUT_LOCKS:
             raise
         warnings.warn(
-            f"the file system of {folder} has no locks ({error}): let one process at a "
+            f"the file system of {target} has no locks ({error}): let one process at a "
             "time write this checkpoint.",
             stacklevel=6,
         )
