@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+from experiments import _process
+
 try:
     import tyro
 except ModuleNotFoundError as error:
@@ -94,6 +96,7 @@ def main(config_type: type, run: Callable[[Any], None]) -> None:
         use_compilation_cache()
     try:
         run(config)
+        _process.ignore_signals()
     except ImportError as error:
         if os.environ.get("JAXEMBED_TRACEBACK") or "pip install" not in str(error):
             raise

@@ -17,6 +17,10 @@ from typing import NoReturn
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def ignore(number: int, frame: object) -> None:
+    """Do nothing, as the Python handler of a signal that the thread receives."""
+
+
 class Watcher:
     """Thread that ends the process on the signals of Ctrl-C and ``kill``.
 
@@ -44,7 +48,7 @@ class Watcher:
         signal.set_wakeup_fd(writer)
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, lambda *_: None)
+                signal.signal(number, ignore)
         threading.Thread(target=self._watch, args=(reader,), daemon=True).start()
 
     def _watch(self, reader: int) -> None:
@@ -89,6 +93,16 @@ def start() -> None:
         sys.stdout.reconfigure(line_buffering=True)  # no line is lost at the end
     _watcher.start()
     sys.excepthook = report_missing
+
+
+def ignore_signals() -> None:
+    """Ignore signals from now on: the results are written, and Python ends.
+
+    Python would restore the default handlers, which end a process without a message.
+    """
+    if signal.getsignal(signal.SIGTERM) is ignore:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def is_interrupted() -> bool:

@@ -94,8 +94,9 @@ def fit(
         state.
       checkpoint: a folder. The run is saved there in the background, at ends of epochs,
         and resumed from there after an interruption. An epoch is not saved while an
-        earlier one is written. The last finished epoch is saved in any case, also after
-        Ctrl-C or another exception.
+        earlier one is written, and for some time afterwards. The last finished epoch is
+        saved in any case, also after Ctrl-C or another exception. The copies need
+        memory for up to two states on the host.
       save_every: number of steps after which a run is also saved within an epoch; None
         for epochs that take seconds or minutes.
       progress: whether to show a progress bar; None to show it only in a terminal.

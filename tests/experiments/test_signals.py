@@ -1,6 +1,8 @@
 """Signals: an interrupted experiment ends with one line, and resumes."""
 
 import json
+import random
+import re
 import signal
 import subprocess
 import sys
@@ -81,6 +83,21 @@ def test_a_signal_that_the_parent_ignores_is_ignored():
     assert (done.returncode, done.stdout, done.stderr) == (0, "lives\n", "")
 
 
+def test_a_signal_after_the_results_is_ignored():
+    """Check the end of Python, which restores the default handlers."""
+    done = run_code("""
+        from experiments import _process
+        _process.ignore_signals()
+        for number in _process.SIGNALS:
+            os.kill(os.getpid(), number)
+        class Late:
+            def __del__(self, kill=os.kill, pid=os.getpid()):
+                kill(pid, 15)
+        sys.late = Late()
+    """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize("package", ["jax", "optax"])
 def test_a_missing_package_is_one_line(package):
     done = run_code(f"sys.modules[{package!r}] = None; import experiments.imdb_learned")
@@ -97,6 +114,15 @@ def start(name, folder):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def wait_for_handler(process):
+    """Wait until the process handles SIGTERM, which Python alone does not."""
+    status = Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
+        caught = re.search(r"SigCgt:\s*(\w+)", status.read_text())
+        if caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1:
+            return
 
 
 def finish(name, folder):
@@ -139,3 +165,26 @@ def test_an_interrupted_experiment_resumes(tmp_path, name, number, line):
     assert again == resumed
     assert f"resuming from {tmp_path}/whole/out/unfinished/" in printed
     assert "\nepoch " not in printed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", COMMANDS)
+def test_signals_at_random_moments(tmp_path, name):
+    """Interrupt one run again and again, until it has ended."""
+    whole, _ = finish(name, tmp_path / "whole")
+    rng, statuses = random.Random(0), []
+    while not statuses or statuses[-1]:  # later signals let more of the run pass
+        number = (signal.SIGINT, signal.SIGTERM)[len(statuses) % 2]
+        process = start(name, tmp_path / "interrupted")
+        wait_for_handler(process)
+        time.sleep(rng.uniform(0.0, 2.0 * len(statuses) + 2.0))
+        process.send_signal(number)
+        _, errors = process.communicate()
+        statuses.append(process.returncode)
+        if process.returncode:
+            assert process.returncode == STATUS[number], errors
+            assert errors.startswith("interrupted: ") and errors.count("\n") == 1
+    assert len(statuses) > 1
+    metrics = json.loads((tmp_path / "interrupted/out/metrics.json").read_text())
+    assert metrics.pop("seconds") and metrics["config"].pop("out")
+    assert metrics == whole
