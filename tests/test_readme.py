@@ -123,7 +123,7 @@ CHECKS: dict[str, Callable[[Names, str], None]] = {
     "Large vocabularies": check_large,
     "Intervals": check_intervals,
     "Files of word vectors": check_files,
-    "64-bit ids and jax.jit": check_wide_ids,
+    "Ids out of range, and jax.jit": check_wide_ids,
 }
 
 

@@ -153,12 +153,7 @@ def has_escaped(values: object, tracer: jax.Array) -> bool:
 
 
 def given_ids(args: tuple, kwargs: dict) -> Any:
-    """Return the ids that a table is looked up at, with 0 for those left out of a bag.
-
-    Args:
-      args: positional arguments of a call of a layer or of :meth:`Embed.bag`.
-      kwargs: its other arguments.
-    """
+    """Return the ids in a call of a table, with 0 for ids that a bag leaves out."""
     ids: Any = args[0] if args else kwargs.get("ids", kwargs.get("inputs"))
     mask = args[2] if len(args) > 2 else kwargs.get("mask")
     if mask is None or np.shape(mask) != np.shape(ids):  # the bag refuses the latter

@@ -65,8 +65,7 @@ class Interface(NamedTuple):
     """Ids that a model accepts, and classes that it predicts.
 
     Attributes:
-      limits: ``int64[L]``; ids in column l must be below ``limits[l]``, or may be any
-        numbers if ``limits[l]`` is 0, since no table reads the column.
+      limits: ``int64[L]``, an upper bound for each column; 0 if no table reads it.
       classes: number of classes.
       tables: the tables of the model, by path.
     """
@@ -113,15 +112,12 @@ def inspect_model(model: nn.Module, variables: Variables, ids: Ids) -> Interface
             f"{list(shape)}."
         )
     limits = np.full(np.shape(ids)[-1], MAX_IDS)
-    is_read = np.zeros(len(limits), bool)
     for table in tables.values():
-        columns = slice(None) if table.columns is None else table.columns
-        is_read[columns] = True
         if table.columns is not None:
             n_rows = table.module.num_embeddings
-            limits[columns] = np.minimum(limits[columns], n_rows)
-    if is_read.any():  # else the tables that the model reads are unknown
-        limits[~is_read] = 0
+            limits[table.columns] = np.minimum(limits[table.columns], n_rows)
+    if limits.min() < MAX_IDS and all(t.columns is not None for t in tables.values()):
+        limits[limits == MAX_IDS] = 0  # no table reads these columns
     return Interface(limits, 2 if len(shape) == 1 else shape[1], tables)
 
 
@@ -129,15 +125,15 @@ def warn_unchecked(interface: Interface) -> None:
     """Warn if the ids that a table reads cannot be checked before training."""
     if not interface.tables:
         warnings.warn(
-            "ids were not checked: the number of rows is unknown, since the model does "
-            "not use an Embed of Linen. An id out of range may read as NaN.",
+            "ids were not checked: the model does not use an Embed of Linen. An id out "
+            "of range may read as NaN.",
             stacklevel=3,
         )
     if interface.unchecked:
         warnings.warn(
             "ids were not checked against the rows of "
             f"{', '.join(interface.unchecked)}: the model computes these ids, or looks "
-            "them up inside nn.scan or nn.vmap. An id out of range reads as NaN.",
+            "them up inside nn.scan or nn.vmap. An id out of range is named later.",
             stacklevel=3,
         )
 
