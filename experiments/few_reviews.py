@@ -6,7 +6,7 @@ Run:       python -m experiments.few_reviews --data aclImdb_v1.tar.gz
 Expect:    test accuracy, mean over seeds: 0.54 with glove, 0.52 with learned, 0.54 with
            fine-tuned; the default seed 0 is below the mean (0.503 with glove); 10 to
            12 s on two CPU cores
-Writes:    runs/few_reviews/TABLE/{metrics.json, curves.png, checkpoint/}
+Writes:    runs/few_reviews/TABLE/{metrics.json, curves.png, checkpoint/, finished/}
 
 --table glove freezes a pre-trained table of word vectors. --table learned initializes
 the table at random and trains it on these 200 reviews only. --table fine-tuned freezes

@@ -1,4 +1,4 @@
-"""N-grams of whole reviews with the weights of Naive Bayes, trained row by row.
+"""N-grams of whole reviews, weighted as in Naive Bayes.
 
 Notebook:  not in the notebook; the model is NB-SVM (Wang and Manning 2012) with a
            logistic loss, whose table has half a million rows, of which a step updates
@@ -7,7 +7,8 @@ Run:       python -m experiments.imdb_ngrams --data aclImdb_v1.tar.gz
            python -m experiments.imdb_ngrams --orders 1 --learning-rate 30
 Expect:    validation accuracy 0.915, test accuracy 0.918; a minute on two CPU cores, of
            which training takes 2 s
-Writes:    runs/imdb_ngrams/{metrics.json, curves.png, test.csv, checkpoint/, ngrams/}
+Writes:    runs/imdb_ngrams/{metrics.json, curves.png, test.csv, checkpoint/, ngrams/,
+           finished/}
 
 The bag of a review contains each of its words, pairs and triples once. N-grams in fewer
 than --min-reviews training reviews are dropped. The table has one number for each

@@ -7,7 +7,7 @@ Run:       python -m experiments.learning_curve --data aclImdb_v1.tar.gz
 Expect:    the validation accuracy of learned, at the best epoch, exceeds that of frozen
            above 802 reviews (95 % interval 671 to 864); 17 minutes on two CPU cores
 Writes:    runs/learning_curve/{metrics.json, learning_curve.csv, learning_curve.png,
-           learning_curve_final.png}
+           learning_curve_final.png, finished/}
 
 The arm frozen freezes a pre-trained table of word vectors. The arm learned initializes
 the table at random and trains it on the reviews of a draw only. The arm fine-tuned
@@ -16,7 +16,7 @@ initial weights of the other layers are the same for every arm.
 
 The best epoch is chosen on the validation reviews, so that its validation accuracy is
 slightly too high. The accuracy of the last epoch does not have this bias. The same
-command resumes an interrupted run.
+command resumes an interrupted run, and reports a finished run without training.
 """
 
 import dataclasses

@@ -7,7 +7,7 @@ Run:       python -m experiments.replicates --data aclImdb_v1.tar.gz
 Expect:    mean validation accuracy at the best epoch: frozen 0.559, learned 0.527,
            fine-tuned 0.560; difference of frozen and learned 0.032 (95 % interval
            0.030 to 0.035); 3 minutes on two CPU cores
-Writes:    runs/replicates/{metrics.json, replicates.csv, replicates.png}
+Writes:    runs/replicates/{metrics.json, replicates.csv, replicates.png, finished/}
 
 The arm frozen freezes a pre-trained table of word vectors. The arm learned initializes
 the table at random and trains it on the reviews of a draw only. The arm fine-tuned
@@ -16,7 +16,7 @@ initial weights of the other layers are the same for every arm.
 
 The best epoch is chosen on the validation reviews, so that its validation accuracy is
 slightly too high. The accuracy of the last epoch does not have this bias. The same
-command resumes an interrupted run.
+command resumes an interrupted run, and reports a finished run without training.
 """
 
 import dataclasses
