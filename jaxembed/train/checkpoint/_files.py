@@ -98,10 +98,16 @@ def restore(path: str | Path, like: object = None) -> tuple[Any, Extra]:
       FileNotFoundError: no checkpoint found in ...no/such/folder.
     """
     path = Path(path).absolute()
-    tree, meta = read_newest(path, read_step)
     if like is not None:
+        tree, meta = read_newest(path, read_step)
         return fill(like, tree, path), meta["extra"]
-    state: Any = tree
+    return read_newest(path, _read_state)
+
+
+def _read_state(folder: Path) -> tuple[Any, Extra]:
+    """Return the state of a step, with its TrainStates, and ``extra``."""
+    state: Any
+    state, meta = read_step(folder)
     for names in meta["states"]:
         state = _make_state(state, names)
     return state, meta["extra"]

@@ -1,6 +1,7 @@
 """Orbax: trees of arrays in folders, and errors of the system as OSError."""
 
 import logging
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 Leaves = dict[tuple[str, ...], Any]
+MAX_RATIO = 1 << 16  # above that of Zstandard, which takes 4 bytes for 128 KiB of zeros
 
 
 def write_leaves(folder: Path, leaves: Leaves) -> None:
@@ -26,7 +28,7 @@ def write_leaves(folder: Path, leaves: Leaves) -> None:
     # Compressed, weights are a tenth smaller, and take four times the processor time.
     handler = ocp.PyTreeCheckpointHandler(use_compression=False)
     try:
-        with _quiet(), _os_errors():
+        with _quiet(), _os_errors(folder):
             arguments = ocp.args.PyTreeSave(unflatten_dict(leaves))
             handler.save(folder, args=arguments)
             handler.finalize(folder)
@@ -35,18 +37,34 @@ def write_leaves(folder: Path, leaves: Leaves) -> None:
 
 
 def read_leaves(folder: Path) -> Leaves:
-    """Return the arrays that :func:`write_leaves` wrote, as NumPy arrays."""
+    """Return the arrays that :func:`write_leaves` wrote, as NumPy arrays.
+
+    Raises:
+      ValueError: if the files state more bytes than they can hold.
+    """
     import orbax.checkpoint as ocp
 
     handler = ocp.PyTreeCheckpointHandler()
     try:
         with _quiet():
             saved = handler.metadata(folder).tree
+            _check_size(folder, jax.tree.leaves(saved))
             as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(np.ndarray), saved)
             arguments = ocp.args.PyTreeRestore(restore_args=as_numpy)
             return flatten_dict(handler.restore(folder, args=arguments))
     finally:
         handler.close()
+
+
+def _check_size(folder: Path, leaves: list[Any]) -> None:
+    """Raise before memory is allocated that the files cannot fill."""
+    n_bytes = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    if n_bytes > MAX_RATIO * size:
+        raise ValueError(
+            f"its arrays have {n_bytes} bytes by their shapes, which {size} bytes of "
+            "files cannot hold."
+        )
 
 
 @contextmanager
@@ -65,7 +83,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _os_errors() -> Iterator[None]:
+def _os_errors(folder: Path) -> Iterator[None]:
     """Raise an error of the system, which TensorStore wraps, as OSError."""
     try:
         yield
@@ -73,4 +91,5 @@ def _os_errors() -> Iterator[None]:
         found = re.search(r"os_error_code='(\d+)'", str(error))
         if found is None:
             raise
-        raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
+        code = int(found[1])
+        raise OSError(code, os.strerror(code), str(folder)) from error

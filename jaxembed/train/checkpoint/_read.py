@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from flax.traverse_util import unflatten_dict
 
+from jaxembed._io import check_regular
 from jaxembed.optim._tables import Params
 from jaxembed.train.checkpoint._arrays import hash_array, hash_file, hash_text
 from jaxembed.train.checkpoint._orbax import read_leaves
@@ -96,6 +97,8 @@ def read_step(folder: Path) -> Step:
     """Return the arrays and the JSON of a step, after verifying its digests."""
     meta = read_meta(folder)
     # Before Orbax reads the files: it restores flipped bits without an error.
+    for entry in (folder / "state").rglob("*"):
+        check_regular(entry)
     files = list_files(folder)
     for name, digest in meta["files"].items():
         if name not in files or hash_file(files[name]) != digest:
@@ -110,7 +113,9 @@ def read_step(folder: Path) -> Step:
 
 def read_meta(folder: Path) -> dict[str, Any]:
     """Return the JSON of a step, after verifying its digest."""
-    meta = json.loads((folder / "meta" / "metadata").read_text())
+    path = folder / "meta" / "metadata"
+    check_regular(path)
+    meta = json.loads(path.read_text())
     if "text" not in meta:
         raise ValueError("an older jaxembed wrote it in another form.")
     if hash_text(meta["text"]) != meta["sha256"]:

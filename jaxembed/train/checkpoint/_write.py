@@ -1,7 +1,6 @@
 """Write: one step of a checkpoint, whole and on the disk, or not at all."""
 
 import json
-import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxembed import _io
 from jaxembed.train._state import TrainState
 from jaxembed.train.checkpoint._arrays import (
     hash_array,
@@ -29,6 +29,7 @@ from jaxembed.train.checkpoint._versions import find_versions
 
 Extra = dict[str, Any]  # JSON
 N_THREADS = 16
+REMEDY = "The earlier saves are unchanged. Free some space, or give another path."
 
 
 def write(path: Path, state: object, extra: Extra, *, keep: int) -> int:
@@ -63,22 +64,17 @@ def write(path: Path, state: object, extra: Extra, *, keep: int) -> int:
     remove_unfinished(path)
     step = next_step(path)
     unfinished = path / f"{step}.{UNFINISHED}"
+    size = sum(leaf.nbytes for leaf in leaves.values()) + len(json.dumps(meta))
     try:
-        _write_files(unfinished, leaves, meta)
-        with ThreadPoolExecutor(N_THREADS) as pool:  # a disk flushes several at once
-            list(pool.map(_flush, [unfinished, *unfinished.rglob("*")]))
-        unfinished.rename(path / str(step))
-        _flush(path)
-        _flush(path.parent)  # the folder itself may be new
-    except OSError as error:
-        size = sum(leaf.nbytes for leaf in leaves.values()) + len(json.dumps(meta))
-        free = shutil.disk_usage(path).free
-        raise OSError(
-            error.errno,
-            f"{error.strerror}: the checkpoint {path} was not saved, which needs up to "
-            f"{size} bytes where {free} are free. The earlier steps are unchanged: "
-            "free space, or give another path",
-        ) from error
+        with _io.explain_disk(path, size, remedy=REMEDY):
+            _write_files(unfinished, leaves, meta)
+            with ThreadPoolExecutor(
+                N_THREADS
+            ) as pool:  # a disk flushes several at once
+                list(pool.map(_io.sync, [unfinished, *unfinished.rglob("*")]))
+            unfinished.rename(path / str(step))
+            _io.sync(path)
+            _io.sync(path.parent)  # the folder itself may be new
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     remove_old(path, keep)
@@ -94,15 +90,6 @@ def _write_files(folder: Path, leaves: Leaves, meta: dict[str, Any]) -> None:
     text = json.dumps(meta | {"files": files})
     content = json.dumps({"sha256": hash_text(text), "text": text})
     (folder / "meta" / "metadata").write_text(content)
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file or the entries of a folder are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _find_states(tree: object) -> list[list[str]]:

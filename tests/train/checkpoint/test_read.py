@@ -1,6 +1,8 @@
 """read: a reader beside a writer gets one whole step, and no error."""
 
+import json
 import multiprocessing
+import os
 import shutil
 
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 
 from jaxembed import train
 from jaxembed.train.checkpoint import _files, _read
+from jaxembed.train.checkpoint._arrays import hash_file, hash_text
+from jaxembed.train.checkpoint._steps import list_files
 
 
 def save(path, value, **settings):
@@ -126,3 +130,34 @@ def test_beside_another_process(tmp_path):
         stop.set()
         writer.join()
     assert seen == sorted(seen) and len(set(seen)) > 1 and writer.exitcode == 0
+
+
+@pytest.mark.parametrize("name", ["meta/metadata", "state/manifest.ocdbt", "state/x"])
+def test_devices_and_pipes_are_refused_at_once(tmp_path, name):
+    path = tmp_path / "model"
+    save(path, 0)
+    file = path / "0" / name
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    with pytest.raises(ValueError, match=f"{name} must be a file, got a device or a n"):
+        train.restore(path)
+
+
+def test_a_forged_shape_allocates_no_memory(tmp_path):
+    """Give an array 10**12 numbers and every file its right digest."""
+    import tensorstore
+
+    path = tmp_path / "model"
+    save(path, 0)
+    step, meta = path / "0", path / "0" / "meta" / "metadata"
+    kvstore = {"driver": "ocdbt", "base": f"file://{step}/state/", "path": "a/"}
+    layout = {"shape": [10**12], "chunks": [9], "dtype": "<f4"}
+    spec = {"driver": "zarr", "kvstore": kvstore, "metadata": layout}
+    tensorstore.open(spec, create=True, delete_existing=True).result()
+    files = {name: hash_file(file) for name, file in list_files(step).items()}
+    text = json.dumps(_read.read_meta(step) | {"files": files})
+    meta.write_text(json.dumps({"sha256": hash_text(text), "text": text}))
+    with pytest.raises(
+        ValueError, match="its arrays have 40000000.* bytes by their sh"
+    ):
+        train.restore(path)
