@@ -3,6 +3,7 @@
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +69,13 @@ def write(path: Path, state: object, extra: Extra, *, keep: int) -> int:
     try:
         with _io.explain_disk(path, size, remedy=REMEDY):
             _write_files(unfinished, leaves, meta)
-            with ThreadPoolExecutor(
-                N_THREADS
-            ) as pool:  # a disk flushes several at once
+            # In parallel, since a disk flushes several files at once.
+            with ThreadPoolExecutor(N_THREADS) as pool:
                 list(pool.map(_io.sync, [unfinished, *unfinished.rglob("*")]))
             unfinished.rename(path / str(step))
             _io.sync(path)
-            _io.sync(path.parent)  # the folder itself may be new
+            with suppress(PermissionError):  # a parent that cannot be listed
+                _io.sync(path.parent)  # the folder itself may be new
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     remove_old(path, keep)
