@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 
 class Rows(NamedTuple):
@@ -35,6 +36,17 @@ def show(data: bytes) -> str:
     """Return the first 40 bytes as quoted text, for an error message."""
     text = decode(data[:40])
     return repr(text if len(data) <= 40 else text + "...")
+
+
+def copy_to_arrow(data: bytes) -> pa.Buffer:
+    """Copy bytes into memory of Arrow.
+
+    A thread of Arrow can be the last to release the buffer of Python bytes. It needs
+    Python for that, and aborts a program that is ending.
+    """
+    buffer = pa.allocate_buffer(len(data))
+    np.frombuffer(buffer, np.uint8)[:] = np.frombuffer(data, np.uint8)
+    return buffer
 
 
 def _decode_all(words: list[bytes]) -> list[str]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from jaxembed.vectors.formats._collect import Rows, Wanted, show
+from jaxembed.vectors.formats._collect import Rows, Wanted, copy_to_arrow, show
 from jaxembed.vectors.formats._foreign import BYTE_ORDER_MARK, explain
 from jaxembed.vectors.formats._lines import (
     Lines,
@@ -166,7 +166,7 @@ def _parse_fast(data: bytes, dim: int) -> Rows | None:
         names.append("end")
     try:
         table = csv.read_csv(
-            pa.py_buffer(data),
+            copy_to_arrow(data),
             read_options=csv.ReadOptions(column_names=names, block_size=PIECE),
             parse_options=csv.ParseOptions(
                 delimiter=" ",
