@@ -21,19 +21,19 @@ from jaxembed.replicates._journal import Identity, Journal, open_journal
 from jaxembed.replicates._memory import Compiled, compile_replicates, run_all
 from jaxembed.replicates._program import Recipe, Shared
 from jaxembed.replicates._validation import make_validation
-from jaxembed.train._data import (
+from jaxembed.train._evaluate import check_validation
+from jaxembed.train._history import MONITORS
+from jaxembed.train._setup import Interface, Paths, Plan, make_plan, warn_unchecked
+from jaxembed.train._state import Params
+from jaxembed.train.checkpoint._arrays import check_params
+from jaxembed.train.checkpoint._resume import fingerprint
+from jaxembed.train.data._checks import (
     Checked,
     Examples,
     check_examples,
     check_form,
 )
-from jaxembed.train._evaluate import check_validation
-from jaxembed.train._history import MONITORS
-from jaxembed.train._masks import make_masks
-from jaxembed.train._setup import Interface, Paths, Plan, make_plan, warn_unchecked
-from jaxembed.train._state import Params
-from jaxembed.train.checkpoint._arrays import check_params
-from jaxembed.train.checkpoint._resume import fingerprint
+from jaxembed.train.data._masks import make_masks
 
 MEMORY = 4 * 2**30  # in bytes
 

@@ -18,10 +18,10 @@ from jax.typing import ArrayLike
 
 from jaxembed.nn import DenseHead, Embed, TextClassifier, embedding_bag, lookup
 from jaxembed.nn._inspect import Variables
-from jaxembed.train._data import Checked
 from jaxembed.train._evaluate import cut_batches
 from jaxembed.train._state import Params
 from jaxembed.train._step import Batch, Metrics, measure
+from jaxembed.train.data._checks import Checked
 
 
 class Positions(NamedTuple):

@@ -1,7 +1,6 @@
 """Training: fit, evaluate and predict, checkpoints, and single steps."""
 
 from jaxembed.train._compilation import use_compilation_cache as use_compilation_cache
-from jaxembed.train._data import Examples as Examples
 from jaxembed.train._epoch import run_epoch as run_epoch
 from jaxembed.train._evaluate import evaluate as evaluate
 from jaxembed.train._fit import fit as fit
@@ -17,3 +16,4 @@ from jaxembed.train._step import example_losses as example_losses
 from jaxembed.train._step import step as step
 from jaxembed.train.checkpoint._files import restore as restore
 from jaxembed.train.checkpoint._files import save as save
+from jaxembed.train.data._checks import Examples as Examples

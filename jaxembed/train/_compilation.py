@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.stages import Traced
 
@@ -15,10 +16,13 @@ from jaxembed.train._epoch import run_epoch
 from jaxembed.train._setup import Plan
 from jaxembed.train._state import Params, TrainState, split
 from jaxembed.train._step import Batch, Metrics
+from jaxembed.train.data._buckets import Bucket
+
+STEPS = 16  # steps of a program if the texts are in several buckets
 
 _epoch = jax.jit(
     run_epoch,
-    static_argnames=("plan", "batch_size", "shuffle", "n_steps"),
+    static_argnames=("plan", "batch_size", "shuffle", "n_steps", "columns"),
     donate_argnames="state",
 )
 
@@ -80,12 +84,27 @@ class Inputs(NamedTuple):
     weights: jax.Array | None = None
 
 
+class Piece(NamedTuple):
+    """Steps of an epoch that one program does.
+
+    Attributes:
+      bucket: index of the bucket of the texts.
+      first: number of earlier steps of the bucket.
+      n_steps: number of steps.
+    """
+
+    bucket: int
+    first: int
+    n_steps: int
+
+
 @dataclasses.dataclass
 class Programs:
-    """Compiled programs of a run, each for an epoch or for ``save_every`` steps of it.
+    """Compiled programs of a run, each for an epoch or for some steps of it.
 
-    There are two if tables are unfrozen, and one more for each of them if the last
-    steps of an epoch are fewer than ``save_every``.
+    A program does ``save_every`` steps, or at most ``STEPS`` if the texts are in
+    several buckets; the last steps of a bucket are another program. If tables are
+    unfrozen, there are twice as many.
 
     Attributes:
       plan: the plan of the run.
@@ -93,6 +112,7 @@ class Programs:
       key: random key of the run.
       batch_size: number of examples in a step.
       save_every: number of steps of a program; None for an epoch.
+      buckets: texts to train on, by length; empty for one bucket of all.
     """
 
     plan: Plan
@@ -100,19 +120,27 @@ class Programs:
     key: jax.Array
     batch_size: int
     save_every: int | None = None
-    _compiled: dict[tuple[bool, int], Callable] = dataclasses.field(
+    buckets: list[Bucket] = dataclasses.field(default_factory=list)
+    _compiled: dict[tuple[bool, int, int], Callable] = dataclasses.field(
         default_factory=dict
     )
+    _pieces: tuple[int, list[Piece]] = (-1, [])
 
     @property
     def steps_per_epoch(self) -> int:
         """Number of steps of an epoch."""
-        return -(-len(self.inputs.examples) // self.batch_size)
+        return sum(self._count_batches())
 
-    def count_steps(self, n_done: int) -> int:
-        """Return the number of steps of the program after ``n_done`` steps."""
-        left = self.steps_per_epoch - n_done
-        return left if self.save_every is None else min(self.save_every, left)
+    def find_piece(self, epoch: int, n_done: int) -> Piece:
+        """Return the steps of an epoch that follow after ``n_done`` steps."""
+        if self._pieces[0] != epoch:
+            self._pieces = epoch, self._order_pieces(epoch)
+        n = 0
+        for piece in self._pieces[1]:
+            if n == n_done:
+                return piece
+            n += piece.n_steps
+        raise ValueError(f"no program of epoch {epoch} begins after {n_done} steps.")
 
     def has(self, epoch: int, n_done: int) -> bool:
         """Return whether the program of an epoch after ``n_done`` steps is compiled."""
@@ -148,14 +176,38 @@ class Programs:
             digest.update(lowered.as_text().encode())
         return digest.hexdigest()
 
-    def _find(self, epoch: int, n_done: int) -> tuple[bool, int]:
-        return epoch >= self.plan.unfreeze_after, self.count_steps(n_done)
+    def _count_batches(self) -> list[int]:
+        """Return the number of batches of each bucket."""
+        sizes = [len(bucket.numbers) for bucket in self.buckets]
+        return [-(-n // self.batch_size) for n in sizes or [len(self.inputs.examples)]]
+
+    def _order_pieces(self, epoch: int) -> list[Piece]:
+        """Return the pieces of an epoch; those of several buckets in random order."""
+        most = STEPS if self.buckets else self.steps_per_epoch
+        size = most if self.save_every is None else min(self.save_every, most)
+        pieces = [
+            Piece(bucket, first, min(size, n - first))
+            for bucket, n in enumerate(self._count_batches())
+            for first in range(0, n, size)
+        ]
+        if len(self.buckets) < 2:
+            return pieces
+        key = jax.random.fold_in(jax.random.fold_in(self.key, epoch), len(pieces))
+        order = np.asarray(jax.random.permutation(key, len(pieces)))
+        return [pieces[i] for i in order]
+
+    def _find(self, epoch: int, n_done: int) -> tuple[bool, int, int]:
+        piece = self.find_piece(epoch, n_done)
+        return epoch >= self.plan.unfreeze_after, piece.bucket, piece.n_steps
 
     def _trace(self, state: TrainState, epoch: int, n_done: int) -> Traced:
         arguments, options = self._arguments(state, epoch, n_done)
-        sizes = {"batch_size": self.batch_size}
-        if self.save_every is not None:
-            sizes["n_steps"] = self.count_steps(n_done)
+        sizes: dict = {"batch_size": self.batch_size}
+        piece = self.find_piece(epoch, n_done)
+        if "first" in options:
+            sizes["n_steps"] = piece.n_steps
+        if self.buckets:
+            sizes["columns"] = self.buckets[piece.bucket][:2]
         return _epoch.trace(self.plan.at(epoch), *arguments, **options, **sizes)
 
     def _arguments(self, state: TrainState, epoch: int, n_done: int) -> tuple:
@@ -163,8 +215,11 @@ class Programs:
         data = (ids, labels) if weights is None else (ids, labels, weights)
         masks, _ = split(masks, self.plan.at(epoch).frozen)  # no mask if frozen
         options: dict = {"trainable_rows": masks}
-        if self.save_every is not None:
-            options["first"] = np.int32(n_done)
+        piece, key = self.find_piece(epoch, n_done), self.key
+        if self.save_every is not None or self.buckets:
+            options["first"] = np.int32(piece.first)
+        if self.buckets:
+            examples = jnp.asarray(self.buckets[piece.bucket].numbers)
+            key = jax.random.fold_in(key, piece.bucket)
         state, frozen = state.replace(frozen={}), state.frozen
-        arguments = state, frozen, data, examples, self.key, np.int32(epoch)
-        return arguments, options
+        return (state, frozen, data, examples, key, np.int32(epoch)), options

@@ -61,6 +61,7 @@ def run_epoch(
     trainable_rows: Params | None = None,
     first: jax.Array | int = 0,
     n_steps: int | None = None,
+    columns: tuple[int, int] | None = None,
 ) -> tuple[TrainState, Metrics, jax.Array]:
     """Train on all examples once, or do some steps of this epoch, as one scan. Pure.
 
@@ -79,6 +80,8 @@ def run_epoch(
       trainable_rows: see :func:`step`.
       first: ``int32[]``, number of steps of the epoch that are done already.
       n_steps: number of steps to do; None for all steps of the epoch.
+      columns: first column of the ids to read, and the column after the last; None for
+        all.
 
     Returns:
       The state after these steps; the metrics, summed over their examples; and
@@ -105,7 +108,8 @@ def run_epoch(
     def body(state: TrainState, some: tuple) -> tuple[TrainState, Metrics]:
         places, mask = some
         factors = (array[places] for array in weights)
-        batch = Batch(ids[places], labels[places], mask, *factors)
+        words = ids[places] if columns is None else ids[places][:, slice(*columns)]
+        batch = Batch(words, labels[places], mask, *factors)
         return step(
             plan, state, frozen, batch, dropout_key, trainable_rows=trainable_rows
         )

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import flax.errors
 import flax.linen as nn
@@ -14,16 +14,17 @@ from jax.typing import ArrayLike
 from jaxembed._checks import MAX_IDS, check_count
 from jaxembed.nn._inspect import Variables
 from jaxembed.nn._reads import check_reads
-from jaxembed.train._data import (
+from jaxembed.train._setup import Interface, inspect_model
+from jaxembed.train._state import Params
+from jaxembed.train._step import Batch, Metrics, mean_metrics, measure
+from jaxembed.train.data._buckets import find_padding, make_buckets
+from jaxembed.train.data._checks import (
     Checked,
     Examples,
     check_examples,
     check_form,
     warn_one_class,
 )
-from jaxembed.train._setup import Interface, inspect_model
-from jaxembed.train._state import Params
-from jaxembed.train._step import Batch, Metrics, mean_metrics, measure
 
 # Examples computed at once: enough to fill a device, few enough for its memory.
 BATCH_SIZE = 1024
@@ -34,8 +35,14 @@ def _measure(model: nn.Module, params: Params, batch: Batch) -> Metrics:
     return measure(model.apply({"params": params}, batch.ids), batch)
 
 
-def cut_batches(examples: Checked, batch_size: int = BATCH_SIZE) -> list[Batch]:
-    """Cut examples into batches of one shape, on the device.
+def cut_batches(
+    examples: Checked,
+    batch_size: int = BATCH_SIZE,
+    *,
+    lengths: Sequence[int] | None = None,
+    padding_idx: int | None = None,
+) -> list[Batch]:
+    """Cut examples into batches of one shape for each length, on the device.
 
     One shape for any number of examples lets validation and test share a program.
 
@@ -43,6 +50,8 @@ def cut_batches(examples: Checked, batch_size: int = BATCH_SIZE) -> list[Batch]:
       examples: ``int32[N, L]`` ids and ``int32[N]`` labels of NumPy, N > 0.
       batch_size: number of examples in a batch, B. The last batch is padded with the
         last example.
+      lengths: lengths to which batches are cut; None for length L.
+      padding_idx: id of padding; needed with ``lengths``.
 
     Returns:
       Batches of ``int32[B, L]`` ids.
@@ -53,6 +62,10 @@ def cut_batches(examples: Checked, batch_size: int = BATCH_SIZE) -> list[Batch]:
       [[True, True], [True, False]]
     """
     ids, labels = examples
+    if lengths is not None and padding_idx is not None:
+        buckets = make_buckets(ids, lengths, padding_idx)
+        parts = [(bucket.cut(ids), labels[bucket.numbers]) for bucket in buckets]
+        return [batch for part in parts for batch in cut_batches(part, batch_size)]
     batches = []
     for start in range(0, len(ids), batch_size):
         places = np.arange(start, start + batch_size)
@@ -87,8 +100,12 @@ def check_batches(
     Raises:
       ValueError: names the first example, the position and the id.
     """
-    texts = [np.asarray(batch.ids)[np.asarray(batch.mask)] for batch in batches]
-    check_reads(model, variables, np.concatenate(texts), name=name)
+    by_length: dict[int, list[np.ndarray]] = {}
+    for batch in batches:
+        texts = np.asarray(batch.ids)[np.asarray(batch.mask)]
+        by_length.setdefault(texts.shape[1], []).append(texts)
+    for parts in by_length.values():
+        check_reads(model, variables, np.concatenate(parts), name=name)
 
 
 def find_remedy(model: nn.Module, ids: np.ndarray, numbers: np.ndarray) -> str:
@@ -158,6 +175,7 @@ def evaluate(
     labels: ArrayLike,
     *,
     batch_size: int = BATCH_SIZE,
+    lengths: Sequence[int] | None = None,
 ) -> dict[str, float]:
     """Return mean loss and accuracy of a model on examples.
 
@@ -167,6 +185,7 @@ def evaluate(
       ids: ``int[N, L]``; each is checked to be a row of the model's table.
       labels: ``int[N]``.
       batch_size: number of examples computed at once.
+      lengths: lengths to which batches are cut, see :func:`fit`; None for length L.
 
     Returns:
       ``{"loss": ..., "accuracy": ...}``; the loss in nats.
@@ -190,7 +209,15 @@ def evaluate(
     with explain_shapes(texts):
         interface = inspect_model(model, variables, texts[:1])
     examples = check_examples(interface, (texts, labels))
-    batches = cut_batches(examples, check_count("batch_size", batch_size))
+    padding = None
+    if lengths is not None:
+        padding = find_padding(model, variables, interface, lengths)
+    batches = cut_batches(
+        examples,
+        check_count("batch_size", batch_size),
+        lengths=lengths,
+        padding_idx=padding,
+    )
     metrics = evaluate_batches(model, params, batches)
     if not math.isfinite(metrics["loss"]):
         check_batches(model, variables, batches, "ids")

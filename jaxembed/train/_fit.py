@@ -1,7 +1,7 @@
 """Fit: train a classifier epoch by epoch, with early stopping and checkpoints."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,20 @@ from jaxembed._checks import check_count, check_key, check_weights
 from jaxembed._io import progress_bar
 from jaxembed.optim import SparseOptimizer
 from jaxembed.train._compilation import Inputs, Programs
-from jaxembed.train._data import (
+from jaxembed.train._evaluate import check_validation, cut_batches
+from jaxembed.train._history import History, Stopping
+from jaxembed.train._run import Run, copy_state, make_run
+from jaxembed.train._setup import make_plan, warn_unchecked
+from jaxembed.train._state import Params, TrainState
+from jaxembed.train.checkpoint._resume import Progress, Saver, hold, read_identity
+from jaxembed.train.data._buckets import find_padding, make_buckets
+from jaxembed.train.data._checks import (
     Examples,
     check_examples,
     check_form,
     check_selection,
 )
-from jaxembed.train._evaluate import check_validation, cut_batches
-from jaxembed.train._history import History, Stopping
-from jaxembed.train._masks import make_masks
-from jaxembed.train._run import Run, copy_state, make_run
-from jaxembed.train._setup import make_plan, warn_unchecked
-from jaxembed.train._state import Params, TrainState
-from jaxembed.train.checkpoint._resume import Progress, Saver, hold, read_identity
+from jaxembed.train.data._masks import make_masks
 
 
 def fit(
@@ -44,6 +45,7 @@ def fit(
     state: TrainState | None = None,
     examples: ArrayLike | None = None,
     validation: Examples | None = None,
+    lengths: Sequence[int] | None = None,
     trainable_rows: ArrayLike | None = None,
     unfreeze_after: int = 0,
     stopping: Stopping | None = None,
@@ -85,6 +87,11 @@ def fit(
         ``batch_size`` and the number of ``examples`` must be unchanged.
       examples: ``int[n]``, numbers of the examples to train on; None for all.
       validation: ids and labels to measure after each epoch.
+      lengths: lengths to which batches are cut, so that short texts do not cost as
+        much as long ones. A text is in a batch of the smallest length that holds its
+        words, with other texts of that length. Each length is a program of its own. The
+        model must ignore padding, as with an ``Embed`` with ``padding_idx`` and any
+        ``pool``. None for batches of length L.
       trainable_rows: ``bool[V]``, True for the rows to train. All other rows of the
         table keep every bit with any ``tx``. A new mask does not recompile.
       unfreeze_after: number of epochs in which all tables are frozen. Afterwards they
@@ -160,11 +167,17 @@ def fit(
     warn_unchecked(interface)
     arrays = check_examples(interface, (texts, labels))
     chosen = check_selection(examples, len(texts), batch_size)
-    batches = []
+    buckets, batches = [], []
+    padding = None
+    if lengths is not None:
+        shapes = jax.eval_shape(model.init, jax.random.key(0), shape)
+        padding = find_padding(model, shapes, interface, lengths)
+        buckets = make_buckets(arrays[0][chosen], lengths, padding)
+        buckets = [b._replace(numbers=chosen[b.numbers]) for b in buckets]
     if validation is not None:
         own = arrays[1][chosen]
         pair = check_validation(model, interface, validation, train_labels=own)
-        batches = cut_batches(pair)
+        batches = cut_batches(pair, lengths=lengths, padding_idx=padding)
     masks = make_masks(interface, trainable_rows)
     factors = None if weights is None else check_weights(weights, len(texts))
     ids, labels, chosen = jax.device_put((*arrays, chosen))
@@ -174,7 +187,7 @@ def fit(
     start = params if state is None else state
     with hold(checkpoint):
         sparse = read_identity(checkpoint).get("sparse")
-        programs = Programs(plan, inputs, key, batch_size, save_every)
+        programs = Programs(plan, inputs, key, batch_size, save_every, buckets)
         run = make_run(programs, shape, start, sparse)
         saver = run.make_saver(checkpoint, dataclasses.asdict(stopping))
         done = saver.load(lambda n: run.start(n, stopping.keep_best), epochs)
@@ -208,7 +221,8 @@ def _train(
             is_end = run.advance(done)
             if is_end and stopping.is_best(history):
                 done.best = copy_state(done.state)
-            save(done)
+            if is_end or run.programs.save_every is not None:
+                save(done)
             if not is_end:
                 continue
             bar.update()

@@ -1,6 +1,7 @@
 """Prediction: the logits of any number of texts, in a few compiled programs."""
 
 import functools
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
@@ -12,10 +13,11 @@ from jaxembed._checks import check_count, check_range
 from jaxembed.nn._inspect import Variables
 from jaxembed.nn._lookup import as_ids
 from jaxembed.nn._reads import check_reads
-from jaxembed.train._data import check_ids
 from jaxembed.train._evaluate import BATCH_SIZE, check_variables, explain_shapes
 from jaxembed.train._setup import inspect_model
 from jaxembed.train._state import Params
+from jaxembed.train.data._buckets import find_padding, make_buckets
+from jaxembed.train.data._checks import check_ids
 
 # Fewer texts are padded to one of a few smaller shapes, each FACTOR times the next.
 FACTOR = 8
@@ -30,6 +32,7 @@ def predict(
     ids: ArrayLike,
     *,
     batch_size: int = BATCH_SIZE,
+    lengths: Sequence[int] | None = None,
 ) -> np.ndarray:
     """Return the logits of a model for texts.
 
@@ -41,6 +44,7 @@ def predict(
       variables: its parameters, such as ``state.variables`` of :func:`fit`.
       ids: ``int[N, L]``; each is checked to be a row of the model's table.
       batch_size: number of texts computed at once.
+      lengths: lengths to which batches are cut, see :func:`fit`; None for length L.
 
     Returns:
       A NumPy array: ``float[N]``, whose sigmoid is the probability of label 1, or
@@ -60,6 +64,8 @@ def predict(
     """
     params = check_variables(variables)
     texts = check_ids(ids, 0)  # their range is checked below
+    if lengths is not None:
+        return _predict_lengths(model, variables, texts, batch_size, lengths)
     size = _choose_size(len(texts), check_count("batch_size", batch_size))
     parts: list[np.ndarray] = []
     for start in range(0, len(texts), size):
@@ -81,6 +87,29 @@ def predict(
         numbers = np.flatnonzero(is_bad)
         known = as_ids(texts[numbers])
         check_reads(model, variables, np.asarray(known), numbers=numbers)
+    return logits
+
+
+def _predict_lengths(
+    model: nn.Module,
+    variables: Variables,
+    texts: np.ndarray,
+    batch_size: int,
+    lengths: Sequence[int],
+) -> np.ndarray:
+    """Return the logits of texts, computed in batches of a few lengths."""
+    with explain_shapes(texts):
+        interface = inspect_model(model, variables, texts[:1])
+    padding = find_padding(model, variables, interface, lengths)
+    check_ids(texts, interface.limits)
+    buckets = make_buckets(texts, lengths, padding)
+    parts = [
+        predict(model, variables, bucket.cut(texts), batch_size=batch_size)
+        for bucket in buckets
+    ]
+    logits = np.empty((len(texts), *parts[0].shape[1:]), parts[0].dtype)
+    for bucket, part in zip(buckets, parts, strict=True):
+        logits[bucket.numbers] = part
     return logits
 
 

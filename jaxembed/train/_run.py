@@ -76,7 +76,10 @@ class Run:
         run.state, metrics, first_bad = self.programs.run(run.state, epoch, n_done)
         pairs = zip(run.sums, jax.device_get(metrics), strict=True)
         sums = tuple(before + float(found) for before, found in pairs)
-        bad, n_steps = int(first_bad), n_done + self.programs.count_steps(n_done)
+        bad, n_steps = (
+            int(first_bad),
+            n_done + self.programs.find_piece(epoch, n_done).n_steps,
+        )
         is_end = n_steps == self.programs.steps_per_epoch
         if is_end or bad >= 0:
             loss, correct, n_examples = sums
@@ -103,6 +106,7 @@ class Run:
             "first_epoch": self.first_epoch,
             "unfreeze_after": self.plan.unfreeze_after,
             "save_every": self.programs.save_every,
+            "buckets": [list(bucket[:2]) for bucket in self.programs.buckets],
             "sparse": sorted(map(list, self.sparse)),
             **stopping,
         }

@@ -1,4 +1,4 @@
-"""Data: checks of ids, labels and selections on the host, before training."""
+"""Checks of ids, labels and selections on the host, before training."""
 
 import warnings
 from collections.abc import Iterator, Sequence
