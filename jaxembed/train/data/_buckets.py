@@ -89,8 +89,8 @@ def find_padding(
 
     Raises:
       TypeError: if a length is not an integer.
-      ValueError: if a length is below 1, if the tables do not have one ``padding_idx``, or if the model does
-        not take another length.
+      ValueError: if a length is below 1, if the tables do not have one
+        ``padding_idx``, or if the model does not take another length.
     """
     counts = [check_count("lengths", length) for length in lengths]
     found = {
