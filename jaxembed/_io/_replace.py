@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jaxembed._io._disk import explain_disk, sync
+from jaxembed._io._disk import check_regular, explain_disk, sync
 from jaxembed._io._temporary import temporary
 
 
@@ -59,9 +59,11 @@ def check_writable(path: Path, name: str) -> None:
     Raises:
       IsADirectoryError: if ``path`` is a folder.
       OSError: if the folder cannot be created or written.
+      ValueError: if ``path`` is a device or a named pipe.
     """
     if path.is_dir():
         raise IsADirectoryError(f"{name}={path} is a folder: name a file in it.")
+    check_regular(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary(path):

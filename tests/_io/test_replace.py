@@ -118,6 +118,11 @@ def test_a_path_is_checked_before_a_long_computation(tmp_path):
     assert os.listdir(tmp_path / "new") == []
     with pytest.raises(IsADirectoryError, match=r"out=.* is a folder: name a file"):
         _io.check_writable(tmp_path, "out")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(
+        ValueError, match="pipe must be a file, got a device or a named"
+    ):
+        _io.check_writable(tmp_path / "pipe", "out")
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"out=.*cannot be written: .*Name another file"):
         _io.check_writable(tmp_path / "file" / "a.csv", "out")

@@ -14,6 +14,7 @@ import pytest
 from jaxembed import text
 from jaxembed.text.imdb import _tfds
 from jaxembed.text.imdb._archive import Archive
+from tests._io.test_replace import largest_file
 from tests.conftest import REVIEWS
 
 UNREACHABLE = (
@@ -170,6 +171,17 @@ def test_what_is_fetched_wrongly_is_not_kept(
         text.load_imdb("tfds", data_dir=data_dir, archive=archive)
     assert not [found for found in data_dir.rglob("*") if found.is_file()]
     assert handler.n_gets == 1  # and no second try
+
+
+def test_a_full_disk_is_no_error_of_the_network(make_archive, tmp_path, serve):
+    path, data_dir = make_archive(), tmp_path / "tfds"
+    url, _ = serve(path.read_bytes())
+    archive = dataclasses.replace(describe(path), url=url)
+    message = rf"aclImdb_v1\.tar\.gz needs {archive.size} bytes"
+    with largest_file(100), pytest.raises(OSError, match=message) as caught:
+        text.load_imdb("tfds", data_dir=data_dir, archive=archive)
+    assert not isinstance(caught.value, ConnectionError)
+    assert not [found for found in data_dir.rglob("*") if found.is_file()]
 
 
 @pytest.mark.parametrize("wrong", [{"size": 1}, {"sha256": "0" * 64}], ids=str)
