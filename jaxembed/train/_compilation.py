@@ -20,11 +20,12 @@ from jaxembed.train.data._buckets import Bucket
 
 STEPS = 16  # steps of a program if the texts are in several buckets
 
+_sizes = ("plan", "batch_size", "shuffle", "columns")
 _epoch = jax.jit(
-    run_epoch,
-    static_argnames=("plan", "batch_size", "shuffle", "n_steps", "columns"),
-    donate_argnames="state",
+    run_epoch, static_argnames=(*_sizes, "n_steps"), donate_argnames="state"
 )
+# One program for any number of steps.
+_steps = jax.jit(run_epoch, static_argnames=_sizes, donate_argnames="state")
 
 
 def use_compilation_cache(folder: str | Path | None = None) -> Path:
@@ -102,9 +103,9 @@ class Piece(NamedTuple):
 class Programs:
     """Compiled programs of a run, each for an epoch or for some steps of it.
 
-    A program does ``save_every`` steps, or at most ``STEPS`` if the texts are in
-    several buckets; the last steps of a bucket are another program. If tables are
-    unfrozen, there are twice as many.
+    There is one for each bucket of texts, which does up to ``STEPS`` steps. Without
+    buckets, a program does an epoch or ``save_every`` steps, and the last steps of an
+    epoch may be another program. If tables are unfrozen, there are twice as many.
 
     Attributes:
       plan: the plan of the run.
@@ -198,17 +199,19 @@ class Programs:
 
     def _find(self, epoch: int, n_done: int) -> tuple[bool, int, int]:
         piece = self.find_piece(epoch, n_done)
-        return epoch >= self.plan.unfreeze_after, piece.bucket, piece.n_steps
+        n_steps = 0 if self.buckets else piece.n_steps  # 0 for any number
+        return epoch >= self.plan.unfreeze_after, piece.bucket, n_steps
 
     def _trace(self, state: TrainState, epoch: int, n_done: int) -> Traced:
         arguments, options = self._arguments(state, epoch, n_done)
-        sizes: dict = {"batch_size": self.batch_size}
+        plan, sizes = self.plan.at(epoch), {"batch_size": self.batch_size}
         piece = self.find_piece(epoch, n_done)
-        if "first" in options:
-            sizes["n_steps"] = piece.n_steps
         if self.buckets:
-            sizes["columns"] = self.buckets[piece.bucket][:2]
-        return _epoch.trace(self.plan.at(epoch), *arguments, **options, **sizes)
+            columns = self.buckets[piece.bucket][:2]
+            return _steps.trace(plan, *arguments, **options, **sizes, columns=columns)
+        if self.save_every is not None:
+            sizes["n_steps"] = piece.n_steps
+        return _epoch.trace(plan, *arguments, **options, **sizes)
 
     def _arguments(self, state: TrainState, epoch: int, n_done: int) -> tuple:
         ids, labels, examples, _, masks, weights = self.inputs
@@ -219,6 +222,7 @@ class Programs:
         if self.save_every is not None or self.buckets:
             options["first"] = np.int32(piece.first)
         if self.buckets:
+            options["n_steps"] = np.int32(piece.n_steps)
             examples = jnp.asarray(self.buckets[piece.bucket].numbers)
             key = jax.random.fold_in(key, piece.bucket)
         state, frozen = state.replace(frozen={}), state.frozen

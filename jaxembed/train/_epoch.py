@@ -1,5 +1,7 @@
 """Epoch: all steps of one epoch as one scan."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
@@ -60,7 +62,7 @@ def run_epoch(
     shuffle: bool = True,
     trainable_rows: Params | None = None,
     first: jax.Array | int = 0,
-    n_steps: int | None = None,
+    n_steps: jax.Array | int | None = None,
     columns: tuple[int, int] | None = None,
 ) -> tuple[TrainState, Metrics, jax.Array]:
     """Train on all examples once, or do some steps of this epoch, as one scan. Pure.
@@ -79,7 +81,8 @@ def run_epoch(
       shuffle: whether to shuffle the examples.
       trainable_rows: see :func:`step`.
       first: ``int32[]``, number of steps of the epoch that are done already.
-      n_steps: number of steps to do; None for all steps of the epoch.
+      n_steps: number of steps to do; None for all steps of the epoch. One program does
+        any number if it is ``int32[]``.
       columns: first column of the ids to read, and the column after the last; None for
         all.
 
@@ -115,6 +118,8 @@ def run_epoch(
         )
 
     batches = make_batches(order, batch_size)
+    if n_steps is not None and not isinstance(n_steps, int):
+        return _run_steps(body, state, batches, first, n_steps, trainable_rows or {})
     if n_steps is not None:
         batches = jax.tree.map(
             lambda x: jax.lax.dynamic_slice_in_dim(x, first, n_steps), batches
@@ -125,6 +130,34 @@ def run_epoch(
     is_bad = ~jnp.append(jnp.isfinite(metrics.loss), is_finite)
     first_bad = jnp.where(is_bad.any(), jnp.argmax(is_bad), -1)
     return state, jax.tree.map(jnp.sum, metrics), first_bad
+
+
+def _run_steps(
+    body: Callable,
+    state: TrainState,
+    batches: tuple[jax.Array, jax.Array],
+    first: jax.Array | int,
+    n_steps: jax.Array,
+    trainable_rows: Params,
+) -> tuple[TrainState, Metrics, jax.Array]:
+    """Do a number of steps that is not known when the program is compiled."""
+
+    def do_step(i: jax.Array, results: tuple) -> tuple:
+        state, sums, first_bad = results
+        some = jax.tree.map(
+            lambda x: jax.lax.dynamic_index_in_dim(x, first + i, keepdims=False),
+            batches,
+        )
+        state, metrics = body(state, some)
+        is_first = (first_bad < 0) & ~jnp.isfinite(metrics.loss)
+        first_bad = jnp.where(is_first, i, first_bad)
+        return state, jax.tree.map(jnp.add, sums, metrics), first_bad
+
+    none = jnp.zeros((), jnp.int32)
+    start = state, Metrics(jnp.zeros(()), none, none), none - 1
+    state, sums, first_bad = jax.lax.fori_loop(0, n_steps, do_step, start)
+    is_bad_end = (first_bad < 0) & ~_is_finite(state, trainable_rows)
+    return state, sums, jnp.where(is_bad_end, n_steps, first_bad)
 
 
 def _is_finite(state: TrainState, trainable_rows: Params) -> jax.Array:

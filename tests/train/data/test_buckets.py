@@ -137,17 +137,19 @@ def test_the_order_of_the_buckets_depends_on_the_epoch():
     inputs = Inputs(ids, LABELS, np.arange(N), [], {})
     buckets = make_buckets(ids, LENGTHS, 0)
     programs = Programs(plan, inputs, jax.random.key(0), 2, buckets=buckets)
-    orders = []
+    orders, programs_used = [], set()
     for epoch in range(8):
         n_done, order = 0, []
         while n_done < programs.steps_per_epoch:
             piece = programs.find_piece(epoch, n_done)
             order.append(piece)
+            programs_used.add(programs._find(epoch, n_done))
             n_done += piece.n_steps
         orders.append(order)
     assert all(sorted(order) == sorted(orders[0]) for order in orders)
     assert any(order != orders[0] for order in orders)
     assert {piece.bucket for piece in orders[0]} == {0, 1, 2}
+    assert len(programs_used) == 3  # one for each bucket
 
 
 @pytest.mark.parametrize(
