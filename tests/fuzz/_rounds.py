@@ -36,6 +36,7 @@ class Rounds:
       n_refused: number of examples that ended in a documented error.
       slowest: seconds of the slowest example.
       growth: bytes by which the peak memory of the process has grown.
+      peak: largest memory of the process during the test, in bytes.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Rounds:
     n_refused: int = 0
     slowest: float = 0.0
     growth: int = 0
+    peak: int = 0
 
     def __call__(self, seed: int, n: int = N_EXAMPLES) -> Iterator[np.random.Generator]:
         """Yield a random generator for each example.
@@ -69,7 +71,8 @@ class Rounds:
                 yield np.random.default_rng(self.seed)
             self.n_examples += 1
             self.slowest = max(self.slowest, time.monotonic() - start)
-            self.growth = max(self.growth, peak_memory() - before)
+            self.peak = peak_memory()
+            self.growth = max(self.growth, self.peak - before)
             assert self.growth <= self.max_growth, f"took {self.growth} bytes of memory"
             k += 1
 
@@ -127,9 +130,13 @@ def summarize(tallies: list[Rounds], n_failed: int) -> Iterator[str]:
             f"{tally.name}: {tally.n_examples} examples, {tally.n_refused} refused, "
             f"slowest {tally.slowest:.2f} s, memory +{tally.growth / 2**20:.0f} MiB"
         )
+    slowest = max((t.slowest for t in tallies), default=0)
+    growth, peak = (
+        max((getattr(t, name) for t in tallies), default=0) / 2**20
+        for name in ("growth", "peak")
+    )
     yield (
         f"in all: {sum(t.n_examples for t in tallies)} examples, "
         f"{sum(t.n_refused for t in tallies)} refused, {n_failed} errors, "
-        f"slowest {max((t.slowest for t in tallies), default=0):.2f} s, "
-        f"memory at most +{max((t.growth for t in tallies), default=0) / 2**20:.0f} MiB"
+        f"slowest {slowest:.2f} s, memory at most +{growth:.0f} MiB, peak {peak:.0f} MiB"
     )

@@ -70,10 +70,12 @@ def test_refusals_are_counted_and_other_errors_raised():
 
 def test_the_report_adds_up():
     tallies = [Rounds("a", n_examples=3, n_refused=1, slowest=0.5)]
-    tallies.append(Rounds("b", n_examples=4, n_refused=2, slowest=0.25, growth=3 << 20))
+    sizes = {"growth": 3 << 20, "peak": 9 << 20}
+    tallies.append(Rounds("b", n_examples=4, n_refused=2, slowest=0.25, **sizes))
     *_, last = summarize(tallies, n_failed=1)
     assert last == (
-        "in all: 7 examples, 3 refused, 1 errors, slowest 0.50 s, memory at most +3 MiB"
+        "in all: 7 examples, 3 refused, 1 errors, slowest 0.50 s, memory at most "
+        "+3 MiB, peak 9 MiB"
     )
 
 
