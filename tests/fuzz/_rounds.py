@@ -138,5 +138,6 @@ def summarize(tallies: list[Rounds], n_failed: int) -> Iterator[str]:
     yield (
         f"in all: {sum(t.n_examples for t in tallies)} examples, "
         f"{sum(t.n_refused for t in tallies)} refused, {n_failed} errors, "
-        f"slowest {slowest:.2f} s, memory at most +{growth:.0f} MiB, peak {peak:.0f} MiB"
+        f"slowest {slowest:.2f} s, memory at most +{growth:.0f} MiB, "
+        f"peak {peak:.0f} MiB"
     )

@@ -206,3 +206,11 @@ def test_safetensors_that_others_made_are_checked(tmp_path, changes, message):
 def test_a_zip_has_the_name_without_its_end(small, tmp_path):
     path = vectors.save(small, tmp_path / "a.txt.zip")
     assert zipfile.ZipFile(path).namelist() == ["a.txt"]
+
+
+def test_a_byte_order_mark_is_no_first_word(tmp_path):
+    """Refuse a first word whose mark would be skipped; write it below a header."""
+    marked = vectors.WordVectors(["\ufeffa", "\ufeffb"], np.ones((2, 2), np.float32))
+    with pytest.raises(ValueError, match="cannot be written as glove, since it could"):
+        vectors.save(marked, tmp_path / "a.txt")
+    assert vectors.load(vectors.save(marked, tmp_path / "a.vec")).words == marked.words
