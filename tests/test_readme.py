@@ -1,6 +1,7 @@
 """README and guide: blocks give the results they show; files and commands exist."""
 
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,30 @@ def check_own_data(names: Names, out: str) -> None:
     assert {line[2] for line in lines} <= {"neg", "pos"}
 
 
+def check_signals(names: Names, out: str) -> None:
+    try:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        assert names["received"] == [signal.SIGTERM, signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    saved, _ = names["train"].restore("runs/mine")
+    assert int(saved["state"].step) == 5 * 640 // 32  # all epochs
+
+
+def check_word_order(names: Names, out: str) -> None:
+    accuracies = [float(line.split()[1]) for line in out.splitlines()]
+    bag, attention, convolution, recurrence = accuracies
+    assert max(bag, attention) < 0.6 and min(convolution, recurrence) > 0.95
+
+
+def check_lengths(names: Names, out: str) -> None:
+    assert (names["n_words"] <= 32).sum() == 900
+    assert names["history"].accuracy[-1] > 0.95
+    np.testing.assert_allclose(names["short"], names["whole"], atol=1e-5)
+
+
 def check_large(names: Names, out: str) -> None:
     assert list(names["state"].tables) == ["embed"]
     assert names["history"].val_accuracy[-1] > 0.8
@@ -90,6 +115,19 @@ def check_large(names: Names, out: str) -> None:
     assert names["pairs"].values.min() >= names["first"] > names["words"].values.max()
     folded = float(re.findall(r"'accuracy': ([\d.]+)", out)[0])
     assert abs(folded - names["history"].val_accuracy[-1]) < 0.002
+
+
+def check_naive_bayes(names: Names, out: str) -> None:
+    lines = dict(line.rsplit(" ", 1) for line in out.splitlines()[:-1])
+    # 25 texts of the 50 of a class have the pair: (26 / 154) / (1 / 154), with alpha 1.
+    ratio = f"{np.log(26):.1f}"
+    assert lines == {
+        **dict.fromkeys(("good", "film", "not", "bad"), "0.0"),
+        **dict.fromkeys(("good film", "not bad"), ratio),
+        **dict.fromkeys(("bad film", "not good"), f"-{ratio}"),
+    }
+    assert names["history"].accuracy[-1] == 1
+    assert names["logits"][0] > 0 > names["logits"][1]
 
 
 def check_intervals(names: Names, out: str) -> None:
@@ -100,6 +138,15 @@ def check_intervals(names: Names, out: str) -> None:
     )
     assert 0.45 < names["labels"][9_000:].mean() < 0.55
     assert "wide - narrow" in out
+
+
+def check_two_classifiers(names: Names, out: str) -> None:
+    gap = names["a"].mean() - names["b"].mean()
+    mean, low, high = map(float, re.findall(r"0\.\d+", out.splitlines()[1]))
+    np.testing.assert_allclose(mean, gap, atol=5e-4)
+    assert 0 < low < mean < high
+    assert "# 0.046 (0.025 to 0.070)" in BLOCKS["Two classifiers on the same texts"]
+    assert out.splitlines()[1] == "0.046 (0.025 to 0.070)"
 
 
 def check_files(names: Names, out: str) -> None:
@@ -120,8 +167,13 @@ CHECKS: dict[str, Callable[[Names, str], None]] = {
     "Stopping early": check_stopping,
     "Freezing: four forms": check_freezing,
     "Your own data, saved and restored": check_own_data,
+    "Long runs and Ctrl-C": check_signals,
+    "Word order: convolution and recurrence": check_word_order,
+    "Short and long texts": check_lengths,
     "Large vocabularies": check_large,
+    "N-grams weighted as in Naive Bayes": check_naive_bayes,
     "Intervals": check_intervals,
+    "Two classifiers on the same texts": check_two_classifiers,
     "Files of word vectors": check_files,
     "Ids out of range, and jax.jit": check_wide_ids,
 }
