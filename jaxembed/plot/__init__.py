@@ -3,6 +3,7 @@
 Needs Matplotlib: ``pip install 'jaxembed[plot]'``.
 """
 
+from jaxembed.plot._accuracy_seconds import accuracy_seconds as accuracy_seconds
 from jaxembed.plot._curves import curves as curves
 from jaxembed.plot._learning_curve import learning_curve as learning_curve
 from jaxembed.plot._replicates import replicates as replicates

@@ -1,7 +1,17 @@
 """Labels: places beside points where no label covers a point or another label."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from jaxembed.plot._style import DPI
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+POINT = DPI / 72  # pixels
 # All lengths are in points, 1/72 inch.
 # Distances tried between a point and its label, in three groups.
 DISTANCES = np.split(5 * 1.3 ** np.arange(17), [3, 8])
@@ -9,9 +19,46 @@ DIRECTIONS = np.exp(2j * np.pi * np.arange(16) / 16)
 MARGIN = 1.0  # around each label
 RADIUS = 3.0  # around each point
 CROWD = 60.0  # points within this distance push a label away
+LEADER = 8.0  # longest distance of a label without a line to its point
 N_PASSES = 3  # every pass moves each label to its best place, given all labels
 # Cost of a conflict, in points of distance.
 OUTSIDE, COVERED, CUT, CROSSED, TOUCHED, NEARER = 1e6, 1e4, 1e3, 300.0, 20.0, 5.0
+
+
+def draw_labels(
+    figure: "Figure", axes: "Axes", points: np.ndarray, names: Sequence[str]
+) -> None:
+    """Write each word near its point, joined by a line if this is not obvious."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import LineCollection
+    from matplotlib.transforms import Affine2D
+
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    scale = Affine2D().scale(POINT)
+    labels = [
+        axes.text(0, 0, name, fontsize=9, parse_math=False, transform=scale)
+        for name in names
+    ]
+    bounds = [label.get_window_extent(renderer).bounds for label in labels]
+    extents = np.reshape(bounds, (-1, 4)) / POINT
+    places = np.asarray(axes.transData.transform(points)) / POINT
+    area = np.array(axes.bbox.extents) / POINT
+    corners = place_labels(places, extents[:, 2:], area)
+    for label, corner, origin in zip(labels, corners, extents[:, :2], strict=True):
+        label.set_position(corner - origin)  # the box of a text begins below its line
+    leaders = []
+    boxes = np.concatenate([corners, corners + extents[:, 2:]], axis=1)
+    for place, box in zip(places, boxes, strict=True):
+        anchor = find_anchor(place, box)
+        distance = np.linalg.norm(anchor - place)
+        distances = np.linalg.norm(find_anchor(places, box) - places, axis=1)
+        # Without a line, a label seems to belong to the nearest point.
+        if distance > min(LEADER, distances.min()):
+            leaders.append(np.stack([place, anchor]))
+    lines = LineCollection(
+        leaders, colors="#555555", linewidths=0.6, zorder=3, transform=scale
+    )
+    axes.add_collection(lines, autolim=False)
 
 
 def place_labels(

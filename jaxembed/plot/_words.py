@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxembed._checks import require
-from jaxembed.plot._labels import find_anchor, place_labels
+from jaxembed.plot._labels import draw_labels
 from jaxembed.plot._style import (
     COLORS,
     DPI,
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-POINT = DPI / 72  # pixels
-LEADER = 8.0  # longest distance, in points, of a label without a line to its point
 
 
 def words(
@@ -96,7 +93,7 @@ def words(
     if kinds:
         draw_legend(figure, handles, kinds)
     _fit_margins(figure, axes)
-    _draw_labels(figure, axes, points, names)
+    draw_labels(figure, axes, points, names)
     return save_figure(figure, Path(path))
 
 
@@ -134,39 +131,3 @@ def _fit_margins(figure: "Figure", axes: "Axes") -> None:
                 right=margins.right - max(right.x1 - (width - edge), 0) / width,
             )
     axes.apply_aspect()
-
-
-def _draw_labels(
-    figure: "Figure", axes: "Axes", points: np.ndarray, names: Sequence[str]
-) -> None:
-    """Write each word near its point, joined by a line if this is not obvious."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.collections import LineCollection
-    from matplotlib.transforms import Affine2D
-
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    scale = Affine2D().scale(POINT)
-    labels = [
-        axes.text(0, 0, name, fontsize=9, parse_math=False, transform=scale)
-        for name in names
-    ]
-    bounds = [label.get_window_extent(renderer).bounds for label in labels]
-    extents = np.reshape(bounds, (-1, 4)) / POINT
-    places = np.asarray(axes.transData.transform(points)) / POINT
-    area = np.array(axes.bbox.extents) / POINT
-    corners = place_labels(places, extents[:, 2:], area)
-    for label, corner, origin in zip(labels, corners, extents[:, :2], strict=True):
-        label.set_position(corner - origin)  # the box of a text begins below its line
-    leaders = []
-    boxes = np.concatenate([corners, corners + extents[:, 2:]], axis=1)
-    for place, box in zip(places, boxes, strict=True):
-        anchor = find_anchor(place, box)
-        distance = np.linalg.norm(anchor - place)
-        distances = np.linalg.norm(find_anchor(places, box) - places, axis=1)
-        # Without a line, a label seems to belong to the nearest point.
-        if distance > min(LEADER, distances.min()):
-            leaders.append(np.stack([place, anchor]))
-    lines = LineCollection(
-        leaders, colors="#555555", linewidths=0.6, zorder=3, transform=scale
-    )
-    axes.add_collection(lines, autolim=False)

@@ -1,0 +1,90 @@
+"""Heads: the models of imdb_sequence, and their settings."""
+
+from typing import Any, Literal, NamedTuple
+
+import optax
+
+from jaxembed import nn, optim
+
+Name = Literal["flatten", "pooled", "convolution", "recurrent", "attention"]
+Start = Literal["learned", "glove-frozen", "glove-trained", "reviews-trained"]
+
+
+class Head(NamedTuple):
+    """Model on the rows of a review, and its training.
+
+    Attributes:
+      pool: Argument of ``nn.TextClassifier``.
+      dim: Length of a learned word vector.
+      epochs: Number of passes over the reviews.
+      batch_size: Number of reviews in a step.
+      learning_rate: Initial learning rate of Adam, which falls linearly to 0.
+      word_dropout: Fraction of the words that training drops.
+      dropout: Fraction of the inputs of the last layer that training drops.
+      any_length: Whether the model takes reviews of any length.
+    """
+
+    pool: Any
+    dim: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    word_dropout: float = 0.0
+    dropout: float = 0.0
+    any_length: bool = True
+
+
+# All numbers were chosen on the validation reviews of --block 0.
+HEADS: dict[str, Head] = {
+    "flatten": Head(None, 8, 3, 32, 1e-3, any_length=False),
+    "pooled": Head("mean", 16, 3, 32, 1e-2),
+    "convolution": Head(nn.Conv1D(100, (3,)), 50, 3, 32, 5e-3, 0.1, 0.3),
+    "recurrent": Head(nn.Recurrent(64, pool="max"), 50, 3, 64, 5e-3, 0.2),
+    "attention": Head(nn.Attention(), 50, 2, 32, 5e-3, 0.3),
+}
+# Settings with pre-trained vectors.
+FROZEN_EPOCHS, FROZEN_RATE, TRAINED_RATE = 6, 5e-3, 1e-3
+
+
+def choose(name: str, start: str) -> Head:
+    """Return the settings of a head with a kind of word vectors.
+
+    Example:
+      >>> choose("pooled", "learned").epochs, choose("pooled", "glove-frozen").epochs
+      (3, 6)
+    """
+    head = HEADS[name]
+    if start == "learned":
+        return head
+    if start == "glove-frozen":
+        return head._replace(epochs=FROZEN_EPOCHS, learning_rate=FROZEN_RATE)
+    return head._replace(learning_rate=TRAINED_RATE)
+
+
+def make_model(head: Head, n_rows: int, dim: int, start: str) -> nn.TextClassifier:
+    """Return the model of a head; id 0 is padding.
+
+    Args:
+      head: Settings of the model.
+      n_rows: Number of rows of the table.
+      dim: Length of a row.
+      start: Kind of word vectors.
+    """
+    frozen = start == "glove-frozen"
+    embed = nn.Embed(n_rows, dim, padding_idx=0, frozen=frozen)
+    return nn.TextClassifier(
+        embed,
+        nn.DenseHead(dropout=head.dropout),
+        pool=head.pool,
+        word_dropout=head.word_dropout,
+    )
+
+
+def make_optimizers(
+    head: Head, n_examples: int, start: str
+) -> tuple[optax.GradientTransformation, optim.SparseOptimizer | None]:
+    """Return Adam and, unless the table is frozen, lazy Adam of the table."""
+    steps = head.epochs * -(-n_examples // head.batch_size)
+    rate = optax.linear_schedule(head.learning_rate, 0.0, steps)
+    table_tx = None if start == "glove-frozen" else optim.lazy_adam(rate)
+    return optax.adam(rate), table_tx
