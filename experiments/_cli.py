@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -108,6 +108,21 @@ def main(config_type: type, run: Callable[[Any], None]) -> None:
         sys.exit(f"error: {message}\n(set JAXEMBED_TRACEBACK=1 for the traceback)")
 
 
+def check_sizes(settings: Any, names: Sequence[str]) -> None:
+    """Raise ValueError with the name of the flag if a setting is below 1.
+
+    Args:
+      settings: Dataclass of flags.
+      names: Fields to check.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if value < 1:
+            raise ValueError(
+                f"--{name.replace('_', '-')} must be at least 1, got {value}."
+            )
+
+
 def use_compilation_cache() -> None:
     """Use the compilation cache, if its folder can be written."""
     from jaxembed import train  # loads JAX, which --help does not need
@@ -120,7 +135,7 @@ def use_compilation_cache() -> None:
 
 def exit_for_package(package: str, extra: str) -> NoReturn:
     """End the process with the command that installs a package."""
-    sys.exit(f"error: {package} is not installed: pip install 'jaxembed[{extra}]'")
+    sys.exit(f"error: {package} is not installed: pip install '.[{extra}]'")
 
 
 def format_docstring(docstring: str) -> str:

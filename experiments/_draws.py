@@ -62,7 +62,7 @@ def train_arm(
     n_done = min(count_finished(journal), n_draws)
     if journal.exists():
         size = f"{arm}, {n_train:,} reviews"
-        print(f"{size}: {n_done} of {n_draws} draws are finished", flush=True)
+        print(f"{size}: draws finished: {n_done} of {n_draws}", flush=True)
     with _process.training(journal):
         histories = replicates.run(
             _setup.make_model(setup, *table.shape, frozen=arm == "frozen"),

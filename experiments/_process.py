@@ -142,6 +142,6 @@ def report_missing(
         sys.__excepthook__(kind, error, traceback)
         return
     print(
-        f"error: {name} is not installed: pip install 'jaxembed[cli,plot]'",
+        f"error: {name} is not installed: pip install '.[cli,plot]'",
         file=sys.stderr,
     )

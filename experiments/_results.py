@@ -21,6 +21,8 @@ from jaxembed import nn, plot, train
 NO_TEST = """\
 These reviews have no test part. The archive from ai.stanford.edu/~amaas/data/sentiment
 gives the test accuracy: python -m experiments.{command} --data aclImdb_v1.tar.gz"""
+SUFFIXES = (".csv", ".png")  # of files of results
+FOLDERS = ("checkpoint", "ngrams")  # of results
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
@@ -141,7 +143,11 @@ def write_test(
     columns = ((int(label), f"{logit:.6g}", int(copy)) for label, logit, copy in rows)
     write_csv(out / "test.csv", ("label", "logit", "is_copy"), columns)
     accuracy = float(is_correct[~copies].mean())
-    print(f"test accuracy without {copies.sum()} training reviews: {accuracy:.4f}")
+    if copies.any():
+        print(
+            f"test accuracy without {copies.sum()} test reviews that are also training "
+            f"reviews: {accuracy:.4f}"
+        )
     return {
         "n_test_copies": int(copies.sum()),
         "test_accuracy_without_copies": accuracy,
@@ -158,10 +164,10 @@ def write_metrics(out: Path, experiment: str, result: dict[str, Any]) -> None:
     """
     facts = {"experiment": experiment} | result | environment()
     write_json(out / "metrics.json", facts)
-    names = [path.name for path in out.iterdir() if path.suffix in (".csv", ".png")]
-    print(
-        f"results in {out}: {', '.join(['metrics.json', *sorted(names)])}", flush=True
-    )
+    files = sorted(path.name for path in out.iterdir() if path.suffix in SUFFIXES)
+    folders = [f"{name}/" for name in FOLDERS if (out / name).is_dir()]
+    names = ", ".join(["metrics.json", *files, *folders])
+    print(f"results in {out}: {names}", flush=True)
 
 
 def environment() -> dict[str, Any]:

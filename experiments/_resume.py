@@ -43,7 +43,9 @@ def begin(path: Path) -> None:
     if finished.exists() and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         os.replace(finished, path)
-    if _process.holds_save(path):
+        # `finish` moves it back there, where the user finds it after the run.
+        print(f"trained before: {finished}; to train again, remove it", flush=True)
+    elif _process.holds_save(path):
         print(f"resuming from {path}; to train again, remove it", flush=True)
 
 
@@ -103,5 +105,5 @@ def fit(
             **settings,
         )
     if not trained:
-        print(f"all {len(history)} epochs were finished before")
+        print(f"all {len(history)} epochs were trained before")
     return state, history

@@ -52,16 +52,12 @@ def check(setup: Setup, *, is_fine_tuned: bool) -> None:
     Raises:
       ValueError: If a flag is out of range; the error names it.
     """
-    for name in SIZES:
-        if getattr(setup, name) < 1:
-            flag = name.replace("_", "-")
-            raise ValueError(
-                f"--{flag} must be at least 1, got {getattr(setup, name)}."
-            )
+    _cli.check_sizes(setup, SIZES)
     if is_fine_tuned and setup.unfreeze_after >= setup.epochs:
         raise ValueError(
             f"--unfreeze-after must be below --epochs {setup.epochs}, got "
-            f"{setup.unfreeze_after}: the fine-tuned table would never be trained."
+            f"{setup.unfreeze_after}: the fine-tuned table would never be trained. Set "
+            "both flags, or leave out fine-tuned."
         )
 
 

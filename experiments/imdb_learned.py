@@ -20,6 +20,8 @@ import numpy as np
 from experiments import _cli, _results, _resume, _reviews
 from jaxembed import nn, optim, text, train
 
+SIZES = ("num_words", "length", "dim", "epochs", "batch_size")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(_cli.Options):
@@ -57,6 +59,7 @@ def run(config: Config) -> None:
     config = dataclasses.replace(config, data=_reviews.choose_data(config.data))
     facts = f"{_reviews.describe(config.data)}, learned vectors, seed {config.seed}"
     _results.begin("imdb_learned", facts, config.out)
+    _cli.check_sizes(config, SIZES)
     # reviews -> words -> ids -> padded ids
     start = time.perf_counter()
     tokens = text.load_imdb_tokens(config.data, cache_dir=config.cache)

@@ -31,6 +31,7 @@ from flax.linen import initializers
 from experiments import _cli, _results, _resume, _reviews
 from jaxembed import nn, optim, text, train
 
+SIZES = ("min_reviews", "length", "epochs", "batch_size")
 BIAS_RATE = 0.1  # initial learning rate of the bias
 
 
@@ -72,6 +73,7 @@ def run(config: Config) -> None:
     config = dataclasses.replace(config, data=_reviews.choose_data(config.data))
     facts = f"{_reviews.describe(config.data)}, learned numbers, seed {config.seed}"
     _results.begin("imdb_ngrams", facts, config.out)
+    _cli.check_sizes(config, SIZES)
     # reviews -> words -> rows of n-grams -> padded rows
     start = time.perf_counter()
     tokens = text.load_imdb_tokens(config.data, cache_dir=config.cache)

@@ -1,4 +1,4 @@
-"""Heads on whole reviews: flatten, pooled, convolution, recurrent and attention.
+"""Whole reviews: flat, pooled, convolution, recurrent, attention.
 
 Notebook:  its last lines propose recurrent layers or 1D convolutional layers on top of
            the embedded sequences

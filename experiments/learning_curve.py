@@ -156,7 +156,8 @@ def print_line(arm: str, size: int, histories: replicates.Histories) -> None:
     numbers = _draws.pick_epochs(histories)
     best, last = (stats.mean_interval(numbers[name]) for name in _draws.EPOCHS)
     seconds = histories.seconds["compile"] + histories.seconds["run"]
-    start = f"{arm:<11}{len(histories):>4} draws of {size:>6,} reviews:"
+    n_draws = f"{len(histories):>4} draw{'s' if len(histories) > 1 else ' '}"
+    start = f"{arm:<11}{n_draws} of {size:>6,} reviews:"
     print(f"{start} best {best}, last {last}, {seconds:.0f} s", flush=True)
 
 
@@ -195,13 +196,16 @@ def find_crossovers(sizes: Sequence[int], numbers: Numbers) -> Crossovers:
 def print_crossovers(crossovers: Crossovers) -> None:
     """Print the result of :func:`find_crossovers`."""
     for name, found in crossovers.items():
-        print(f"validation accuracy {_draws.EPOCHS[name]}:")
+        print(f"validation accuracy {_draws.EPOCHS[name]} (95 % interval):")
         for pair, crossing in found.items():
             first, second = pair.split(" over ")
+            _, start, interval = str(crossing).partition(" (")
             if crossing.size is None:
-                what = f"{first} does not overtake {second}: {crossing} reviews"
+                size = f"{crossing.largest:,.0f} reviews{start}{interval}"
+                what = f"{first} does not overtake {second} up to {size}"
             elif crossing.size <= crossing.smallest:
-                what = f"{first} is above {second} at all sizes: {crossing} reviews"
+                size = f"{crossing.smallest:,.0f} reviews on{start}{interval}"
+                what = f"{first} is above {second} from {size}"
             else:
                 what = f"{first} overtakes {second} at {crossing} reviews"
             print(f"  {what}")

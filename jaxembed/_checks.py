@@ -241,6 +241,6 @@ def require(module: str, extra: str) -> ModuleType:
         caller = sys._getframe(1).f_code.co_qualname
         raise ImportError(
             f"{caller} needs the module {error.name or module}, which is not "
-            f"installed. Install it with: pip install 'jaxembed[{extra}]'",
+            f"installed. In a clone of jaxembed: pip install '.[{extra}]'",
             name=error.name,
         ) from error

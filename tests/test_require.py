@@ -22,7 +22,7 @@ def test_a_missing_module_names_its_caller_and_the_command(monkeypatch):
         draw_words()
     text = str(caught.value)
     assert "draw_words needs the module matplotlib" in text
-    assert text.endswith("pip install 'jaxembed[plot]'")
+    assert text.endswith("pip install '.[plot]'")
     assert caught.value.name == "matplotlib"
 
 

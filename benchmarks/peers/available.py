@@ -8,7 +8,7 @@ import jax
 
 from benchmarks.harness.lines import Lines
 
-INSTALL = "is missing: pip install jaxembed[bench]"
+INSTALL = "is missing: pip install '.[bench]'"
 MOST_LETTERS = 300  # of an error: some packages raise a page of text
 
 

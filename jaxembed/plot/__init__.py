@@ -1,6 +1,6 @@
 """Plots: PNG pictures of histories, replicates, learning curves and words.
 
-Needs Matplotlib: ``pip install 'jaxembed[plot]'``.
+Needs Matplotlib: ``pip install '.[plot]'`` in a clone of jaxembed.
 """
 
 from jaxembed.plot._accuracy_seconds import accuracy_seconds as accuracy_seconds

@@ -32,13 +32,11 @@ NAMES = list(listing.list_experiments())
             ("--learning-rate", "-1", "--no-row-sparse"),
             "error: learning_rate must be from 0 to below inf, got -1.0",
         ),
-        (("--num-words", "0"), "error: num_embeddings must be at least 1, got 0"),
-        (
-            ("--length", "0"),
-            r"error: features must have the axes \[B, L, D\] or \[B, D\], with L and D",
-        ),
+        (("--num-words", "0"), "error: --num-words must be at least 1, got 0"),
+        (("--length", "0"), "error: --length must be at least 1, got 0"),
+        (("--batch-size", "0"), "error: --batch-size must be at least 1, got 0"),
         (("--validation-fraction", "1"), "error: --validation-fraction must leave"),
-        (("--epochs", "0"), "error: the history is empty: train for at least one"),
+        (("--epochs", "0"), "error: --epochs must be at least 1, got 0"),
         (("--out", "file/x"), "error: --out file/x cannot be written: Not a directory"),
     ],
     ids=str,
@@ -136,7 +134,7 @@ def test_a_missing_package_ends_with_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(SystemExit) as end:
         run_main(imdb_learned, "--data", "none")
-    message = f"error: {package} is not installed: pip install 'jaxembed[{extra}]'"
+    message = f"error: {package} is not installed: pip install '.[{extra}]'"
     assert end.value.code == message  # printed on stderr, with status 1
 
 
@@ -151,19 +149,17 @@ def test_an_experiment_can_be_imported_without_tyro():
         text=True,
     )
     assert done.returncode == 1 and not done.stdout
-    assert done.stderr == "error: tyro is not installed: pip install 'jaxembed[cli]'\n"
+    assert done.stderr == "error: tyro is not installed: pip install '.[cli]'\n"
 
 
 def test_an_error_that_names_a_missing_extra_is_one_line(monkeypatch, run_main):
     def load(*_, **__):
-        raise ImportError("tfds is not installed: pip install 'jaxembed[tfds]'")
+        raise ImportError("tfds is not installed: pip install '.[tfds]'")
 
     monkeypatch.setattr("jaxembed.text.load_imdb_tokens", load)
     with pytest.raises(SystemExit) as end:
         run_main(imdb_learned, "--data", "tfds")
-    assert (
-        end.value.code == "error: tfds is not installed: pip install 'jaxembed[tfds]'"
-    )
+    assert end.value.code == "error: tfds is not installed: pip install '.[tfds]'"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -59,6 +59,8 @@ def test_it_shows_sources_both_halves_another_domain_and_neighbours(install, run
         "frozen vectors, 200 reviews",
     ]
     assert any(line.startswith("  king: ") for line in lines)
+    expected = [line for line in lines if line.startswith("expect: validation ac")]
+    assert len(expected) == 2
     for part in ("imdb_learned", "few_reviews"):
         metrics = read(part)
         assert metrics["test_accuracy"] is None and metrics["val_accuracy_final"] > 0
@@ -76,6 +78,7 @@ def test_without_the_packages_it_says_so_and_is_synthetic(
     assert ANYWHERE in lines[2] and "licence" not in "\n".join(lines)
     assert sum("data='synthetic'" in line for line in lines) == len(PARTS)
     assert not any("Rotten Tomatoes" in line for line in lines)
+    assert not any(line.startswith("expect:") for line in lines)
 
 
 def test_one_package_alone_is_not_enough(hide_packages, make_package, monkeypatch):

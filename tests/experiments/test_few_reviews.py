@@ -94,6 +94,12 @@ def test_a_table_that_would_never_be_trained_is_refused(run_main, reviews, glove
     assert read("glove")["n_params"]["frozen"] == 6_000
 
 
+def test_vectors_for_a_table_that_reads_none_are_refused(run_main, reviews, glove):
+    flags = ("--data", reviews, "--vectors", glove, *SMALL, "--table", "learned")
+    with pytest.raises(SystemExit, match="error: --table learned reads no vectors"):
+        run_main(few_reviews, *flags)
+
+
 def test_the_folder_is_of_the_table_unless_the_flag_says_otherwise(tmp_path):
     def find(**settings):
         config = few_reviews.Config(data="synthetic", table="fine-tuned", **settings)
@@ -114,7 +120,10 @@ def test_missing_words_may_be_drawn(run_main, reviews, glove):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--vectors", "none.txt"), "error: none.txt does not exist: give a file of"),
+        (
+            ("--vectors", "none.txt"),
+            "error: --vectors none.txt does not exist: give a file of",
+        ),
         (
             ("--n-train", "400"),
             "error: --n-train must be from 1 to 399, .* got 400 and",

@@ -101,6 +101,13 @@ def test_two_words_make_no_picture(run_main, royals):
     ]
 
 
+@pytest.mark.parametrize("flag", ["--words", "--analogies"])
+def test_unknown_words_are_named_with_similar_words(run_main, royals, flag):
+    message = "the vectors have no word King, xyz: give other words, similar to King: k"
+    with pytest.raises(SystemExit, match=f"error: {message}ing"):
+        run_main(geometry, "--vectors", royals, flag, "King", "man", "xyz")
+
+
 @pytest.mark.long
 def test_the_synthetic_corpus(run_main):
     lines = run_main(geometry, "--data", "synthetic", "--topn", 3)
@@ -111,7 +118,7 @@ def test_the_synthetic_corpus(run_main):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--words", "king", "tsar"), "error: 'tsar' is not one of the 5 words"),
+        (("--words", "king", "tsar"), "error: the vectors have no word tsar: give"),
         (("--analogies", "man", "king"), "error: --analogies must be three words"),
         (("--words", "king", "--topn", "0"), "error: topn must be at least 1"),
         (("--checkpoint", "none"), "error: give --checkpoint or --vectors, not both"),

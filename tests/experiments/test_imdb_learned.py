@@ -36,7 +36,10 @@ def test_what_it_prints_and_writes(run_main, reviews, tmp_path):
     assert [line[:10] for line in lines if line.startswith("epoch")] == [
         f"epoch  {epoch}/3" for epoch in (1, 2, 3)
     ]
-    assert lines[-1] == "results in runs/imdb_learned: metrics.json, curves.png"
+    assert (
+        lines[-1]
+        == "results in runs/imdb_learned: metrics.json, curves.png, checkpoint/"
+    )
     names = sorted(path.name for path in out.iterdir())
     assert names == ["checkpoint", "curves.png", "finished", "metrics.json"]
     metrics = json.loads((out / "metrics.json").read_text())

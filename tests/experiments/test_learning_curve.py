@@ -100,9 +100,9 @@ def test_the_answer_is_told_in_words(capsys):
         learning_curve.print_crossovers(told)
     assert [line.strip() for line in capsys.readouterr().out.splitlines()[1::2]] == [
         "learned overtakes frozen at 1,840 (1,200 to 2,600) reviews",
-        "learned does not overtake frozen: none up to 20,000 "
-        "(1,200 to beyond 20,000) reviews",
-        "learned is above frozen at all sizes: at most 50 (at most 50 to 60) reviews",
+        "learned does not overtake frozen up to 20,000 reviews "
+        "(1,200 to beyond 20,000)",
+        "learned is above frozen from 50 reviews on (at most 50 to 60)",
     ]
 
 

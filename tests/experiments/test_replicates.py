@@ -44,7 +44,7 @@ def test_an_interrupted_run_resumes_and_writes_its_files(
     before = read_csv()["learned"]
     assert len(list((OUT / "unfinished").glob("learned-40-*.json"))) == 1
     lines = run_main(replicates, "--data", reviews, *SMALL)
-    assert "learned, 40 reviews: 2 of 4 draws are finished" in lines
+    assert "learned, 40 reviews: draws finished: 2 of 4" in lines
     for name, values in read_csv()["learned"].items():
         np.testing.assert_array_equal(values[:2], before[name])
     check_files(lines)

@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments import _cli, _results
@@ -64,3 +65,15 @@ def test_the_environment_names_device_and_versions():
     environment = _results.environment()
     assert environment["device"].startswith(("cpu", "gpu", "tpu"))
     assert {"jaxembed", "jax", "flax", "optax", "numpy"} <= set(environment["versions"])
+
+
+@pytest.mark.parametrize("copies", [[False, False, False], [True, False, False]])
+def test_copies_are_counted_if_there_are_any(tmp_path, monkeypatch, capsys, copies):
+    logits, labels = np.array([-1.0, 2.0, 3.0]), np.array([1, 1, 0])
+    monkeypatch.setattr(_results.train, "predict", lambda *_: logits)
+    test = np.zeros((3, 1), int), labels
+    facts = _results.write_test(tmp_path, None, None, test, np.array(copies))
+    assert facts["n_test_copies"] == sum(copies)
+    assert facts["test_accuracy_without_copies"] == (1 / 2 if any(copies) else 1 / 3)
+    words = "without 1 test reviews that are also training reviews: 0.5000"
+    assert (words in capsys.readouterr().out) == any(copies)

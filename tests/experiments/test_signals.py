@@ -101,7 +101,7 @@ def test_a_signal_after_the_results_is_ignored():
 @pytest.mark.parametrize("package", ["jax", "optax"])
 def test_a_missing_package_is_one_line(package):
     done = run_code(f"sys.modules[{package!r}] = None; import experiments.imdb_learned")
-    message = f"error: {package} is not installed: pip install 'jaxembed[cli,plot]'\n"
+    message = f"error: {package} is not installed: pip install '.[cli,plot]'\n"
     assert (done.returncode, done.stderr) == (1, message)
 
 
@@ -163,7 +163,9 @@ def test_an_interrupted_experiment_resumes(tmp_path, name, number, line):
     # A finished run is reported without training.
     again, printed = finish(name, tmp_path / "whole")
     assert again == resumed
-    assert f"resuming from {tmp_path}/whole/out/unfinished/" in printed
+    line = re.search(r"trained before: (.*); to train again, remove it", printed)
+    assert line and Path(line[1]).parent == tmp_path / "whole" / "out" / "finished"
+    assert Path(line[1]).exists()
     assert "\nepoch " not in printed
 
 

@@ -42,7 +42,7 @@ def test_vectors_are_those_of_the_flag_else_of_the_environment(
     run_main, reviews, glove, monkeypatch, hide_packages
 ):
     assert _vectors.choose_vectors("", "synthetic") == "ppmi"
-    assert _vectors.choose_vectors("mine", "synthetic") == "mine"
+    assert _vectors.choose_vectors(str(glove), "synthetic") == str(glove)
     with pytest.raises(
         SystemExit, match="--vectors is missing, .* or give --vectors ppmi"
     ):
@@ -62,3 +62,11 @@ def test_vectors_are_else_those_of_the_package(monkeypatch, tmp_path, make_packa
         "installed (GloVe 6B, 50 dimensions)"
     )
     assert _vectors.shorten("installed") == "GloVe 6B, 50 dimensions"
+
+
+def test_a_missing_file_of_vectors_is_named_before_the_reviews_are_read(tmp_path):
+    member = tmp_path / "a.zip" / "a.txt"
+    with pytest.raises(FileNotFoundError, match=r"--vectors \S*a.txt does not exist"):
+        _vectors.choose_vectors(str(member), "synthetic")
+    (tmp_path / "a.zip").touch()
+    assert _vectors.choose_vectors(str(member), "synthetic") == str(member)

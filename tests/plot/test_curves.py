@@ -62,7 +62,7 @@ def test_a_missing_matplotlib_is_named(tmp_path, monkeypatch):
         lambda path: plot.learning_curve([1], {"a": [Interval(1, 1, 1, 2)]}, path),
         lambda path: plot.words(np.eye(2), ["a", "b"], path),
     ):
-        with pytest.raises(ImportError, match=r"pip install 'jaxembed\[plot\]'"):
+        with pytest.raises(ImportError, match=r"pip install '\.\[plot\]'"):
             draw(tmp_path / "x.png")
     assert list(tmp_path.iterdir()) == []
 

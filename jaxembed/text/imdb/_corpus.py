@@ -125,7 +125,8 @@ def load_imdb(
     _io.check_regular(path, "a folder or an archive")
     raise FileNotFoundError(
         f"{source!s} does not exist: give the path of aclImdb/ or of "
-        'aclImdb_v1.tar.gz, or "installed", "tfds" or "synthetic".'
+        "aclImdb_v1.tar.gz (from ai.stanford.edu/~amaas/data/sentiment), or "
+        '"installed", "tfds" or "synthetic".'
     )
 
 

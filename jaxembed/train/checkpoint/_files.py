@@ -95,7 +95,7 @@ def restore(path: str | Path, like: object = None) -> tuple[Any, Extra]:
     Example:
       >>> restore("no/such/folder")  # doctest: +ELLIPSIS
       Traceback (most recent call last):
-      FileNotFoundError: no checkpoint found in ...no/such/folder.
+      FileNotFoundError: no checkpoint found in ...no/such/folder: give a folder ...
     """
     path = Path(path).absolute()
     if like is not None:

@@ -54,7 +54,10 @@ def read_newest(
     for _ in range(N_LOOKS):
         steps = list_steps(path)
         if not has_checkpoint(path):
-            raise FileNotFoundError(f"no checkpoint found in {path}.")
+            raise FileNotFoundError(
+                f"no checkpoint found in {path}: give a folder that train.save or "
+                "train.fit(checkpoint=) wrote."
+            )
         errors: dict[int, Exception] = {}
         found = _read_first(path, steps, read, errors)
         if not errors or list_steps(path) == steps:

@@ -37,7 +37,7 @@ def test_each_implementation_has_a_line(no_torch, benchmark, read_lines):
     benchmark.main([*SMALL, "--ids", "equal"])
     missing, *lines = read_lines()
     assert missing["implementation"] == "torch"
-    assert "pip install jaxembed[bench]" in missing["left_out"]
+    assert "pip install '.[bench]'" in missing["left_out"]
     found: dict[str, list[str]] = {}
     for line in lines:
         found.setdefault(line["what"], []).append(line["implementation"])

@@ -55,7 +55,7 @@ def test_long_errors_are_cut(make_module):
 
 def test_a_missing_peer_is_named_with_a_remedy():
     reason = available.find_reason("no_such_peer")
-    assert reason == "no_such_peer is missing: pip install jaxembed[bench]"
+    assert reason == "no_such_peer is missing: pip install '.[bench]'"
 
 
 @pytest.mark.parametrize("name", ["flax", "numpy"])

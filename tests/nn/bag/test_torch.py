@@ -7,9 +7,7 @@ import pytest
 
 from jaxembed import nn
 
-torch = pytest.importorskip(
-    "torch", reason="torch is missing: pip install jaxembed[bench]"
-)
+torch = pytest.importorskip("torch", reason="torch is missing: pip install '.[bench]'")
 
 V, D, B, L = 9, 4, 3, 6  # all different
 RNG = np.random.default_rng(2)

@@ -72,7 +72,7 @@ def test_without_tfds_the_error_has_the_command(monkeypatch, tmp_path):
         text.load_imdb("tfds", data_dir=tmp_path)
     message = str(caught.value)
     assert message.startswith("load_imdb needs the module tensorflow_datasets")
-    assert message.endswith("pip install 'jaxembed[tfds]'")
+    assert message.endswith("pip install '.[tfds]'")
 
 
 def test_without_a_network_it_fails_at_once_and_names_the_place(tmp_path):
