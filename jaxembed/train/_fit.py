@@ -212,8 +212,10 @@ def _train(
     stop: Callable[[], bool] | None,
 ) -> tuple[TrainState, History]:
     history, n_done = done.history, len(done.history)
+    if len(history) >= epochs or stopping.is_over(history):
+        saver = Saver()  # nothing to save, and no memory to reserve for it
     bar = progress_bar(epochs, progress=progress, initial=n_done, unit="epoch")
-    with bar, saver.saving() as save:
+    with bar, saver.saving(done) as save:
         while len(history) < epochs and not stopping.is_over(history):
             run.prepare(done)
             if stop is not None and stop():

@@ -165,11 +165,14 @@ class Saver:
         return Progress(filled["state"], filled.get("best"), history, n_steps, sums)
 
     @contextmanager
-    def saving(self) -> Iterator[Callable[[Progress], None]]:
+    def saving(self, start: Progress) -> Iterator[Callable[[Progress], None]]:
         """Yield a function that saves the run in the background.
 
         The function copies the run, so that training can continue at once. The end of
         the ``with`` block waits until the last copy is written, also after an error.
+
+        Args:
+          start: the run before the next step, whose memory is reserved for copies.
 
         Raises:
           OSError: if a save failed.
@@ -179,6 +182,7 @@ class Saver:
             return
         path = self.path
         writer = Writer(functools.partial(write, path, keep=KEEP))
+        writer.reserve(_as_tree(start))
         try:
             yield lambda progress: writer.offer(
                 _as_tree(progress), self._describe(progress)

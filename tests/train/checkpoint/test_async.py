@@ -130,6 +130,19 @@ def test_a_copy_does_not_change_with_the_arrays():
     np.testing.assert_array_equal(written, [[1, 1, 1], [5, 5, 5]])
 
 
+def test_memory_is_reserved_for_two_copies():
+    written, weights = [], {"a": np.arange(3, dtype=np.float32)}
+    writer = Writer(lambda tree, extra: written.append(tree["a"]))
+    writer.reserve(weights)
+    writer._end_reserving()
+    reserved = [spare.tree["a"] for spare in writer._spares]
+    assert len(reserved) == 2 and reserved[0] is not reserved[1]
+    writer.offer(weights, {})
+    writer.close()
+    assert written[0] is reserved[1]
+    np.testing.assert_array_equal(written[0], weights["a"])
+
+
 def test_memory_is_used_again_and_an_equal_object_is_not_copied_again():
     frozen, small = np.arange(3.0), np.zeros(2)
     first = _writer.copy_to_host({"frozen": frozen, "small": small, "n": np.ones(1)})
