@@ -65,6 +65,21 @@ class Options:
 
 
 def main(config_type: type, run: Callable[[Any], None]) -> None:
+    """Parse the flags of an experiment and run it; see :func:`parse_and_run`.
+
+    A reader of the output that ends early, such as ``head``, ends the process with
+    status 1 and without a message.
+    """
+    try:
+        parse_and_run(config_type, run)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes the standard output at exit, and would report the error again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def parse_and_run(config_type: type, run: Callable[[Any], None]) -> None:
     """Parse the flags of an experiment and run it.
 
     Bad input ends the process with status 1 and a message with the remedy. A missing
@@ -102,7 +117,7 @@ def main(config_type: type, run: Callable[[Any], None]) -> None:
             raise
         sys.exit(f"error: {error}")
     except (OSError, TypeError, ValueError, KeyError, ArithmeticError) as error:
-        if os.environ.get("JAXEMBED_TRACEBACK"):
+        if os.environ.get("JAXEMBED_TRACEBACK") or isinstance(error, BrokenPipeError):
             raise
         message = error.args[0] if isinstance(error, KeyError) else error
         sys.exit(f"error: {message}\n(set JAXEMBED_TRACEBACK=1 for the traceback)")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -199,3 +200,18 @@ def test_the_list_refuses_a_name_and_says_how_to_run_it(capsys):
         listing.main(["few_reviews"])
     assert end.value.code == 2
     assert "usage: python -m experiments.NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--help"], ["--data", "none"]])
+def test_a_reader_that_ends_early_causes_no_traceback(flags):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.imdb_learned", *flags],
+        cwd=Path(__file__).parents[2],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
