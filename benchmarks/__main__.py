@@ -141,6 +141,7 @@ def make_commands(arguments: argparse.Namespace) -> list[list[str]]:
             ["load_vectors", *vectors, "--seconds", "2"],
             ["geometry", "--large", "--seconds", "2"],
             ["replicates", *cached, *vectors, "--repeats", "3"],
+            ["heads", "--large", "--seconds", "5"],
             ["notebook", *data, "--processes", "2"],
             ["ngrams", *cached, "--seeds", "1"],
             ["text_model", *data],
@@ -153,6 +154,7 @@ def make_commands(arguments: argparse.Namespace) -> list[list[str]]:
         ["load_vectors", "--workload", "10000x100x1", "--seconds", "1"],
         ["geometry", "--workload", "10000x100x1", "--seconds", "1"],
         ["sparse_step", "--seconds", "1"],
+        ["heads", "--workload", "20000x50x50"],
         ["replicates", *data, *SMALL_REPLICATES],
     ]
 

@@ -49,30 +49,8 @@ def test_attention():
     np.testing.assert_allclose(found, np.asarray(expected)[:, 0], rtol=1e-4, atol=1e-5)
 
 
-def name_lstm(kernel, recurrent, bias):
-    """Return Flax's parameters of Keras's LSTM, whose gates are i, f, g, o."""
-    gates, params = "ifgo", {}
-    parts = (np.split(w, 4, axis=-1) for w in (kernel, recurrent, bias))
-    for gate, k, r, b in zip(gates, *parts, strict=True):
-        params[f"i{gate}"] = {"kernel": k}
-        params[f"h{gate}"] = {"kernel": r, "bias": b}
-    return params
-
-
-def name_gru(kernel, recurrent, bias):
-    """Return Flax's parameters of Keras's GRU, whose gates are z, r, n."""
-    params = {}
-    kernels, others = np.split(kernel, 3, -1), np.split(recurrent, 3, -1)
-    first, second = np.split(bias[0], 3), np.split(bias[1], 3)
-    for i, gate in enumerate("zrn"):
-        total = first[i] if gate == "n" else first[i] + second[i]
-        params[f"i{gate}"] = {"kernel": kernels[i], "bias": total}
-        params[f"h{gate}"] = {"kernel": others[i]}
-    params["hn"]["bias"] = second[2]
-    return params
-
-
-CELLS = {"lstm": (keras.layers.LSTM, name_lstm), "gru": (keras.layers.GRU, name_gru)}
+CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+NAMES = ("kernel", "recurrent_kernel", "bias")
 
 
 @pytest.mark.parametrize(
@@ -85,8 +63,7 @@ CELLS = {"lstm": (keras.layers.LSTM, name_lstm), "gru": (keras.layers.GRU, name_
     ],
 )
 def test_recurrent(cell, pool, bidirectional):
-    make, name = CELLS[cell]
-    layer = make(H, return_sequences=pool != "last")
+    layer = CELLS[cell](H, return_sequences=pool != "last")
     n_weights = 3
     if bidirectional:
         layer = keras.layers.Bidirectional(layer)
@@ -101,7 +78,7 @@ def test_recurrent(cell, pool, bidirectional):
     params = {}
     for i, direction in enumerate(("forward", "backward")[: 1 + bidirectional]):
         own = weights[i * n_weights : (i + 1) * n_weights]
-        params[direction] = name(*own)
+        params |= {f"{direction}_{name}": w for name, w in zip(NAMES, own, strict=True)}
     ours = nn.Recurrent(H, cell=cell, pool=pool, bidirectional=bidirectional)
     found = ours.apply({"params": params}, ROWS, MASK)
     np.testing.assert_allclose(found, outputs, rtol=1e-4, atol=1e-5)

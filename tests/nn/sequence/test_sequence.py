@@ -103,12 +103,9 @@ def test_gradients_are_the_differences_in_float64(layer):
             lambda leaf: jnp.asarray(np.asarray(leaf), jnp.float64), (arguments, steps)
         )
 
-        is_recurrent = isinstance(layer, nn.Recurrent)
-        exact = layer.clone(param_dtype=jnp.float64) if is_recurrent else layer
-
         def value(scale):
             moved = jax.tree.map(lambda a, b: a + scale * b, start, change)
-            return float((apply(exact, *moved, mask) * weights).sum())
+            return float((apply(layer, *moved, mask) * weights).sum())
 
         expected = (value(1e-6) - value(-1e-6)) / 2e-6
     products = jax.tree.map(lambda a, b: float((a * b).sum()), grads, steps)
@@ -227,3 +224,22 @@ def test_refusals(call, error, words):
 def classify(**changes):
     model = nn.TextClassifier(nn.Embed(V, D), nn.DenseHead(), **changes)
     return model.init(jax.random.key(0), IDS)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_first_weights_are_keras_s(cell):
+    params = nn.Recurrent(4, cell=cell).init(jax.random.key(0), ROWS)["params"]
+    recurrent = np.asarray(params["forward_recurrent_kernel"])
+    np.testing.assert_allclose(recurrent @ recurrent.T, np.eye(4), atol=1e-5)
+    bias = np.asarray(params["forward_bias"])
+    expected = np.repeat([0, 1, 0, 0], 4) if cell == "lstm" else np.zeros((2, 12))
+    np.testing.assert_array_equal(bias, expected)
+    limit = (6 / (D + recurrent.shape[1])) ** 0.5
+    assert np.abs(params["forward_kernel"]).max() <= limit
+
+
+def test_recurrent_computes_in_its_dtype():
+    layer = nn.Recurrent(4, dtype=jnp.bfloat16)
+    variables = layer.init(jax.random.key(0), ROWS)
+    assert variables["params"]["forward_kernel"].dtype == jnp.float32
+    assert layer.apply(variables, ROWS).dtype == jnp.bfloat16
