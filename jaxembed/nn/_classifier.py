@@ -6,6 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxembed.nn._heads import check_share
+from jaxembed.nn.bag._bag import COMBINE
+
 
 class TextClassifier(nn.Module):
     """Text classifier that maps the ids of a text to logits.
@@ -56,9 +59,12 @@ class TextClassifier(nn.Module):
             random key "dropout".
 
         Raises:
-          ValueError: if ``row_dropout`` is used with a string as ``pool``, or
+          TypeError: if ``pool`` is a class instead of a module.
+          ValueError: if ``pool`` is an unknown string, ``row_dropout`` is used with a
+            string as ``pool``, a fraction to drop is not from 0 to 1, or
             ``id_weights`` do not have one column.
         """
+        self._check()
         mask = self._draw_words(ids) if train and self.word_dropout else None
         weights = self._weigh(ids)
         if isinstance(self.pool, str):
@@ -81,6 +87,18 @@ class TextClassifier(nn.Module):
         is_word = self.embed.compute_mask(ids)
         is_word = is_word if mask is None else is_word & mask
         return self.head(self.pool(rows, is_word), train=train)
+
+    def _check(self) -> None:
+        """Raise an error for a pooling or a fraction that the model cannot have."""
+        if isinstance(self.pool, type):
+            name = self.pool.__name__
+            raise TypeError(f"pool must be a module, got a class: write {name}(...).")
+        if isinstance(self.pool, str) and self.pool not in COMBINE:
+            raise ValueError(
+                f"pool must be one of {COMBINE}, a module or None, got {self.pool!r}."
+            )
+        check_share("word_dropout", self.word_dropout)
+        check_share("row_dropout", self.row_dropout)
 
     def _draw_words(self, ids: ArrayLike) -> jax.Array:
         """Return a mask ``bool[B, L]``, False at the dropped words."""

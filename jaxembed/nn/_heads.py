@@ -10,6 +10,18 @@ from jax.typing import DTypeLike
 from jaxembed.nn._initializers import glorot_uniform
 
 
+def check_share(name: str, value: float) -> None:
+    """Raise ValueError unless a fraction to drop is from 0 to 1.
+
+    Example:
+      >>> check_share("dropout", 1.5)
+      Traceback (most recent call last):
+      ValueError: dropout must be from 0 to 1, got 1.5.
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be from 0 to 1, got {value}.")
+
+
 class Flatten(nn.Module):
     """Layer that flattens ``float[B, ...]`` to ``float[B, F]``; :func:`summary` has it.
 
@@ -80,8 +92,10 @@ class DenseHead(nn.Module):
           train: True to apply dropout, which needs the random key "dropout".
 
         Raises:
-          ValueError: if ``features`` does not have these axes, or L or D is 0.
+          ValueError: if ``features`` does not have these axes, L or D is 0, or
+            ``dropout`` is not from 0 to 1.
         """
+        check_share("dropout", self.dropout)
         if features.ndim not in (2, 3) or 0 in features.shape[1:]:
             raise ValueError(
                 "features must have the axes [B, L, D] or [B, D], with L and D of at "

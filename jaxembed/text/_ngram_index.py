@@ -55,10 +55,15 @@ class NgramIndex:
           min_count: smallest number of texts that an n-gram must be in to get a row.
 
         Raises:
-          TypeError: if the ids, an order or ``min_count`` are not integers.
+          TypeError: if the ids, an order or ``min_count`` are not integers, or
+            ``orders`` is a number.
           ValueError: if an id is negative, an order or ``min_count`` is below 1, or no
             n-gram is in ``min_count`` texts.
         """
+        if np.ndim(orders) == 0:
+            raise TypeError(
+                f"orders must be a sequence, such as ({orders},), got {orders}."
+            )
         orders = tuple(sorted({check_count("orders", n) for n in orders}))
         if not orders:
             raise ValueError("orders must have at least one number of words, got none.")
@@ -203,6 +208,13 @@ class NgramIndex:
 
 def as_ragged(texts: Sequences) -> Ragged:
     """Return the ids of texts as a Ragged, or raise if an id is negative."""
+    if not isinstance(texts, Ragged):
+        for text in texts:
+            if isinstance(text, str):
+                raise TypeError(
+                    f"ids must be lists of word ids, got the text {text[:40]!r}: use "
+                    "Tokenizer.encode."
+                )
     ragged = texts if isinstance(texts, Ragged) else Ragged.from_lists(texts)
     if ragged.values.size and ragged.values.min() < 0:
         raise ValueError(f"ids must not be negative, got {ragged.values.min()}.")

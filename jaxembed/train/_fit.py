@@ -89,9 +89,9 @@ def fit(
       validation: ids and labels to measure after each epoch.
       lengths: lengths to which batches are cut, so that short texts do not cost as
         much as long ones. A text is in a batch of the smallest length that holds its
-        words, with other texts of that length. Each length is a program of its own. The
-        model must ignore padding, as with an ``Embed`` with ``padding_idx`` and any
-        ``pool``. None for batches of length L.
+        words, with other texts of that length; longer texts are in batches of length L.
+        Each length is a program of its own. The model must ignore padding, as with an
+        ``Embed`` with ``padding_idx`` and any ``pool``. None for batches of length L.
       trainable_rows: ``bool[V]``, True for the rows to train. All other rows of the
         table keep every bit with any ``tx``. A new mask does not recompile.
       unfreeze_after: number of epochs in which all tables are frozen. Afterwards they

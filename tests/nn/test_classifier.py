@@ -115,3 +115,24 @@ def test_strict_dtypes_are_kept():
     with jax.numpy_dtype_promotion("strict"):
         variables = model.init(jax.random.key(0), IDS)
         chex.assert_type(model.apply(variables, IDS), jnp.float32)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"pool": "avg"}, ValueError, r"pool must be one of \(.*'mean'.*got 'avg'"),
+        ({"pool": nn.Conv1D}, TypeError, r"pool must be .* a class: write Conv1D\("),
+        (
+            {"word_dropout": 1.5},
+            ValueError,
+            "word_dropout must be from 0 to 1, got 1.5",
+        ),
+        ({"row_dropout": -0.1}, ValueError, "row_dropout must be .* 1, got -0.1"),
+        ({"head": nn.DenseHead(dropout=1.5)}, ValueError, "^dropout must be from 0"),
+    ],
+    ids=str,
+)
+def test_settings_out_of_range_are_refused(settings, error, words):
+    model = nn.TextClassifier(nn.Embed(V, D), nn.DenseHead()).clone(**settings)
+    with pytest.raises(error, match=words):
+        model.init(jax.random.key(0), IDS)

@@ -130,7 +130,7 @@ def test_refusals():
     head = nn.DenseHead()
     with pytest.raises(ValueError, match=r"axes \[B, L, D\] or \[B, D\].*got \[3\]"):
         head.init(jax.random.key(0), jnp.zeros(3))
-    with pytest.raises(ValueError, match="combine must be one of"):
+    with pytest.raises(ValueError, match="pool must be one of"):
         make("median")
     with pytest.raises(ValueError, match="limit must be positive"):
         nn.symmetric_uniform(0.0)

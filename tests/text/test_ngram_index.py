@@ -138,3 +138,10 @@ def test_from_arrays_refuses_arrays_that_do_not_fit(change):
 def test_from_arrays_names_a_missing_array():
     with pytest.raises(ValueError, match="counts"):
         text.NgramIndex.from_arrays({"level_1": np.array([1])})
+
+
+def test_texts_in_place_of_ids_and_a_number_in_place_of_orders_are_refused():
+    with pytest.raises(TypeError, match="got the text 'a b': use Tokenizer.encode"):
+        text.NgramIndex.fit(["a b"])
+    with pytest.raises(TypeError, match=r"orders .* such as \(2,\), got 2"):
+        text.NgramIndex.fit([[1, 2], [1, 2]], orders=2)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike, DTypeLike
 
 from jaxembed._checks import check_count
@@ -69,6 +70,9 @@ class Conv1D(nn.Module):
       kernel_init: initializer of the kernels, called as ``kernel_init(key, (W, D, F),
         dtype)``.
 
+    Raises:
+      TypeError: if ``widths`` is a number.
+
     Example:
       >>> conv, rows = Conv1D(features=4, widths=(2, 3)), jnp.ones((2, 5, 8))
       >>> conv.init_with_output(jax.random.key(0), rows)[0].shape
@@ -81,6 +85,11 @@ class Conv1D(nn.Module):
     kernel_init: Callable[..., jax.Array] = glorot_uniform
 
     def __post_init__(self) -> None:
+        if np.ndim(self.widths) == 0:
+            raise TypeError(
+                f"widths must be a sequence, such as ({self.widths},), got "
+                f"{self.widths}."
+            )
         self.widths = tuple(self.widths)  # a list cannot be hashed by jax.jit
         super().__post_init__()
 

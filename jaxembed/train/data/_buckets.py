@@ -46,7 +46,7 @@ def make_buckets(
       Buckets of rising length that are not empty.
 
     Raises:
-      TypeError: if a length is not an integer.
+      TypeError: if ``lengths`` is a number, or a length is not an integer.
       ValueError: if a length is below 1.
 
     Example:
@@ -54,6 +54,10 @@ def make_buckets(
       >>> [(b.start, b.stop, b.numbers.tolist()) for b in make_buckets(ids, [2], 0)]
       [(0, 2, [0, 2]), (0, 4, [1])]
     """
+    if np.ndim(lengths) == 0:
+        raise TypeError(
+            f"lengths must be a sequence, such as ({lengths},), got {lengths}."
+        )
     width = ids.shape[1]
     chosen = {min(check_count("lengths", length), width) for length in lengths}
     ends = np.array(sorted(chosen | {width}))
@@ -88,7 +92,7 @@ def find_padding(
       lengths: lengths of texts, for the check of the model.
 
     Raises:
-      TypeError: if a length is not an integer.
+      TypeError: if ``lengths`` is a number, or a length is not an integer.
       ValueError: if a length is below 1, if the tables do not have one
         ``padding_idx``, or if the model does not take another length.
     """

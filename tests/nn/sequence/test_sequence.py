@@ -243,3 +243,8 @@ def test_recurrent_computes_in_its_dtype():
     variables = layer.init(jax.random.key(0), ROWS)
     assert variables["params"]["forward_kernel"].dtype == jnp.float32
     assert layer.apply(variables, ROWS).dtype == jnp.bfloat16
+
+
+def test_a_number_in_place_of_widths_is_refused():
+    with pytest.raises(TypeError, match=r"widths .* such as \(3,\), got 3"):
+        nn.Conv1D(features=4, widths=3)

@@ -175,3 +175,9 @@ def test_refusals(change, error, words):
         train.predict(model, variables, ids, **arguments)
     with pytest.raises(error, match=words):
         train.evaluate(model, variables, ids, LABELS, **arguments)
+
+
+@pytest.mark.parametrize("lengths", [3, np.int64(3)], ids=repr)
+def test_a_number_in_place_of_lengths_is_refused(lengths):
+    with pytest.raises(TypeError, match=r"a sequence, such as \(3,\), got 3"):
+        make_buckets(np.ones((2, L), int), lengths, 0)
