@@ -3,6 +3,7 @@
 from typing import Any, Literal, NamedTuple
 
 import optax
+from flax.linen import initializers
 
 from jaxembed import nn, optim
 
@@ -22,6 +23,7 @@ class Head(NamedTuple):
       word_dropout: Fraction of the words that training drops.
       dropout: Fraction of the inputs of the last layer that training drops.
       any_length: Whether the model takes reviews of any length.
+      has_weights: Whether each id has a learned weight in the bag.
     """
 
     pool: Any
@@ -32,6 +34,7 @@ class Head(NamedTuple):
     word_dropout: float = 0.0
     dropout: float = 0.0
     any_length: bool = True
+    has_weights: bool = False
 
 
 # All numbers were chosen on the validation reviews of --block 0.
@@ -42,8 +45,10 @@ HEADS: dict[str, Head] = {
     "recurrent": Head(nn.Recurrent(64, pool="max"), 50, 3, 64, 5e-3, 0.2),
     "attention": Head(nn.Attention(), 50, 2, 32, 5e-3, 0.3),
 }
-# Settings with pre-trained vectors.
+# Settings with pre-trained vectors. Frozen vectors need learned weights to leave out
+# words that say nothing.
 FROZEN_EPOCHS, FROZEN_RATE, TRAINED_RATE = 6, 5e-3, 1e-3
+FROZEN_POOLED = Head("sqrtn", 0, 5, 32, 1e-2, has_weights=True)
 
 
 def choose(name: str, start: str) -> Head:
@@ -51,11 +56,13 @@ def choose(name: str, start: str) -> Head:
 
     Example:
       >>> choose("pooled", "learned").epochs, choose("pooled", "glove-frozen").epochs
-      (3, 6)
+      (3, 5)
     """
     head = HEADS[name]
     if start == "learned":
         return head
+    if (name, start) == ("pooled", "glove-frozen"):
+        return FROZEN_POOLED
     if start == "glove-frozen":
         return head._replace(epochs=FROZEN_EPOCHS, learning_rate=FROZEN_RATE)
     return head._replace(learning_rate=TRAINED_RATE)
@@ -72,10 +79,15 @@ def make_model(head: Head, n_rows: int, dim: int, start: str) -> nn.TextClassifi
     """
     frozen = start == "glove-frozen"
     embed = nn.Embed(n_rows, dim, padding_idx=0, frozen=frozen)
+    weights = None
+    if head.has_weights:
+        ones = initializers.ones
+        weights = nn.Embed(n_rows, 1, padding_idx=0, embedding_init=ones)
     return nn.TextClassifier(
         embed,
         nn.DenseHead(dropout=head.dropout),
         pool=head.pool,
+        id_weights=weights,
         word_dropout=head.word_dropout,
     )
 
@@ -83,8 +95,8 @@ def make_model(head: Head, n_rows: int, dim: int, start: str) -> nn.TextClassifi
 def make_optimizers(
     head: Head, n_examples: int, start: str
 ) -> tuple[optax.GradientTransformation, optim.SparseOptimizer | None]:
-    """Return Adam and, unless the table is frozen, lazy Adam of the table."""
+    """Return Adam and, unless all tables are frozen, lazy Adam of the tables."""
     steps = head.epochs * -(-n_examples // head.batch_size)
     rate = optax.linear_schedule(head.learning_rate, 0.0, steps)
-    table_tx = None if start == "glove-frozen" else optim.lazy_adam(rate)
-    return optax.adam(rate), table_tx
+    has_table = start != "glove-frozen" or head.has_weights
+    return optax.adam(rate), optim.lazy_adam(rate) if has_table else None

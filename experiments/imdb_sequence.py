@@ -183,7 +183,20 @@ def make_table(
         rng=np.random.default_rng(config.seed),
     )
     print(coverage, flush=True)
-    return table
+    return standardize(table, coverage.found) if start == "glove-frozen" else table
+
+
+def standardize(table: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Return a table whose rows of known words have mean 0 and deviation 1.
+
+    Args:
+      table: ``float32[V, D]``.
+      found: ``bool[V]``, True at the words with a vector; other rows become zeros.
+    """
+    rows = table[found]
+    scaled = np.zeros_like(table)
+    scaled[found] = (rows - rows.mean(0)) / rows.std(0)
+    return scaled
 
 
 def compare_seeds(

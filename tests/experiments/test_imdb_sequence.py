@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from experiments import _heads, imdb_sequence
@@ -56,7 +57,7 @@ def test_the_same_command_reports_without_training(run_main, reviews, tmp_path):
     run_main(imdb_sequence, "--data", reviews, *SMALL, *flags)
     _, first = read(tmp_path)
     lines = run_main(imdb_sequence, "--data", reviews, *SMALL, *flags)
-    assert sum("all 2 epochs were finished before" in line for line in lines) == 2
+    assert sum("all 2 epochs were trained before" in line for line in lines) == 2
     assert read(tmp_path)[1][0]["accuracy"] == first[0]["accuracy"]
 
 
@@ -67,5 +68,16 @@ def test_each_head_has_a_model(name, start):
     model = _heads.make_model(head, 50, 4, start)
     assert model.embed.frozen == (start == "glove-frozen")
     tx, table_tx = _heads.make_optimizers(head, 100, start)
-    assert (table_tx is None) == (start == "glove-frozen")
+    is_pooled_frozen = (name, start) == ("pooled", "glove-frozen")
+    assert (table_tx is None) == (start == "glove-frozen" and not is_pooled_frozen)
+    assert (model.id_weights is not None) == is_pooled_frozen
     assert hasattr(tx, "update")
+
+
+def test_standardized_rows_have_mean_0_and_deviation_1():
+    table = np.random.default_rng(0).normal(3, 5, (20, 4)).astype(np.float32)
+    found = np.arange(20) % 3 > 0
+    scaled = imdb_sequence.standardize(table, found)
+    np.testing.assert_allclose(scaled[found].mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(scaled[found].std(0), 1, rtol=1e-5)
+    assert not scaled[~found].any()
