@@ -39,6 +39,7 @@ from jaxembed import stats, text
 WHAT = "ngrams"
 RATES = {1: 30.0}  # initial learning rate by the largest order; else the default
 FASTTEXT = {"epoch": 10, "lr": 0.25, "bucket": 2**21, "minCount": 1, "dim": 10}
+WORDS_DIM = 100  # fastText fails on words alone with fewer, with "Encountered NaN"
 ACCURACY = 0.6  # least test accuracy; below it nothing is reported
 SEED_S = 60  # seconds of one training by an implementation, about
 Results = dict[str, list[dict[str, Any]]]  # results of each run, by implementation
@@ -98,6 +99,8 @@ def train(
             results["jaxembed"].append(run_experiment(flags, seed, Path(folder)))
             if "fasttext" in peers:
                 settings = FASTTEXT | {"wordNgrams": order, "seed": seed}
+                if order == 1:
+                    settings["dim"] = WORDS_DIM
                 path = Path(folder, "train.txt")
                 labels, facts = fasttext.classify(path, texts[1], settings)
                 add_result(results["fasttext"], labels, facts, tokens.test_labels)

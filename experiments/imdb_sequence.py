@@ -135,7 +135,7 @@ def run(config: Config) -> None:
             for row in rows
         },
         config.out / "accuracy_seconds.png",
-        _results.make_title("Heads on whole reviews", config),
+        f"Heads on whole reviews; {_reviews.shorten(data)}; {config.seeds} seeds",
         ylabel=f"{part} accuracy",
     )
     result = {"data": tokens.description, "part": part, "rows": lines}

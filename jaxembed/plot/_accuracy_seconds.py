@@ -59,5 +59,6 @@ def accuracy_seconds(
     axes.set_xlabel("seconds of training (logarithmic)")
     axes.set_ylabel(ylabel, parse_math=False)
     axes.grid(alpha=0.3)
+    axes.autoscale_view()  # labels are placed by the final limits
     draw_labels(figure, axes, places, list(points))
     return save_figure(figure, Path(path))

@@ -1,6 +1,7 @@
 """Accuracy against seconds: what is drawn, and refusals."""
 
 import matplotlib.figure
+import numpy as np
 import pytest
 
 from jaxembed import plot
@@ -24,6 +25,12 @@ def test_each_model_is_a_point_with_its_name(tmp_path, monkeypatch):
     assert list(zip(*line.get_data(), strict=True)) == list(POINTS.values())
     assert axes.get_xscale() == "log"
     assert [text.get_text() for text in axes.texts] == list(POINTS)
+    places = axes.transData.transform(list(POINTS.values()))
+    for place, label in zip(places, axes.texts, strict=True):
+        box = label.get_window_extent()
+        nearest = np.clip(place, box.min, box.max)
+        assert np.linalg.norm(nearest - place) < 20  # pixels
+        assert axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1)
 
 
 @pytest.mark.parametrize(
