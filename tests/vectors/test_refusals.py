@@ -28,6 +28,7 @@ MODEL = fasttext_bin()
         ("a 1 2\nb 3\n", r"vectors:2: expected a word and 2 numbers, got 1 numbers"),
         ("a 1 2\nb 3 4\nc 5.5 6 7\n", r":3: expected a word and 2 numbers, got 3"),
         ("a 1 2\n\nb 3 4\n", r":2: expected a word and 2 numbers, got 0 numbers"),
+        ("a 1 2\nb\0c 3 4\n", r":2: expected text, got a zero byte on the line that"),
         ("a 1 2\nb 3 x4\n", r":2: number 2 of 'b' must be a number, got 'x4'"),
         ("a 1 2\nb 3 4_0\n", r":2: number 2 of 'b' must be a number, got '4_0'"),
         ("a 1 2\nb 3 \xb2\n", r":2: number 2 of 'b' must be a number, got '²'"),

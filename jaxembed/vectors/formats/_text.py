@@ -109,6 +109,13 @@ def read_text(
 
 
 def _parse(lines: Lines, dim: int, wanted: Wanted, name: str) -> Rows:
+    if b"\0" in lines.data:
+        row = lines.data.count(b"\n", 0, lines.data.index(b"\0"))
+        line = lines.data.split(b"\n", row + 1)[row]
+        raise ValueError(
+            f"{name}:{lines.numbers[row]}: expected text, got a zero byte on the line "
+            f"that starts with {show(line)}: is it a damaged file of another format?"
+        )
     if b"\r" in lines.data:
         lines = lines._replace(data=lines.data.replace(b"\r\n", b"\n"))
     if wanted.words is not None:

@@ -40,7 +40,7 @@ def test_memory_is_bounded_by_the_vocabulary(tmp_path, monkeypatch, name):
         used[n] = float(megabytes)
     if name != "many.safetensors":  # memory-mapped: its pages do not count
         assert used[0] > 91 and used[1] < 0.7 * used[0]
-    assert used[1] < 120
+    assert used[1] < 130
 
 
 def test_the_cache_is_found_by_content(small, tmp_path, monkeypatch):
