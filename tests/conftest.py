@@ -1,6 +1,7 @@
 """Shared settings and fixtures: strict JAX, real data if present, small archives."""
 
 import base64
+import gc
 import hashlib
 import io
 import os
@@ -38,6 +39,21 @@ REVIEWS = {
     "test/neg/0_1.txt": "A bad bore.",
     "test/pos/0_8.txt": "Such good fun!",
 }
+
+
+# Memory maps of a process above which its compiled programs are dropped. Linux allows
+# 65,530, XLA:CPU needs some for each program, and crashes if there are no more.
+MOST_MAPS = 30_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _drop_programs():
+    """Drop all compiled programs after a module if there are too many."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 def _find_archive() -> Path | None:

@@ -25,6 +25,14 @@ COMMANDS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _handle_interrupts():
+    """Handle SIGINT, which a job in the background and so its children ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def run_code(code):
     """Run lines of a process that has begun as ``python -m experiments.NAME``."""
     start = "import os, signal, sys, time; sys.argv = ['-m']; import experiments\n"

@@ -38,11 +38,14 @@ def test_settings(make, message):
         make()
 
 
-@pytest.mark.parametrize("bad", [V + 1, -1, 2**31 - 1])
-def test_ids_that_are_no_rows(bad):
+@pytest.mark.parametrize(
+    ("bad", "remedy"),
+    [(V + 1, "num_words=6"), (-1, "give ids from 0"), (2**31 - 1, "num_words=6")],
+)
+def test_ids_that_are_no_rows(bad, remedy):
     tx = optim.sparse_sgd(0.1)
     ids = IDS.at[1].set(bad)
-    with pytest.raises(ValueError, match=rf"ids\[1\] is {bad}.*0 to 5.*num_words=6"):
+    with pytest.raises(ValueError, match=rf"ids\[1\] is {bad}.*0 to 5.*{remedy}"):
         tx.update(GRADS, ids, tx.init(TABLE), TABLE)
     # Under jit the ids are unknown, so a bad id changes no row.
     moved, _ = jax.jit(tx.update)(GRADS, ids, tx.init(TABLE), TABLE)
