@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from jaxembed._checks import check_count
+from jaxembed.text._ngram_keys import count_texts, extend, find, to_ragged
 from jaxembed.text._ragged import Ragged
 
 Sequences = Ragged | Sequence[Sequence[int]]
@@ -74,11 +75,11 @@ class NgramIndex:
         counts = []
         keys, last = texts.values.astype(np.int64), np.zeros(0, np.int64)
         for n in range(1, orders[-1] + 1):
-            known, found = _count_texts(keys, owners, min_count)
+            known, found = count_texts(keys, owners, min_count)
             levels.append(known)
             counts.append(found)
-            last = _find(known, keys) if n == 1 else last
-            keys = _extend(_find(known, keys), last, owners, len(levels[0]))
+            last = find(known, keys) if n == 1 else last
+            keys = extend(find(known, keys), last, owners, len(levels[0]))
         listed = [c if n in orders else c[:0] for n, c in enumerate(counts, 1)]
         flat = np.concatenate(listed)
         if not flat.size:
@@ -121,14 +122,14 @@ class NgramIndex:
         found = []
         keys, last = texts.values.astype(np.int64), np.zeros(0, np.int64)
         for n, (known, rows) in enumerate(zip(self.levels, self.rows, strict=True), 1):
-            places = _find(known, keys)
+            places = find(known, keys)
             if n in self.orders and len(known):
                 is_known = places >= 0
                 owned = owners[: len(places)][is_known].astype(np.int64)
                 found.append(owned * self.n_rows + rows[places[is_known]])
             last = places if n == 1 else last
-            keys = _extend(places, last, owners, len(self.levels[0]))
-        return _to_ragged(np.concatenate(found), len(texts), self.n_rows, length)
+            keys = extend(places, last, owners, len(self.levels[0]))
+        return to_ragged(np.concatenate(found), len(texts), self.n_rows, length)
 
     def ngram(self, row: int) -> tuple[int, ...]:
         """Return the word ids of the n-gram of a row.
@@ -219,68 +220,3 @@ def as_ragged(texts: Sequences) -> Ragged:
     if ragged.values.size and ragged.values.min() < 0:
         raise ValueError(f"ids must not be negative, got {ragged.values.min()}.")
     return ragged
-
-
-def _count_texts(
-    keys: np.ndarray, owners: np.ndarray, min_count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the keys in enough texts, sorted, and the number of texts of each.
-
-    A key below 0 stands for no n-gram.
-    """
-    is_key = keys >= 0
-    keys, owners = keys[is_key], owners[: len(is_key)][is_key]
-    # Stable, so that the owners of equal keys stay ascending.
-    order = np.argsort(keys, kind="stable")
-    keys, owners = keys[order], owners[order]
-    is_new = np.ones(len(keys), bool)
-    is_new[1:] = keys[1:] != keys[:-1]
-    starts = np.flatnonzero(is_new)
-    is_new[1:] |= owners[1:] != owners[:-1]
-    counts = np.add.reduceat(is_new, starts, dtype=np.int64) if starts.size else starts
-    kept = counts >= min_count
-    return keys[starts][kept], counts[kept]
-
-
-def _find(known: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Return the place of each key in the sorted keys; -1 if it is not there."""
-    if not known.size:
-        return np.full(len(keys), -1, np.int64)
-    places = np.searchsorted(known, keys).astype(np.int64)
-    places[places == len(known)] = 0
-    return np.where(known[places] == keys, places, -1)
-
-
-def _extend(
-    places: np.ndarray, words: np.ndarray, owners: np.ndarray, n_words: int
-) -> np.ndarray:
-    """Return the keys of the n-grams one word longer; -1 for no n-gram.
-
-    Args:
-      places: ``int64[K]``, place of the n-gram at each position, or -1.
-      words: ``int64[T]``, place of the word at each position, or -1.
-      owners: ``int[T]``, text of each position.
-      n_words: number of words with a place.
-    """
-    n = len(words) - len(places) + 1  # number of words of the n-grams at `places`
-    size = max(len(words) - n, 0)
-    first, last = places[:size], words[n : n + size]
-    is_ngram = (first >= 0) & (last >= 0) & (owners[:size] == owners[n : n + size])
-    return np.where(is_ngram, first * n_words + last, -1)
-
-
-def _to_ragged(
-    keys: np.ndarray, n_texts: int, n_rows: int, length: int | None
-) -> Ragged:
-    """Return the distinct rows of each text, from keys ``text * n_rows + row``."""
-    keys.sort()
-    is_new = np.ones(len(keys), bool)
-    is_new[1:] = keys[1:] != keys[:-1]
-    owners, values = np.divmod(keys[is_new], n_rows)
-    lengths = np.bincount(owners, minlength=n_texts)
-    rows = Ragged.from_lengths(values.astype(np.int32), lengths)
-    if length is None:
-        return rows
-    check_count("length", length, least=0)
-    places = np.arange(len(values)) - np.repeat(rows.offsets[:-1], lengths)
-    return rows.keep(places < length)
