@@ -8,7 +8,8 @@ from benchmarks.report.tables import digits, format_seconds, make_table
 
 # Fields of the result and of the machine; every other field describes the input.
 OUTCOMES = {"repeats", "ratio", "a_a", "noisy", "steps", "n_parallel", "copy_share"}
-OUTCOMES |= {"load", "python", "versions", "val_accuracy_best"}
+OUTCOMES |= {"load", "python", "versions", "val_accuracy_best", "difference"}
+OUTCOMES |= {"accuracy_without_copies"}
 OUTCOMES |= {"chunk"}  # name of n_parallel in older lines
 
 
