@@ -41,7 +41,7 @@ def test_files_crossings_and_pairs(run_main, reviews, monkeypatch):
     np.testing.assert_array_equal(draws[0], draws[1])  # the same in both arms
     assert not np.array_equal(draws[0][:2], draws[2][:, :40])  # others for each size
     pictures = ["learning_curve.png", "learning_curve_final.png"]
-    names = ["learning_curve.csv", *pictures, "metrics.json"]
+    names = ["finished", "learning_curve.csv", *pictures, "metrics.json"]
     assert sorted(path.name for path in OUT.iterdir()) == names
     metrics = json.loads((OUT / "metrics.json").read_text())
     assert (metrics["sizes"], metrics["draws"]) == ([40, 80], [3, 2])
