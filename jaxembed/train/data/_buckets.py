@@ -54,12 +54,8 @@ def make_buckets(
       >>> [(b.start, b.stop, b.numbers.tolist()) for b in make_buckets(ids, [2], 0)]
       [(0, 2, [0, 2]), (0, 4, [1])]
     """
-    if np.ndim(lengths) == 0:
-        raise TypeError(
-            f"lengths must be a sequence, such as ({lengths},), got {lengths}."
-        )
     width = ids.shape[1]
-    chosen = {min(check_count("lengths", length), width) for length in lengths}
+    chosen = {min(length, width) for length in _check_lengths(lengths)}
     ends = np.array(sorted(chosen | {width}))
     is_word = ids != padding_idx
     # Number of columns up to the last word, and from the first word.
@@ -96,7 +92,7 @@ def find_padding(
       ValueError: if a length is below 1, if the tables do not have one
         ``padding_idx``, or if the model does not take another length.
     """
-    counts = [check_count("lengths", length) for length in lengths]
+    counts = _check_lengths(lengths)
     found = {
         getattr(table.module, "padding_idx", None)
         for table in interface.tables.values()
@@ -119,3 +115,12 @@ def find_padding(
             "lengths out."
         ) from error
     return int(padding)
+
+
+def _check_lengths(lengths: Sequence[int]) -> list[int]:
+    """Return the lengths as Python ints, or raise an error."""
+    if np.ndim(lengths) == 0:
+        raise TypeError(
+            f"lengths must be a sequence, such as ({lengths},), got {lengths}."
+        )
+    return [check_count("lengths", length) for length in lengths]

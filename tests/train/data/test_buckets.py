@@ -155,6 +155,7 @@ def test_the_order_of_the_buckets_depends_on_the_epoch():
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
+        ({"lengths": 3}, TypeError, "lengths must be a sequence"),
         ({"lengths": [2.5]}, TypeError, "lengths must be an integer"),
         ({"lengths": [0]}, ValueError, "lengths must be at least 1"),
         ({"pool": None, "lengths": [3]}, ValueError, "texts of any length"),
