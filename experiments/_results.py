@@ -129,7 +129,7 @@ def write_test(
       out: Folder for the file ``test.csv``.
       model: Trained model.
       variables: Parameters of the model.
-      test: Ids and labels of the test reviews; nothing is written if there are none.
+      test: Ids and labels of the test reviews; without test reviews no file is written.
       copies: ``bool[M]``, True for a test review that is also a training review.
 
     Returns:

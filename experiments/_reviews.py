@@ -89,7 +89,7 @@ def hold_out_block(
       block: Number of the block, from 0.
 
     Raises:
-      ValueError: If the fraction is not from 0 to 0.5, or there is no such block.
+      ValueError: If the fraction or the number of the block is out of range.
 
     Example:
       >>> train, held_out = hold_out_block(np.array([0, 0, 1, 1]), 0.5, block=1)

@@ -11,7 +11,7 @@ MAX_HEADER = 100_000_000  # bytes, as in safetensors
 # In the order in which safetensors writes them: large items first, for alignment.
 NAMES = {"I64": "<i8", "F64": "<f8", "F32": "<f4", "I32": "<i4", "U8": "u1"}
 DTYPES = {np.dtype(dtype): name for name, dtype in NAMES.items()}
-ALIGNMENT = 8  # the content begins at a multiple of so many bytes
+ALIGNMENT = 8  # the content begins at a multiple of 8 bytes
 
 
 class Tensor(NamedTuple):

@@ -59,7 +59,7 @@ class Journal:
         """Return the saved replicates by number, without damaged lines.
 
         Raises:
-          ValueError: if the file is no journal, or belongs to another run; the error
+          ValueError: if the file is not a journal, or belongs to another run; the error
             names the settings that differ.
 
         Warns:
@@ -119,7 +119,7 @@ def open_journal(
     Raises:
       BlockingIOError: if another process holds the lock.
       OSError: if the file cannot be written.
-      ValueError: if the file is no journal.
+      ValueError: if the file is not a journal.
     """
     if checkpoint is None:
         yield None, {}

@@ -104,7 +104,7 @@ class Conv1D(nn.Module):
         Raises:
           TypeError: if a size is not an integer, the rows are not floats, or the mask
             not bools.
-          ValueError: if a size is below 1, there is no width, or shapes do not fit.
+          ValueError: if a size is below 1, ``widths`` is empty, or shapes do not fit.
         """
         rows, mask = check_rows(rows, mask)
         if not self.widths:
