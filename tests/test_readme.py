@@ -51,6 +51,11 @@ def check_ids(names: Names, out: str) -> None:
     assert out.splitlines()[1:] == lists
 
 
+def check_tables(names: Names, out: str) -> None:
+    assert out == "1.0 [5]\n"
+    assert len(names["test"].texts) == 20
+
+
 def check_classes(names: Names, out: str) -> None:
     assert "['praise' 'blame' 'weather']" in out
     assert names["history"].accuracy[-1] == 1
@@ -162,6 +167,7 @@ CHECKS: dict[str, Callable[[Names, str], None]] = {
     "Five lines": check_five_lines,
     "The notebook's first model, in parts": check_first_model,
     "From text to ids: four routes": check_ids,
+    "Texts in folders and tables": check_tables,
     "Labels and classes": check_classes,
     "Word vectors from elsewhere": check_vectors_from_elsewhere,
     "Stopping early": check_stopping,

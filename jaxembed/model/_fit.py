@@ -10,7 +10,6 @@ from jaxembed._checks import check_count
 from jaxembed.model._bags import Bags, fit_bags
 from jaxembed.model._inputs import (
     Label,
-    hold_out,
     number_labels,
     read_labels,
     read_texts,
@@ -25,6 +24,7 @@ from jaxembed.model._training import (
     train_network,
 )
 from jaxembed.text._tokenizer import FILTERS
+from jaxembed.text.files._labelled import hold_out
 from jaxembed.vectors import WordVectors
 
 Labelled = tuple[list[str], np.ndarray]  # texts and their classes

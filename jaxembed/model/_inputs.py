@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from jaxembed.text._columns import to_python
 from jaxembed.text._split import check_texts
 
 Label = int | str
@@ -26,7 +27,7 @@ def read_texts(texts: Iterable[str]) -> list[str]:
       >>> read_texts(np.array(["a film", "a joy"]))
       ['a film', 'a joy']
     """
-    return [str(text) for text in check_texts(_to_python(texts))]
+    return [str(text) for text in check_texts(texts)]
 
 
 def read_labels(labels: Iterable[Label], n_texts: int) -> list[Label]:
@@ -49,7 +50,9 @@ def read_labels(labels: Iterable[Label], n_texts: int) -> list[Label]:
     """
     if isinstance(labels, str | bytes):
         raise TypeError(f"labels must be a list, got one {type(labels).__name__}.")
-    listed = [_read_label(x, place) for place, x in enumerate(_to_python(labels))]
+    listed = [
+        _read_label(x, place) for place, x in enumerate(to_python(labels, "labels"))
+    ]
     for place, label in enumerate(listed):
         if type(label) is not type(listed[0]):
             raise TypeError(
@@ -108,41 +111,6 @@ def warn_empty(lengths: np.ndarray, what: str, *, stacklevel: int) -> None:
             "class is predicted from the bias of the last layer alone.",
             stacklevel=stacklevel,
         )
-
-
-def hold_out(
-    classes: np.ndarray, fraction: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw examples to train on and examples to validate on, of each class alike.
-
-    Args:
-      classes: ``int[N]``, class of each example.
-      fraction: share to validate on, rounded for each class; at least one example of
-        each class stays for training.
-      rng: generator of the draw.
-
-    Returns:
-      ``int64[n]`` and ``int64[N - n]``, both in rising order.
-
-    Example:
-      >>> train, held_out = hold_out(np.arange(10) % 2, 0.4, np.random.default_rng(0))
-      >>> len(train), sorted((held_out % 2).tolist())
-      (6, [0, 0, 1, 1])
-    """
-    held_out = []
-    for number in np.unique(classes):
-        places = rng.permutation(np.flatnonzero(classes == number))
-        n = min(round(fraction * len(places)), len(places) - 1)
-        held_out.append(places[:n])
-    is_held_out = np.zeros(len(classes), bool)
-    is_held_out[np.concatenate(held_out)] = True
-    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
-
-
-def _to_python(column: Iterable) -> Iterable:
-    """Return an Arrow column as a list of Python objects; other columns unchanged."""
-    to_list = getattr(column, "to_pylist", None)
-    return column if to_list is None else to_list()
 
 
 def _read_label(label: object, place: int) -> Label:

@@ -8,6 +8,10 @@ from jaxembed.text._ngrams import most_frequent as most_frequent
 from jaxembed.text._padding import pad_sequences as pad_sequences
 from jaxembed.text._ragged import Ragged as Ragged
 from jaxembed.text._tokenizer import Tokenizer as Tokenizer
+from jaxembed.text.files._folder import load_folder as load_folder
+from jaxembed.text.files._labelled import LabelledTexts as LabelledTexts
+from jaxembed.text.files._table import iter_texts as iter_texts
+from jaxembed.text.files._table import load_table as load_table
 from jaxembed.text.imdb._cache import TokenizedCorpus as TokenizedCorpus
 from jaxembed.text.imdb._cache import load_imdb_tokens as load_imdb_tokens
 from jaxembed.text.imdb._corpus import load_imdb as load_imdb

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from jaxembed.text._columns import to_python
+
 # Number of characters processed at once. Larger pieces do not fit into the processor's
 # cache and take three times as long.
 PIECE = 1 << 20
@@ -33,16 +35,19 @@ class Words(NamedTuple):
 def check_texts(texts: Iterable[str]) -> list[str]:
     """Return ``texts`` as a list, or raise if they are not strings.
 
+    Args:
+      texts: a list, a generator, or a column of NumPy, Arrow or a library built on it.
+
     Raises:
-      TypeError: if ``texts`` is a single text, or an item is not a ``str``. The message
-        has the index of the first such item.
+      TypeError: if ``texts`` is a single text or a table, or an item is not a ``str``.
+        The message has the index of the first such item.
     """
     if isinstance(texts, str | bytes):
         raise TypeError(
             f"texts must be a list of texts, got one {type(texts).__name__}: "
             "put it into a list."
         )
-    listed = list(texts)
+    listed = list(to_python(texts))
     for place, text in enumerate(listed):
         if not isinstance(text, str):
             remedy = ": decode it first" if isinstance(text, bytes) else ""

@@ -1,0 +1,1 @@
+"""Files: labelled texts of a user, from a folder or a table."""
