@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from jaxembed.text._ragged import Ragged
-from jaxembed.text._split import check_texts, split_words
+from jaxembed.text._split import Rules, check_texts, split_words
+from jaxembed.text._word_index import WordIndex
 
 # Keras's default: ASCII punctuation except the apostrophe, plus tab and newline.
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+FORMS = ("NFC", "NFKC", "NFD", "NFKD")
 # Number of pieces whose words are counted in one call, to merge fewer counts.
 PIECES_AT_ONCE = 16
 
@@ -33,11 +33,17 @@ class Tokenizer:
       lower: whether texts are lower-cased first.
       oov_token: word that replaces unknown words and has id 1; None drops unknown
         words.
+      unicode_punctuation: whether all punctuation and white space of Unicode separates
+        words too, such as ``«`` and ``…``. The apostrophe U+2019 becomes the
+        ASCII apostrophe. False as in Keras.
+      normalize: "NFC", "NFKC", "NFD" or "NFKD", the form of Unicode to which texts are
+        normalized, so that a composed and a decomposed é are equal. None as in
+        Keras.
       word_counts: number of occurrences of each word, in order of first appearance.
       word_index: id of each word, including ids of ``num_words`` and above.
 
     Raises:
-      ValueError: if ``num_words`` is negative.
+      ValueError: if ``num_words`` is negative, or ``normalize`` is unknown.
 
     Example:
       >>> tokenizer = Tokenizer(num_words=3).fit(["A good film!", "A bad film."])
@@ -58,15 +64,25 @@ class Tokenizer:
         filters: str = FILTERS,
         lower: bool = True,
         oov_token: str | None = None,
+        unicode_punctuation: bool = False,
+        normalize: str | None = None,
     ):
         if num_words is not None and num_words < 0:
             raise ValueError(f"num_words must be at least 0 or None, got {num_words}.")
+        if normalize not in (None, *FORMS):
+            raise ValueError(
+                f"normalize must be one of {FORMS} or None, got {normalize!r}."
+            )
         self.num_words = num_words
         self.filters = filters
         self.lower = lower
         self.oov_token = oov_token
+        self.unicode_punctuation = unicode_punctuation
+        self.normalize = normalize
         self.word_counts: dict[str, int] = {}
         self.word_index: dict[str, int] = {}
+        # The index of _find_index, and what it was made of.
+        self._made: tuple[dict[str, int], tuple, WordIndex] | None = None
 
     def fit(self, texts: Iterable[str]) -> "Tokenizer":
         """Count the words of ``texts`` and add them to the counts of earlier calls.
@@ -79,7 +95,7 @@ class Tokenizer:
           ValueError: if this and all earlier calls found no words, as in ``[""]``.
         """
         texts = check_texts(texts)
-        pieces = split_words(texts, self.filters, self.lower)
+        pieces = split_words(texts, self._rules)
         while some := list(itertools.islice(pieces, PIECES_AT_ONCE)):
             words = pa.chunked_array([piece.words for piece in some])
             counted = words.value_counts()  # in order of first appearance
@@ -113,20 +129,30 @@ class Tokenizer:
         """
         texts = check_texts(texts)
         self._check_fitted()
-        index = self.word_index
-        oov_id = index.get(self.oov_token, 0) if self.oov_token is not None else 0
-        known = {w: i for w, i in index.items() if self._is_kept(i)}
-        words = pa.array(
-            [word.encode("utf-8", "surrogatepass") for word in known], pa.large_binary()
-        )
-        # The last entry is the id of words that are not found.
-        ids_of = np.array([*known.values(), oov_id], np.int32)
+        index = self._find_index()
         encoded = [Ragged.from_lists([])]
-        for piece in split_words(texts, self.filters, self.lower):
-            places = pc.index_in(piece.words, value_set=words).fill_null(len(words))
-            ids = Ragged.from_lengths(ids_of[places.to_numpy()], piece.lengths)
-            encoded.append(ids if oov_id else ids.keep(ids.values != 0))
+        for piece in split_words(texts, self._rules):
+            ids = Ragged.from_lengths(index.find(piece.words), piece.lengths)
+            encoded.append(ids if index.oov_id else ids.keep(ids.values != 0))
         return Ragged.concatenate(encoded)
+
+    @property
+    def _rules(self) -> Rules:
+        return Rules(self.filters, self.lower, self.unicode_punctuation, self.normalize)
+
+    def _find_index(self) -> WordIndex:
+        """Return the index of the kept words, made once for many calls."""
+        index, oov = self.word_index, self.oov_token
+        settings = len(index), self.num_words, oov
+        if (
+            self._made is None
+            or self._made[0] is not index
+            or self._made[1] != settings
+        ):
+            kept = {w: i for w, i in index.items() if self._is_kept(i)}
+            oov_id = index.get(oov, 0) if oov is not None else 0
+            self._made = index, settings, WordIndex.make(kept, oov_id)
+        return self._made[2]
 
     def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
         """Return the words of each sequence of ids, joined by spaces.
@@ -156,6 +182,8 @@ class Tokenizer:
             "filters": self.filters,
             "lower": self.lower,
             "oov_token": self.oov_token,
+            "unicode_punctuation": self.unicode_punctuation,
+            "normalize": self.normalize,
             "word_counts": json.dumps(self.word_counts),
         }
         return json.dumps({"class_name": "Tokenizer", "config": config})
@@ -176,6 +204,10 @@ class Tokenizer:
                 filters=_check(config["filters"], str),
                 lower=_check(config["lower"], bool),
                 oov_token=_check(config["oov_token"], str, type(None)),
+                unicode_punctuation=_check(
+                    config.get("unicode_punctuation", False), bool
+                ),
+                normalize=_check(config.get("normalize"), str, type(None)),
             )
             if set(map(type, counts.values())) - {int}:  # faster than 100,000 calls
                 for count in counts.values():

@@ -1,7 +1,7 @@
 """WordVectors: words and their vectors, as the rows of a matrix."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -12,9 +12,10 @@ from jaxembed.vectors._subwords import Subwords
 class WordVectors:
     """Words and their vectors.
 
-    ``vectors[word]`` is the row of a word. For a word without a row, it is the mean of
-    the word's subword vectors, if ``subwords`` is given. ``word in vectors`` says
-    whether the word has a vector.
+    ``vectors[word]`` is the row of a word, and ``vectors[[word, ...]]`` are the rows of
+    several words. For a word without a row, it is the mean of the word's subword
+    vectors, if ``subwords`` is given. ``word in vectors`` says whether the word has a
+    vector.
 
     Attributes:
       words: V distinct words, in the order of the rows.
@@ -36,6 +37,8 @@ class WordVectors:
       (2, 2, True, False)
       >>> vectors["bad"], vectors.index["bad"]
       (array([0., 1.], dtype=float32), 1)
+      >>> vectors[["bad", "good"]].tolist()
+      [[0.0, 1.0], [1.0, 0.0]]
     """
 
     words: Sequence[str]
@@ -60,18 +63,58 @@ class WordVectors:
             self.subwords is not None and isinstance(word, str)
         )
 
-    def __getitem__(self, word: str) -> np.ndarray:
-        """Return the vector of a word, ``float32[D]``.
+    def __getitem__(self, word: str | Sequence[str]) -> np.ndarray:
+        """Return the vector ``float32[D]`` of a word, or ``float32[N, D]`` of N words.
 
         Raises:
-          KeyError: if the word does not have a vector.
+          KeyError: if a word does not have a vector.
         """
-        row = self.index.get(word)
+        if isinstance(word, list | tuple):
+            rows = [self[each] for each in word]
+            return np.array(rows, np.float32).reshape(len(rows), self.dim)
+        row = self.index.get(word) if isinstance(word, str) else None
         if row is not None:
             return self.matrix[row]
         if self.subwords is None or not isinstance(word, str):
             raise KeyError(f"{word!r} is not one of the {len(self)} words.")
         return self.subwords.vectors([word])[0]
+
+    def vectors_for_all(
+        self, words: Iterable[str], *, allow_inference: bool = True
+    ) -> "WordVectors":
+        """Return the vectors of the given words alone, in their order.
+
+        Equals gensim's ``vectors_for_all``: a word that is given twice has one row, and
+        words without a vector are left out.
+
+        Args:
+          words: words.
+          allow_inference: whether words without a row get the mean of their subwords.
+
+        Returns:
+          :class:`WordVectors` with a copy of the rows, and without subwords.
+
+        Raises:
+          TypeError: if ``words`` is one string.
+          ValueError: if no word has a vector.
+
+        Example:
+          >>> matrix = np.array([[1, 0], [0, 1]], np.float32)
+          >>> vectors = WordVectors(["good", "bad"], matrix)
+          >>> vectors.vectors_for_all(["bad", "unknown", "bad"]).words
+          ('bad',)
+        """
+        if isinstance(words, str):
+            raise TypeError(f"words must be a list of words, got {words!r}.")
+        listed = list(dict.fromkeys(words))
+        known = self if allow_inference else self.index
+        found = [word for word in listed if word in known]
+        if not found:
+            raise ValueError(
+                f"no word of the {len(listed)} given has a vector, such as "
+                f"{listed[:3]!r:.80}."
+            )
+        return WordVectors(found, self[found])
 
     @property
     def dim(self) -> int:

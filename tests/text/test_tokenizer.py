@@ -66,6 +66,10 @@ def test_words_are_counted_across_pieces(monkeypatch):
     assert cut.encode(texts) == whole.encode(texts)
 
 
+def public(tokenizer):
+    return {name: x for name, x in vars(tokenizer).items() if name[0] != "_"}
+
+
 @given(TEXTS, SETTINGS)
 def test_json_keeps_everything(texts, settings):
     tokenizer = text.Tokenizer(**settings)
@@ -74,7 +78,7 @@ def test_json_keeps_everything(texts, settings):
     except ValueError:
         return
     again = text.Tokenizer.from_json(tokenizer.to_json())
-    assert vars(again) == vars(tokenizer)
+    assert public(again) == public(tokenizer)
     assert again.encode(texts) == tokenizer.encode(texts)
 
 
@@ -141,7 +145,7 @@ def test_texts_may_come_from_anywhere():
     expected = text.Tokenizer().fit(["a b", "b"])
     for texts in (iter(["a b", "b"]), np.array(["a b", "b"], object), ("a b", "b")):
         tokenizer = text.Tokenizer().fit(texts)
-        assert vars(tokenizer) == vars(expected)
+        assert public(tokenizer) == public(expected)
     assert expected.encode(t for t in ["b", "a"]).tolist() == [[1], [2]]
 
 
@@ -172,3 +176,57 @@ def test_real_reviews_equal_keras(real_reviews):
         ours.encode(corpus.train_texts).lengths,
         [len(ids) for ids in theirs.texts_to_sequences(corpus.train_texts)],
     )
+
+
+def test_punctuation_of_unicode_separates_words_if_wanted():
+    texts = [
+        "\u00abA joy\u2026\u00bb\u3000it\u2019s",
+        "\u00a1ole! \u00e9t\u00e9\x0bfin \u20ac5 \U0001f600",
+    ]
+    plain = text.Tokenizer().fit(texts)
+    assert (
+        "\u00aba" in plain.word_index
+        and "joy\u2026\u00bb\u3000it\u2019s" in plain.word_index
+    )
+    wide = text.Tokenizer(unicode_punctuation=True).fit(texts)
+    words = ["a", "joy", "it's", "ole", "\u00e9t\u00e9", "fin", "\u20ac5", "\U0001f600"]
+    assert list(wide.word_counts) == words
+    again = text.Tokenizer.from_json(wide.to_json())
+    assert again.encode(texts) == wide.encode(texts)
+
+
+def test_composed_and_decomposed_letters_are_equal_if_wanted():
+    texts = ["caf\u00e9 cafe\u0301", "\u0130a"]
+    assert len(text.Tokenizer().fit(texts).word_index) == 3
+    same = text.Tokenizer(normalize="NFC").fit(texts)
+    assert same.word_counts["caf\u00e9"] == 2
+    # Lower-case \u0130 is decomposed; NFC has no composed form of it.
+    assert list(same.word_counts) == ["caf\u00e9", "i\u0307a"]
+    assert text.Tokenizer.from_json(same.to_json()).encode(["cafe\u0301"]).tolist() == [
+        [1]
+    ]
+    wide = text.Tokenizer(normalize="NFKC").fit(["\uff21bc abc"])
+    assert wide.word_counts == {"abc": 2}
+    with pytest.raises(ValueError, match="normalize must be one of .* got 'nfc'"):
+        text.Tokenizer(normalize="nfc")
+
+
+def test_few_words_are_looked_up_as_many_are():
+    """Few words are looked up in a dict, many by Arrow."""
+    words = [f"w{i}" for i in range(2000)]
+    tokenizer = text.Tokenizer(num_words=1500, oov_token="?").fit([" ".join(words)])
+    texts = ["w3 new w1999", "", "w0 \ud800"]
+    alone = [tokenizer.encode([one]).tolist()[0] for one in texts]
+    many = tokenizer.encode([*texts, " ".join(words)]).tolist()
+    assert alone == many[:3] == [[5, 1, 1], [], [2, 1]]
+
+
+def test_a_changed_vocabulary_is_used():
+    tokenizer = text.Tokenizer().fit(["a b"])
+    assert tokenizer.encode(["a b c"]).tolist() == [[1, 2]]
+    tokenizer.fit(["b c"])
+    assert tokenizer.encode(["a b c"]).tolist() == [[2, 1, 3]]
+    tokenizer.num_words = 2
+    assert tokenizer.encode(["a b c"]).tolist() == [[1]]
+    tokenizer.num_words, tokenizer.word_index = None, {"c": 7, "b": 8, "a": 9}
+    assert tokenizer.encode(["a b c"]).tolist() == [[9, 8, 7]]

@@ -12,7 +12,8 @@ def same(a, b):
     parts = ("train", "test", "unlabelled")
     return (
         all(getattr(a, part) == getattr(b, part) for part in parts)
-        and vars(a.tokenizer) == vars(b.tokenizer)
+        and a.tokenizer.to_json() == b.tokenizer.to_json()
+        and a.tokenizer.word_index == b.tokenizer.word_index
         and np.array_equal(a.train_labels, b.train_labels)
         and np.array_equal(a.test_labels, b.test_labels)
         and a.description == b.description
