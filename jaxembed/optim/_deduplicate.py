@@ -4,14 +4,16 @@ import jax
 import jax.numpy as jnp
 
 Distinct = tuple[jax.Array, jax.Array, jax.Array]
+BLOCK = 128  # ids whose gradients one matrix product sums
 
 
 def deduplicate(row_grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
     """Sum the gradients of equal ids. Nonlinear updates need one gradient per row.
 
     The work grows with N, not with V, and every call gives the same bits. A CPU sums
-    without a sort, through ``slot``. Other devices write to one place in no fixed
-    order, so they use a sort and a segmented scan.
+    without a sort, through ``slot``. A TPU sorts the ids and adds the gradients in this
+    order. Other devices add to one place in no fixed order, so they sort the ids and
+    sum by matrix products; there a sum with a gradient that is not finite is NaN.
 
     Args:
       row_grads: ``float[N, D]``, the gradient of each looked-up row.
@@ -48,7 +50,7 @@ def deduplicate(row_grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distin
     ids = jnp.where((ids < 0) | (ids > n_rows), n_rows, ids)
     grads = row_grads.astype(jnp.float32)
     return jax.lax.platform_dependent(
-        grads, ids, slot, cpu=sum_by_slot, default=sum_by_sort
+        grads, ids, slot, cpu=sum_by_slot, tpu=sum_by_scatter, default=sum_by_blocks
     )
 
 
@@ -65,19 +67,68 @@ def sum_by_slot(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
     return sums, jnp.where(winners == places, ids, n_rows), slot
 
 
-def sum_by_sort(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
-    """Sum the gradients of an id at its last place in the sorted ids."""
-    n_rows = slot.shape[0]
-    ids, places = jax.lax.sort_key_val(ids, jnp.arange(ids.size, dtype=jnp.int32))
-    changes = ids[1:] != ids[:-1]
-    edge = jnp.ones(1, bool)
-    is_first = jnp.concatenate([edge, changes])[:, None]
-    is_last = jnp.concatenate([changes, edge]) & (ids < n_rows)
+def sum_by_scatter(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
+    """Sum the gradients of an id at its first place in the sorted ids.
+
+    A TPU adds one row after another, so the order of the sum is fixed.
+    """
+    n, n_rows = ids.size, slot.shape[0]
+    ids, order = _sort(ids)
+    is_first = jnp.concatenate([jnp.ones(1, bool), ids[1:] != ids[:-1]])
+    places = jnp.arange(n, dtype=jnp.int32)
+    # Sorted too: the ids out of range are last.
+    firsts = jax.lax.cummax(jnp.where(is_first, places, 0))
+    firsts = jnp.where(ids < n_rows, firsts, n)
+    sums = jnp.zeros_like(grads)
+    sums = sums.at[firsts].add(grads[order], mode="drop", indices_are_sorted=True)
+    return sums, jnp.where(is_first, ids, n_rows), slot
+
+
+def sum_by_blocks(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
+    """Sum the gradients of an id at its last place in the sorted ids, without atomics.
+
+    The sorted ids are cut into blocks. The product of a matrix of zeros and ones with
+    the gradients of a block sums those of equal ids in the block. A scan over the
+    blocks then carries the sum of an id from each block to the next.
+    """
+    n, n_rows = ids.size, slot.shape[0]
+    n_blocks = -(-n // BLOCK)
+    ids, order = _sort(ids)
+    is_last = jnp.concatenate([ids[1:] != ids[:-1], jnp.ones(1, bool)])
+    rows = jnp.where(is_last, ids, n_rows)
+    ids = jnp.pad(ids, (0, n_blocks * BLOCK - n), constant_values=n_rows)
+    order = jnp.pad(order, (0, n_blocks * BLOCK - n))
+    blocks = ids.reshape(n_blocks, BLOCK)
+    sums = _sum_in_blocks(blocks, grads[order].reshape(n_blocks, BLOCK, -1))
+    before = jnp.concatenate([jnp.full(1, -1, jnp.int32), blocks[:-1, -1]])
 
     def add(left: tuple, right: tuple) -> tuple:
-        starts, total = right  # the start of a segment discards the sum before it
+        starts, total = right  # the start of a run discards the sum before it
         return left[0] | starts, jnp.where(starts, total, left[1] + total)
 
-    _, sums = jax.lax.associative_scan(add, (is_first, grads[places]))
-    sums = jnp.where(is_last[:, None], sums, 0)
-    return sums, jnp.where(is_last, ids, n_rows), slot
+    # A run reaches the end of a block from an earlier block if its id fills the block.
+    starts = (blocks[:, 0] != blocks[:, -1]) | (blocks[:, 0] != before)
+    _, ends = jax.lax.associative_scan(add, (starts[:, None], sums[:, -1]))
+    carried = jnp.concatenate([jnp.zeros_like(ends[:1]), ends[:-1]])
+    continues = blocks == before[:, None]
+    sums += jnp.where(continues[..., None], carried[:, None], 0)
+    sums = sums.reshape(n_blocks * BLOCK, -1)[:n]
+    return jnp.where((rows < n_rows)[:, None], sums, 0), rows, slot
+
+
+def _sum_in_blocks(ids: jax.Array, grads: jax.Array) -> jax.Array:
+    """Sum the gradients ``float32[n, BLOCK, D]`` of equal ids of each block."""
+    is_equal = ids[:, :, None] == ids[:, None, :]
+    # 0 * NaN is NaN: such a gradient would reach the sums of other ids.
+    is_finite = jnp.isfinite(grads).all(-1)
+    grads = jnp.where(is_finite[..., None], grads, 0)
+    sums = jnp.einsum(
+        "nij,njd->nid", is_equal.astype(jnp.float32), grads, precision="highest"
+    )
+    is_bad = (is_equal & ~is_finite[:, None, :]).any(-1)
+    return jnp.where(is_bad[..., None], jnp.nan, sums)
+
+
+def _sort(ids: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return ``int32[N]`` sorted ids and the places that they come from."""
+    return jax.lax.sort_key_val(ids, jnp.arange(ids.size, dtype=jnp.int32))

@@ -43,6 +43,38 @@ def test_a_symbolic_batch_and_length(head, pool):
     check(model, variables, SHAPES[pool])
 
 
+POOLS = {
+    "conv": nn.Conv1D(features=2, widths=(2, 3)),
+    "attention": nn.Attention(query_init=jax.nn.initializers.normal(1.0)),
+    "lstm": nn.Recurrent(2),
+    "gru, both, mean": nn.Recurrent(2, "gru", bidirectional=True, pool="mean"),
+    "gru, max, unrolled": nn.Recurrent(2, "gru", pool="max", unroll=2),
+}
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_sequence_head_of_any_length(pool):
+    embed = nn.Embed(V, D, padding_idx=2)
+    model = nn.TextClassifier(embed, nn.DenseHead(), pool=POOLS[pool])
+    variables = model.init(jax.random.key(0), np.zeros((1, L), int))
+    check(model, variables, "b, l")
+
+
+@pytest.mark.parametrize("pool", [None, "mean", "sqrtn"])
+def test_weights_of_ids(pool):
+    weights = nn.Embed(V, 1, embedding_init=jax.nn.initializers.normal(1.0))
+    model = nn.TextClassifier(
+        nn.Embed(V, D), nn.DenseHead(), pool=pool, id_weights=weights
+    )
+    variables = model.init(jax.random.key(0), np.zeros((1, L), int))
+    check(model, variables, SHAPES[pool])
+
+
+def test_a_bag_of_single_logits():
+    model = nn.TextClassifier(nn.Embed(V, 1), nn.BiasHead(), pool="sum")
+    check(model, model.init(jax.random.key(0), np.zeros((1, L), int)), "b, l")
+
+
 @pytest.mark.parametrize("classes", [1, 3])
 def test_a_folded_model(classes):
     head = nn.DenseHead(classes=classes)

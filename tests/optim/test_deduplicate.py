@@ -1,4 +1,4 @@
-"""deduplicate: both algorithms against NumPy, bit by bit."""
+"""deduplicate: the form of each kind of device against NumPy."""
 
 import chex
 import jax
@@ -9,10 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxembed import optim
-from jaxembed.optim._deduplicate import sum_by_slot, sum_by_sort
+from jaxembed.optim._deduplicate import (
+    BLOCK,
+    sum_by_blocks,
+    sum_by_scatter,
+    sum_by_slot,
+)
 
 V, D, N = 9, 3, 20
-FORMS = {"slot": jax.jit(sum_by_slot), "sort": jax.jit(sum_by_sort)}
+FORMS = {
+    "cpu": jax.jit(sum_by_slot),
+    "tpu": jax.jit(sum_by_scatter),
+    "gpu": jax.jit(sum_by_blocks),
+}
 
 
 def expected(grads, ids):
@@ -60,13 +69,45 @@ def test_a_bad_id_is_never_another_row(bad):
     assert_equal(result, grads, ids)
 
 
-def test_both_forms_agree_for_ids_as_words_have_them():
+N_MANY = 5 * BLOCK + 37
+CASES = {
+    "words": lambda rng: np.minimum(rng.zipf(1.3, N_MANY) - 1, V - 1),
+    "one id": lambda rng: np.full(N_MANY, 4),
+    "padding": lambda rng: np.full(N_MANY, V),
+    # The runs end at an edge, before it and after it, and one fills two blocks.
+    "edges": lambda rng: rng.permutation(
+        np.repeat([0, 1, 2, 3, 6], [BLOCK, 2 * BLOCK + 1, BLOCK - 2, 1, BLOCK + 37])
+    ),
+    "a part of a block": lambda rng: rng.integers(0, V, BLOCK - 1),
+    "whole blocks": lambda rng: rng.integers(0, V, 2 * BLOCK),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("form", FORMS)
+def test_sums_are_those_of_float64_and_have_the_same_bits_twice(form, case):
     rng = np.random.default_rng(0)
-    ids = np.minimum(rng.zipf(1.3, 500) - 1, V - 1).astype(np.int32)
-    grads = rng.integers(-9, 9, (500, D)).astype(np.float32)
-    for form in FORMS.values():
-        result = form(grads, ids, jnp.zeros(V, jnp.int32))
-        assert_equal(result, grads, ids)
+    ids = CASES[case](rng).astype(np.int32)
+    grads = rng.normal(size=(len(ids), D)).astype(np.float32)
+    slot = jnp.zeros(V, jnp.int32)
+    result = FORMS[form](grads, ids, slot)
+    got, wanted = found(*result[:2]), expected(grads.astype(np.float64), ids)
+    assert got.keys() == wanted.keys()
+    for row, total in wanted.items():
+        np.testing.assert_allclose(got[row], total, rtol=0, atol=2e-6 * len(ids) ** 0.5)
+    chex.assert_trees_all_equal(FORMS[form](grads, ids, slot), result)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_gradient_that_is_not_finite_reaches_only_its_row(form, value):
+    ids = np.random.default_rng(0).integers(0, V, N_MANY).astype(np.int32)
+    grads = np.ones((N_MANY, D), np.float32)
+    bad = np.flatnonzero(ids == 5)[-1]
+    grads[bad, 1] = value
+    sums, rows, _ = FORMS[form](grads, ids, jnp.zeros(V, jnp.int32))
+    for row, total in found(sums, rows).items():
+        assert np.isfinite(total).all() == (row != 5)
 
 
 def test_vmap_and_no_ids():
@@ -89,10 +130,8 @@ def test_small_gradients_are_summed_in_float32(form):
     )
     assert found(*result[:2])[0] == n  # a sum in bfloat16 would stop at 256
     assert result[0].dtype == jnp.float32
-    chex.assert_trees_all_equal(
-        found(*FORMS[form](jnp.ones((n, 1)), jnp.zeros(n, jnp.int32), result[2])[:2]),
-        {0: np.full(1, n, np.float32)},
-    )
+    direct = FORMS[form](jnp.ones((n, 1)), jnp.zeros(n, jnp.int32), result[2])
+    assert found(*direct[:2])[0] == n
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,8 @@ def _scan(
     step: Callable, start: jax.Array | tuple, inputs: jax.Array, unroll: int
 ) -> jax.Array:
     """Return the outputs of a loop over the words, ``float[B, L, H]``."""
+    # JAX cannot unroll a loop of a symbolic length, as an export has it.
+    unroll = unroll if isinstance(inputs.shape[0], int) else 1
     _, outputs = jax.lax.scan(step, start, inputs, unroll=unroll)
     return jnp.swapaxes(outputs, 0, 1)
 

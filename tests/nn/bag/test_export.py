@@ -74,3 +74,21 @@ def test_rows_of_a_symbolic_shape():
     )
     ids = np.array([[1, -1, V], [3, 0, 10]], np.int32)
     np.testing.assert_array_equal(exported.call(TABLE, ids), nn.lookup(TABLE, ids))
+
+
+@pytest.mark.parametrize("combine", ["mean", "max"])
+def test_offsets_of_a_symbolic_length(combine):
+    def bag(table, ids, offsets, mask):
+        return nn.embedding_bag(table, ids, mask=mask, combine=combine, offsets=offsets)
+
+    n, ends = export.symbolic_shape("n, e", constraints=["n >= 1", "e >= 2"])
+    exported = export.export(jax.jit(bag), platforms=PLATFORMS)(
+        *specs(
+            ((V, D), jnp.float32), ((n,), jnp.int32), ((ends,), jnp.int32), ((n,), bool)
+        )
+    )
+    rng = np.random.default_rng(8)
+    for n_ids, offsets in ((7, [0, 3, 3, 7]), (1, [0, 1])):
+        ids, mask = rng.integers(0, V, n_ids, np.int32), rng.random(n_ids) < 0.7
+        inputs = TABLE, ids, np.array(offsets, np.int32), mask
+        np.testing.assert_allclose(exported.call(*inputs), bag(*inputs), atol=1e-6)
