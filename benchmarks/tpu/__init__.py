@@ -1,0 +1,1 @@
+"""Programs compiled ahead of time for TPUs, and what their compiled text shows."""

@@ -1,0 +1,107 @@
+"""Target: kinds of TPUs, and a program compiled for one of them without having it."""
+
+import functools
+import gc
+import os
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NamedTuple
+
+import jax
+
+# The smallest topology of each generation that libtpu describes.
+TOPOLOGIES = {
+    "v4": "v4:2x2x1",
+    "v5e": "v5e:2x2",
+    "v5p": "v5p:2x2x1",
+    "v6e": "v6e:2x2",
+    "7x": "tpu7x:2x2x1",
+}
+
+
+class Compiled(NamedTuple):
+    """Program compiled for a TPU."""
+
+    text: str  # after all of XLA's own rewriting
+    seconds: float  # to trace, lower and compile
+    argument_bytes: int
+    output_bytes: int
+    alias_bytes: int  # arguments whose memory is reused for outputs
+    temp_bytes: int
+    modelled_bytes: float | None  # bytes accessed, by XLA's cost model
+
+
+def find_lack() -> str | None:
+    """Return the reason why nothing can be compiled for a TPU, or None."""
+    try:
+        version("libtpu")
+    except PackageNotFoundError:
+        return "libtpu is not installed: pip install -c constraints.txt '.[tpu]'"
+    try:
+        find_device("v5e")
+    except Exception as error:  # whatever libtpu says, it is the reason
+        return f"libtpu does not describe a TPU: {error}"
+    return None
+
+
+@functools.cache
+def find_device(generation: str) -> Any:
+    """Return the description of a device of a generation, such as "v5e"."""
+    # Otherwise libtpu asks the machine of a cloud which TPU it has.
+    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+    from jax.experimental import topologies
+
+    name = TOPOLOGIES[generation]
+    topology = topologies.get_topology_desc(platform="tpu", topology_name=name)
+    return topology.devices[0]
+
+
+def place(arguments: Any, generation: str) -> Any:
+    """Return shapes of arrays on a device of a generation, in its default layout."""
+    sharding = jax.sharding.SingleDeviceSharding(find_device(generation))
+
+    def put(leaf: Any) -> Any:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+    return jax.tree.map(put, arguments)
+
+
+def compile_for(
+    generation: str,
+    function: Callable[..., Any],
+    arguments: tuple,
+    donate: tuple[int, ...] = (),
+) -> Compiled:
+    """Compile a function for a TPU.
+
+    Args:
+      generation: A key of ``TOPOLOGIES``.
+      function: A function that ``jax.jit`` takes.
+      arguments: Arrays or their shapes.
+      donate: Positions of the arguments whose memory outputs reuse.
+    """
+    given = place(arguments, generation)
+    gc.collect()
+    start = time.perf_counter()
+    jitted = jax.jit(function, donate_argnums=donate)
+    compiled = jitted.lower(*given).compile()
+    seconds = time.perf_counter() - start
+    memory: Any = compiled.memory_analysis()
+    costs: Any = compiled.cost_analysis() or {}
+    return Compiled(
+        compiled.as_text() or "",
+        seconds,
+        memory.argument_size_in_bytes,
+        memory.output_size_in_bytes,
+        memory.alias_size_in_bytes,
+        memory.temp_size_in_bytes,
+        costs.get("bytes accessed"),
+    )
+
+
+@functools.cache
+def find_versions() -> dict[str, str]:
+    """Return the versions of the compiler and of what it compiles."""
+    names = ("jaxembed", "jax", "jaxlib", "libtpu", "flax", "optax")
+    return {name: version(name) for name in names}
