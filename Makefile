@@ -19,7 +19,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONS
 SECONDS = 3600
 
 # Peers that the benchmarks compare with. A peer that cannot be installed is left out.
-PEERS := keras gensim torch fasttext scikit-learn
+PEERS := keras gensim torch fasttext scikit-learn model2vec
 
 NOTEBOOK := notebooks/using_word_embeddings.ipynb
 

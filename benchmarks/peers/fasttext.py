@@ -2,8 +2,11 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 THREADS = os.cpu_count() or 1  # as many as JAX has
 
@@ -42,3 +45,20 @@ def classify(
     facts = {"run": trained - start, "predict": time.perf_counter() - trained}
     labels = [pairs[0][1].removeprefix("__label__") for pairs in found]
     return labels, facts | {"seed": seed}
+
+
+def make_classifier(
+    train_lines: Path, settings: dict[str, Any]
+) -> Callable[[list[str]], np.ndarray]:
+    """Train on a file; return a function from texts to integer labels."""
+    import fasttext
+
+    settings = {"seed": 0, "verbose": 0, "thread": THREADS} | settings
+    model = fasttext.train_supervised(str(train_lines), **settings)
+
+    def predict(texts: list[str]) -> np.ndarray:
+        lines = [" ".join(text.split()) + "\n" for text in texts]
+        _, labels = model.f.multilinePredict(lines, 1, 0.0, "strict")
+        return np.array([int(some[0].removeprefix("__label__")) for some in labels])
+
+    return predict

@@ -1,7 +1,9 @@
 """Bags: the words and word pairs of a text as rows of one table."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from jaxembed.text import (
 UNKNOWN = "<unk>"  # no word of a text: the tokenizer's filters remove < and >
 BUCKETS = 2**22  # hashed ids of word pairs; only those of kept pairs get a row
 GRAIN = 8  # lengths of padded texts are multiples of it
+PIECE = 1024  # texts that a thread encodes at once
 SHORTEST, N_SHAPES = 32, 3  # of padded texts in prediction
 
 
@@ -45,6 +48,8 @@ class Bags:
             raise ValueError(f"kept must be below {rows.size}, got {self.kept.max()}.")
         rows[self.kept] = np.arange(1, self.n_rows, dtype=np.int32)
         object.__setattr__(self, "_rows", rows)
+        with_pairs = self.kept.max(initial=0) >= self.n_words
+        object.__setattr__(self, "_with_pairs", bool(with_pairs))
 
     @property
     def n_words(self) -> int:
@@ -66,10 +71,20 @@ class Bags:
 
     def encode(self, texts: Sequence[str]) -> Ragged:
         """Return the rows of each text in rising order, at most ``length`` of them."""
-        with_pairs = bool(self.kept.size) and int(self.kept.max()) >= self.n_words
-        raw = find_ids(self.tokenizer, texts, with_pairs=with_pairs)
-        rows = self.__dict__["_rows"][raw.values]
-        ordered = distinct_ids(Ragged(rows, raw.offsets).keep(rows != 0))
+        pieces = [texts[i : i + PIECE] for i in range(0, len(texts), PIECE)]
+        if len(pieces) < 2:
+            return self._encode(texts)
+        # NumPy and Arrow release the lock of Python in most of the work.
+        with ThreadPoolExecutor(min(len(pieces), os.cpu_count() or 1)) as pool:
+            return Ragged.concatenate(list(pool.map(self._encode, pieces)))
+
+    def _encode(self, texts: Sequence[str]) -> Ragged:
+        with_pairs = self.__dict__["_with_pairs"]
+        parts = [
+            Ragged(self.__dict__["_rows"][raw.values], raw.offsets)
+            for raw in find_ids(self.tokenizer, texts, with_pairs=with_pairs)
+        ]
+        ordered = distinct_ids(*(part.keep(part.values != 0) for part in parts))
         owners = np.repeat(np.arange(len(ordered)), ordered.lengths)
         places = np.arange(ordered.values.size) - ordered.offsets[:-1][owners]
         return ordered.keep(places < self.length)
@@ -82,18 +97,20 @@ class Bags:
         return lengths[::-1]
 
 
-def find_ids(tokenizer: Tokenizer, texts: Sequence[str], *, with_pairs: bool) -> Ragged:
-    """Return the distinct raw ids of each text: its words, then its pairs.
+def find_ids(
+    tokenizer: Tokenizer, texts: Sequence[str], *, with_pairs: bool
+) -> list[Ragged]:
+    """Return the raw ids of the words of each text, and those of its pairs.
 
     The begin and the end of a text count as words of a pair.
     """
     words = tokenizer.encode(texts)
     if not with_pairs:
-        return distinct_ids(words)
+        return [words]
     pairs = hash_ngrams(add_ends(words), 2, BUCKETS)
     pairs = pairs.keep(np.repeat(words.lengths > 0, pairs.lengths))
     n_words = len(tokenizer.word_index) + 1
-    return distinct_ids(words, Ragged(pairs.values + n_words, pairs.offsets))
+    return [words, Ragged(pairs.values + n_words, pairs.offsets)]
 
 
 def add_ends(ids: Ragged) -> Ragged:
@@ -142,7 +159,7 @@ def fit_bags(
       [[1, 2, 3, 4], [2]]
     """
     tokenizer = Tokenizer(oov_token=UNKNOWN).fit(texts)
-    ids = find_ids(tokenizer, texts, with_pairs=pairs)
+    ids = distinct_ids(*find_ids(tokenizer, texts, with_pairs=pairs))
     counts = np.bincount(ids.values)
     if known is not None:
         index = tokenizer.word_index.items()

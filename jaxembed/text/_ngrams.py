@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from jaxembed.text._ragged import Ragged
 
+SORTED_AT_ONCE = 1 << 18  # ids
 Sequences = Ragged | Sequence[Sequence[int]]
 
 
@@ -80,12 +81,28 @@ def distinct_ids(*parts: Sequences) -> Ragged:
     if values.size and values.min() < 0:
         raise ValueError(f"ids must not be negative, got {values.min()}.")
     size = int(values.max(initial=0)) + 1
-    owners = [np.repeat(np.arange(n_texts), part.lengths) for part in ragged]
-    keys = np.concatenate(owners) * np.int64(size) + values
+    # Keys of 32 bits, few enough for a processor's cache, are sorted in half the time.
+    n_values = sum(part.values.size for part in ragged)
+    step = max(min(2**31 // size, SORTED_AT_ONCE * n_texts // max(n_values, 1)), 1)
+    found = [
+        _sort_distinct([part[start : start + step] for part in ragged], size)
+        for start in range(0, n_texts, step)
+    ]
+    return Ragged.concatenate(found) if found else Ragged.from_lists([])
+
+
+def _sort_distinct(parts: Sequence[Ragged], size: int) -> Ragged:
+    """Return the distinct ids of each text, which are below ``size``."""
+    n_texts = len(parts[0])
+    dtype = np.int32 if n_texts * size <= 2**31 else np.int64
+    starts = (np.arange(n_texts) * size).astype(dtype)
+    keys = np.concatenate([np.repeat(starts, p.lengths) + p.values for p in parts])
     keys.sort()
     keys = keys[np.append(True, keys[1:] != keys[:-1])[: keys.size]]
-    lengths = np.bincount(keys // size, minlength=n_texts)
-    return Ragged.from_lengths((keys % size).astype(np.int32), lengths)
+    ends = np.searchsorted(keys, starts)
+    lengths = np.diff(ends, append=keys.size)
+    values = keys - np.repeat(starts, lengths)
+    return Ragged.from_lengths(values.astype(np.int32), lengths)
 
 
 def most_frequent(

@@ -97,6 +97,11 @@ class Ragged(Sequence[np.ndarray]):
 
     def __getitem__(self, index: int | slice) -> "np.ndarray | Ragged":
         if isinstance(index, slice):
+            start, end, step = index.indices(len(self))
+            if step == 1:  # a view
+                offsets = self.offsets[start : max(start, end) + 1]
+                values = self.values[offsets[0] : offsets[-1]]
+                return Ragged(values, offsets - offsets[0])
             return self.take(np.arange(len(self))[index])
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} is out of range for length {len(self)}.")

@@ -188,3 +188,45 @@ def test_a_cache_that_cannot_be_written_is_left_out(monkeypatch):
     monkeypatch.setattr(train, "use_compilation_cache", fail)
     with pytest.warns(UserWarning, match="cache is not used: .*compiled"):
         TextModel.fit(["good", "bad"] * 8, [1, 0] * 8)
+
+
+def test_probabilities_are_those_of_the_network_that_was_trained(of_three, model):
+    """The folded network of predict_proba against train.predict of the whole one."""
+    from jaxembed.model._bags import pad
+    from jaxembed.model._network import make_network
+
+    for trained, apply in ((model, jax.nn.sigmoid), (of_three, jax.nn.softmax)):
+        fitted = trained._fitted
+        n_rows, dim = fitted.params["embed"]["embedding"].shape
+        network = make_network(n_rows, dim, len(trained.labels))
+        ids = pad(fitted.bags.encode(NEW[0]), fitted.bags.length)
+        logits = train.predict(network, {"params": fitted.params}, ids)
+        found = trained.predict_proba(NEW[0])
+        found = found[:, 1] if logits.ndim == 1 else found
+        np.testing.assert_allclose(found, apply(logits), rtol=1e-4, atol=1e-6)
+
+
+def test_no_number_of_texts_needs_a_program_of_its_own(of_three):
+    """Lengths times sizes are the programs, for any stream of batches."""
+    from jaxembed.train import _predict
+
+    def count():
+        programs = _predict._logits, _predict._few_logits
+        return sum(program._cache_size() for program in programs)
+
+    texts, _ = draw_texts(3000, ("neg", "pos", "so"), seed=4)
+    for n in (1, 100, 3000):
+        of_three.predict(texts[:n])
+    before = count()
+    for n in (2, 3, 5, 16, 17, 64, 129, 1024, 1025, 2999):
+        assert of_three.predict_proba(texts[:n]).shape == (n, 3)
+    assert count() == before
+
+
+def test_texts_are_encoded_in_pieces_as_at_once(of_three, monkeypatch):
+    from jaxembed.model import _bags
+
+    texts, _ = draw_texts(50, ("neg", "pos", "so"), seed=4)
+    whole = of_three._fitted.bags.encode(texts)
+    monkeypatch.setattr(_bags, "PIECE", 7)
+    assert of_three._fitted.bags.encode(texts) == whole

@@ -104,3 +104,17 @@ def test_refusals():
         text.distinct_ids(text.Ragged.from_lists([[-3]]))
     with pytest.raises(ValueError, match="from 1 to 1, got 1 counts"):
         text.most_frequent(one, np.array([4]), length=2)
+
+
+def test_distinct_ids_of_many_texts_are_those_of_each(monkeypatch):
+    """Texts are sorted in groups; ids may be so large that a group is one text."""
+    from jaxembed.text import _ngrams
+
+    monkeypatch.setattr(_ngrams, "SORTED_AT_ONCE", 20)
+    rng = np.random.default_rng(0)
+    for size in (5, 1000, 2**31 - 1):
+        lists = [rng.integers(0, size, n).tolist() for n in rng.integers(0, 9, 40)]
+        expected = [sorted(set(ids)) for ids in lists]
+        assert text.distinct_ids(lists).tolist() == expected
+        assert text.distinct_ids(lists[:1]).tolist() == expected[:1]
+    assert text.distinct_ids([]).tolist() == []

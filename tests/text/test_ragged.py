@@ -56,3 +56,13 @@ def test_other_numbers_are_refused_and_not_cut():
         Ragged.from_lists([[1], [2**32 + 5]])
     with pytest.raises(ValueError, match="must fit into 32 bits"):
         Ragged(np.array([2**31]), np.array([0, 1]))
+
+
+def test_slices_are_those_of_the_list():
+    lists = [[1, 2], [], [3], [4, 5, 6]]
+    ragged = Ragged.from_lists(lists)
+    for start in (None, 0, 1, 3, 9, -1):
+        for end in (None, 0, 2, 4, -1):
+            assert ragged[start:end].tolist() == lists[start:end]
+            assert ragged[start:end:2].tolist() == lists[start:end:2]
+    assert Ragged.from_lists([])[:3].tolist() == []
