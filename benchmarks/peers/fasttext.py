@@ -58,7 +58,7 @@ def make_classifier(
 
     def predict(texts: list[str]) -> np.ndarray:
         lines = [" ".join(text.split()) + "\n" for text in texts]
-        _, labels = model.f.multilinePredict(lines, 1, 0.0, "strict")
+        labels, _ = model.f.multilinePredict(lines, 1, 0.0, "strict")
         return np.array([int(some[0].removeprefix("__label__")) for some in labels])
 
     return predict

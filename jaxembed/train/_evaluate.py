@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from jaxembed._checks import MAX_IDS, check_count
 from jaxembed.nn._inspect import Variables
 from jaxembed.nn._reads import check_reads
+from jaxembed.train._losses import CROSS_ENTROPY, check_loss
 from jaxembed.train._setup import Interface, inspect_model
 from jaxembed.train._state import Params
 from jaxembed.train._step import Batch, Metrics, mean_metrics, measure
@@ -23,16 +24,18 @@ from jaxembed.train.data._checks import (
     Examples,
     check_examples,
     check_form,
-    warn_one_class,
 )
+from jaxembed.train.data._labels import warn_one_class
 
 # Examples computed at once: enough to fill a device, few enough for its memory.
 BATCH_SIZE = 1024
 
 
-@functools.partial(jax.jit, static_argnames="model")
-def _measure(model: nn.Module, params: Params, batch: Batch) -> Metrics:
-    return measure(model.apply({"params": params}, batch.ids), batch)
+@functools.partial(jax.jit, static_argnames=("model", "loss"))
+def _measure(
+    model: nn.Module, params: Params, batch: Batch, loss: str = CROSS_ENTROPY
+) -> Metrics:
+    return measure(model.apply({"params": params}, batch.ids), batch, loss)
 
 
 def cut_batches(
@@ -76,11 +79,11 @@ def cut_batches(
 
 
 def evaluate_batches(
-    model: nn.Module, params: Params, batches: list[Batch]
+    model: nn.Module, params: Params, batches: list[Batch], loss: str = CROSS_ENTROPY
 ) -> dict[str, float]:
     """Return the mean loss and accuracy over batches that are on the device."""
     # All batches are dispatched before the first result is fetched.
-    return mean_metrics([_measure(model, params, batch) for batch in batches])
+    return mean_metrics([_measure(model, params, b, loss) for b in batches])
 
 
 def check_batches(
@@ -140,6 +143,7 @@ def check_validation(
     validation: Examples,
     *,
     train_labels: np.ndarray,
+    loss: str = CROSS_ENTROPY,
 ) -> Checked:
     """Check and return validation examples, of any length if the model accepts it.
 
@@ -148,6 +152,7 @@ def check_validation(
       interface: its interface for texts of the length in training.
       validation: ids and labels.
       train_labels: ``int32[n]``, labels of the training examples.
+      loss: name of the loss.
 
     Raises:
       TypeError: if ``validation`` is not a pair of ids and labels.
@@ -163,8 +168,9 @@ def check_validation(
         shapes = jax.eval_shape(model.init, jax.random.key(0), trained)
         with explain_shapes(texts):
             interface = inspect_model(model, shapes, texts[:1])
-    checked = check_examples(interface, (texts, labels), "validation ")
-    warn_one_class(checked[1], train_labels)
+    checked = check_examples(interface, (texts, labels), "validation ", loss=loss)
+    if loss == CROSS_ENTROPY:
+        warn_one_class(checked[1], train_labels)
     return checked
 
 
@@ -176,6 +182,7 @@ def evaluate(
     *,
     batch_size: int = BATCH_SIZE,
     lengths: Sequence[int] | None = None,
+    loss: str = CROSS_ENTROPY,
 ) -> dict[str, float]:
     """Return mean loss and accuracy of a model on examples.
 
@@ -183,12 +190,14 @@ def evaluate(
       model: a Linen module, called as ``model(ids)``.
       variables: its parameters, such as ``state.variables`` of :func:`fit`.
       ids: ``int[N, L]``; each is checked to be a row of the model's table.
-      labels: ``int[N]``.
+      labels: ``int[N]``, or as ``loss`` needs them.
       batch_size: number of examples computed at once.
       lengths: lengths to which batches are cut, see :func:`fit`; None for length L.
+      loss: name of the loss, see :func:`example_losses`.
 
     Returns:
-      ``{"loss": ..., "accuracy": ...}``; the loss in nats.
+      ``{"loss": ..., "accuracy": ...}``; cross-entropies in nats. With several labels
+      for an example all must be right, and a number within 0.5.
 
     Raises:
       TypeError: if ``ids`` are not integers, or ``variables`` are not a dict.
@@ -208,7 +217,7 @@ def evaluate(
     texts, labels = check_form((ids, labels))
     with explain_shapes(texts):
         interface = inspect_model(model, variables, texts[:1])
-    examples = check_examples(interface, (texts, labels))
+    examples = check_examples(interface, (texts, labels), loss=check_loss(loss))
     padding = None
     if lengths is not None:
         padding = find_padding(model, variables, interface, lengths)
@@ -218,7 +227,7 @@ def evaluate(
         lengths=lengths,
         padding_idx=padding,
     )
-    metrics = evaluate_batches(model, params, batches)
+    metrics = evaluate_batches(model, params, batches, loss)
     if not math.isfinite(metrics["loss"]):
         check_batches(model, variables, batches, "ids")
     return metrics

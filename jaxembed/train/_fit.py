@@ -17,6 +17,7 @@ from jaxembed.optim import SparseOptimizer
 from jaxembed.train._compilation import Inputs, Programs
 from jaxembed.train._evaluate import check_validation, cut_batches
 from jaxembed.train._history import History, Stopping
+from jaxembed.train._losses import CROSS_ENTROPY
 from jaxembed.train._run import Run, copy_state, make_run
 from jaxembed.train._setup import make_plan, warn_unchecked
 from jaxembed.train._state import Params, TrainState
@@ -48,6 +49,7 @@ def fit(
     lengths: Sequence[int] | None = None,
     trainable_rows: ArrayLike | None = None,
     unfreeze_after: int = 0,
+    loss: str = CROSS_ENTROPY,
     stopping: Stopping | None = None,
     checkpoint: str | Path | None = None,
     save_every: int | None = None,
@@ -97,6 +99,9 @@ def fit(
       unfreeze_after: number of epochs in which all tables are frozen. Afterwards they
         are trained with optimizer moments that start at zero; counts of steps, and so
         schedules, continue. An ``Embed`` with ``frozen=True`` stays frozen.
+      loss: "cross_entropy" of classes; "binary_cross_entropy" of several labels for
+        each text, ``int[N, C]``; or "mean_squared_error" of numbers, ``float[N]``. See
+        :func:`example_losses`.
       stopping: see :class:`Stopping`; None to train all epochs and return the last
         state.
       checkpoint: a folder. The run is saved there in the background, at ends of epochs,
@@ -163,9 +168,10 @@ def fit(
         table_tx=table_tx,
         max_norm=max_norm,
         unfreeze_after=unfreeze_after,
+        loss=loss,
     )
     warn_unchecked(interface)
-    arrays = check_examples(interface, (texts, labels))
+    arrays = check_examples(interface, (texts, labels), loss=loss)
     chosen = check_selection(examples, len(texts), batch_size)
     buckets, batches = [], []
     padding = None
@@ -176,7 +182,9 @@ def fit(
         buckets = [b._replace(numbers=chosen[b.numbers]) for b in buckets]
     if validation is not None:
         own = arrays[1][chosen]
-        pair = check_validation(model, interface, validation, train_labels=own)
+        pair = check_validation(
+            model, interface, validation, train_labels=own, loss=loss
+        )
         batches = cut_batches(pair, lengths=lengths, padding_idx=padding)
     masks = make_masks(interface, trainable_rows)
     factors = None if weights is None else check_weights(weights, len(texts))

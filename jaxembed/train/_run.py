@@ -153,7 +153,9 @@ class Run:
     def _validate(self, state: TrainState) -> dict[str, float]:
         """Return the validation metrics, or {} without validation examples."""
         batches, params = self.programs.inputs.validation, state.variables["params"]
-        return evaluate_batches(self.plan.model, params, batches) if batches else {}
+        if not batches:
+            return {}
+        return evaluate_batches(self.plan.model, params, batches, self.plan.loss)
 
 
 def make_run(

@@ -15,6 +15,7 @@ from jaxembed.nn._hooks import check_embed
 from jaxembed.nn._inspect import Ids, Path, Table, Variables, find_tables
 from jaxembed.nn._row_grads import check_lookups
 from jaxembed.optim import SparseOptimizer
+from jaxembed.train._losses import CROSS_ENTROPY, check_loss
 
 Paths = frozenset[Path]
 
@@ -35,6 +36,7 @@ class Plan:
       tables: paths of the tables that ``table_tx`` trains.
       late: paths of the tables that are frozen in the first epochs.
       unfreeze_after: number of epochs in which ``late`` is frozen.
+      loss: name of the loss, see :func:`jaxembed.train.example_losses`.
     """
 
     model: nn.Module
@@ -45,6 +47,7 @@ class Plan:
     tables: Paths = frozenset()
     late: Paths = frozenset()
     unfreeze_after: int = 0
+    loss: str = CROSS_ENTROPY
 
     def __post_init__(self) -> None:
         # Hashed once: jit hashes the plan at each call, and a model hashes all fields.
@@ -68,11 +71,13 @@ class Interface(NamedTuple):
       limits: ``int64[L]``, an upper bound for each column; 0 if no table reads it.
       classes: number of classes.
       tables: the tables of the model, by path.
+      is_flat: whether the logits have the axes [B], one number for each example.
     """
 
     limits: np.ndarray
     classes: int
     tables: dict[Path, Table]
+    is_flat: bool = True
 
     @property
     def frozen(self) -> Paths:
@@ -118,7 +123,8 @@ def inspect_model(model: nn.Module, variables: Variables, ids: Ids) -> Interface
             limits[table.columns] = np.minimum(limits[table.columns], n_rows)
     if limits.min() < MAX_IDS and all(t.columns is not None for t in tables.values()):
         limits[limits == MAX_IDS] = 0  # no table reads these columns
-    return Interface(limits, 2 if len(shape) == 1 else shape[1], tables)
+    is_flat = len(shape) == 1
+    return Interface(limits, 2 if is_flat else shape[1], tables, is_flat)
 
 
 def warn_unchecked(interface: Interface) -> None:
@@ -146,6 +152,7 @@ def make_plan(
     table_tx: SparseOptimizer | None = None,
     max_norm: float | None = None,
     unfreeze_after: int = 0,
+    loss: str = CROSS_ENTROPY,
 ) -> tuple[Plan, Interface]:
     """Return the plan that trains all parameters of ``model`` except frozen tables.
 
@@ -156,6 +163,7 @@ def make_plan(
       table_tx: a row-sparse optimizer of the tables that are not frozen.
       max_norm: global norm to which all gradients together are clipped.
       unfreeze_after: number of epochs in which all tables are frozen.
+      loss: name of the loss, see :func:`jaxembed.train.example_losses`.
 
     Returns:
       The plan, and the interface of the model.
@@ -206,6 +214,7 @@ def make_plan(
         tables=tables,
         late=trained if unfreeze_after else frozenset(),
         unfreeze_after=unfreeze_after,
+        loss=check_loss(loss),
     )
     return plan, interface
 

@@ -5,69 +5,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax.traverse_util import flatten_dict
 
 from jaxembed.nn._row_grads import Reads, apply_with_taps, make_taps
 from jaxembed.optim import apply_updates, mask_rows
 from jaxembed.optim._tables import clip, sum_rows, update_tables
+from jaxembed.train._losses import CROSS_ENTROPY, example_losses, is_correct
 from jaxembed.train._setup import Plan
 from jaxembed.train._state import Params, TrainState, make_tx, merge, split
-
-
-def example_losses(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Compute the cross-entropy of each example, by a sigmoid or a softmax.
-
-    Args:
-      logits: ``float[B]`` for labels 0 and 1 (sigmoid), or ``float[B, C]``, C > 1, for
-        labels 0 to C - 1 (softmax).
-      labels: ``int[B]``.
-
-    Returns:
-      ``float[B]``, in nats.
-
-    Raises:
-      ValueError: if ``logits`` or ``labels`` do not have these shapes.
-
-    Example:
-      >>> example_losses(jnp.array([0.0, 9.0]), jnp.array([1, 1])).round(3)
-      Array([0.693, 0.   ], dtype=float32)
-    """
-    if labels.ndim != 1 or logits.ndim not in (1, 2) or len(logits) != len(labels):
-        raise ValueError(
-            "logits must have the axes [B] or [B, C] and labels [B], got "
-            f"{list(logits.shape)} and {list(labels.shape)}."
-        )
-    if logits.shape[1:] == (1,):  # a softmax of one class has the loss 0
-        raise ValueError(
-            "logits must have the axes [B] or [B, C], C > 1, got "
-            f"{list(logits.shape)}: squeeze the last axis, logits[:, 0], or give one "
-            "logit for each class."
-        )
-    if logits.ndim == 1:
-        return optax.sigmoid_binary_cross_entropy(logits, labels.astype(logits.dtype))
-    return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-
-
-def is_correct(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return whether the predicted class equals the label.
-
-    Args:
-      logits: ``float[B]`` or ``float[B, C]``.
-      labels: ``int[B]``.
-
-    Returns:
-      ``bool[B]``; False where a logit is not finite.
-
-    Example:
-      >>> is_correct(jnp.array([2.0, -1.0]), jnp.array([1, 1]))
-      Array([ True, False], dtype=bool)
-    """
-    if logits.ndim == 1:
-        best, is_number = logits > 0, jnp.isfinite(logits)
-    else:
-        best, is_number = jnp.argmax(logits, -1), jnp.isfinite(logits).all(-1)
-    return is_number & (best.astype(labels.dtype) == labels)
 
 
 class Batch(NamedTuple):
@@ -75,7 +20,7 @@ class Batch(NamedTuple):
 
     Attributes:
       ids: ``int32[B, L]``.
-      labels: ``int32[B]``.
+      labels: ``int32[B]``, or as the loss needs them, see :func:`example_losses`.
       mask: ``bool[B]``, False for the padding of the last batch.
       weights: ``float32[B]``, a factor of the loss of each example; None for 1.
     """
@@ -100,12 +45,12 @@ class Metrics(NamedTuple):
     n_examples: jax.Array
 
 
-def measure(logits: jax.Array, batch: Batch) -> Metrics:
+def measure(logits: jax.Array, batch: Batch, loss: str = CROSS_ENTROPY) -> Metrics:
     """Return the sums of losses and correct predictions of a batch."""
-    losses = example_losses(logits, batch.labels).astype(jnp.float32)
+    losses = example_losses(logits, batch.labels, loss).astype(jnp.float32)
     if batch.weights is not None:
         losses = losses * batch.weights
-    correct = is_correct(logits, batch.labels)
+    correct = is_correct(logits, batch.labels, loss)
     # where, not *: NaN * 0 is NaN.
     return Metrics(
         jnp.sum(jnp.where(batch.mask, losses, 0)),
@@ -174,7 +119,7 @@ def step(
     def mean_loss(params: Params, taps: Reads) -> tuple[jax.Array, tuple]:
         variables = {"params": merge(params, state.tables, frozen)}
         logits, ids = apply_with_taps(plan.model, variables, batch.ids, taps, rngs)
-        metrics = measure(logits, batch)
+        metrics = measure(logits, batch, plan.loss)
         return metrics.loss / metrics.n_examples, (metrics, ids)
 
     both = jax.grad(mean_loss, argnums=(0, 1), has_aux=True)

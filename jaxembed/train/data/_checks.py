@@ -1,6 +1,5 @@
 """Checks of ids, labels and selections on the host, before training."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -8,7 +7,9 @@ from jax.typing import ArrayLike
 
 from jaxembed._checks import check_count, check_range
 from jaxembed.nn._lookup import as_ids
+from jaxembed.train._losses import CROSS_ENTROPY
 from jaxembed.train._setup import Interface
+from jaxembed.train.data._labels import check_labels, check_targets
 
 # Ids int[N, L] and labels int[N], before and after the checks.
 Examples = tuple[ArrayLike, ArrayLike]
@@ -94,58 +95,23 @@ def check_ids(
     return ids
 
 
-def check_labels(
-    labels: ArrayLike, n_examples: int, classes: int, name: str = "labels"
-) -> np.ndarray:
-    """Return labels as ``int32[N]``, if each of them is a class of the model.
-
-    Args:
-      labels: ``int[N]``, or whole numbers as floats or bools.
-      n_examples: number of examples, N.
-      classes: number of classes, C; labels are in ``[0, C)``.
-      name: name of the labels, for the error.
-
-    Raises:
-      ValueError: names the first label that is out of range, or the shape.
-
-    Example:
-      >>> check_labels([0.0, 1.0], 2, 2)
-      array([0, 1], dtype=int32)
-    """
-    labels = np.asarray(labels)
-    if labels.shape != (n_examples,):
-        raise ValueError(
-            f"{name} must have the shape [{n_examples}], one for each row of ids, got "
-            f"{list(labels.shape)}."
-        )
-    known = np.isin(labels, np.arange(classes))
-    if not known.all():
-        place = int(np.argmin(known))
-        raise ValueError(
-            f"{name}[{place}] is {labels.tolist()[place]!r}, and the model has the "
-            f"classes 0 to {classes - 1}: {_suggest_classes(labels)}."
-        )
-    return labels.astype(np.int32)
-
-
-def _suggest_classes(labels: np.ndarray) -> str:
-    """Return the remedy for ``[N]`` labels that are out of range."""
-    is_number = labels.dtype.kind in "iuf" and np.isfinite(labels).all()
-    if is_number and ((labels >= 0) & (labels % 1 == 0)).all():
-        return f"give the head classes={int(labels.max()) + 1}"
-    return "number them 0, 1, ... by numpy.unique(labels, return_inverse=True)[1]"
-
-
-def check_examples(interface: Interface, examples: Checked, name: str = "") -> Checked:
+def check_examples(
+    interface: Interface,
+    examples: Checked,
+    name: str = "",
+    *,
+    loss: str = CROSS_ENTROPY,
+) -> Checked:
     """Return ids and labels as ``int32``, if they fit the model.
 
     Args:
       interface: the interface of the model for texts of length L.
       examples: ids ``int[N, L]`` and labels ``[N]``, see :func:`check_form`.
       name: prefix of "ids" and "labels" in the error.
+      loss: name of the loss, which determines the form of the labels.
 
     Returns:
-      ``int32[N, L]`` and ``int32[N]`` of NumPy.
+      ``int32[N, L]`` and the labels, of NumPy.
 
     Raises:
       ValueError: if an id or a label is out of range, or if logits are ``[B, 1]``.
@@ -160,37 +126,14 @@ def check_examples(interface: Interface, examples: Checked, name: str = "") -> C
             "the last axis, logits[:, 0], or return one logit for each class."
         )
     ids = check_ids(examples[0], interface.limits, f"{name}ids")
-    labels = check_labels(examples[1], len(ids), interface.classes, f"{name}labels")
+    labels_name = f"{name}labels"
+    if loss == CROSS_ENTROPY:
+        labels = check_labels(examples[1], len(ids), interface.classes, labels_name)
+    else:
+        shape = (len(ids),) if interface.is_flat else (len(ids), interface.classes)
+        labels = check_targets(examples[1], shape, loss, labels_name)
     # Ids that no table reads may have 64 bits; as_ids clips them.
     return np.asarray(as_ids(ids)).astype(np.int32, copy=False), labels
-
-
-def warn_one_class(labels: np.ndarray, train_labels: np.ndarray) -> None:
-    """Warn if validation examples have one class and training examples have more.
-
-    Such a validation measures one class only. It happens if data that are sorted by
-    label are split without a shuffle.
-
-    Args:
-      labels: ``int32[M]``, labels of the validation examples.
-      train_labels: ``int32[n]``, labels of the training examples.
-
-    Example:
-      >>> import warnings
-      >>> with warnings.catch_warnings(record=True) as caught:
-      ...     warnings.simplefilter("always")
-      ...     warn_one_class(np.array([1, 1]), np.array([0, 0, 1]))
-      >>> print(caught[0].message)
-      all 2 validation labels are 1, and the training labels have 2 classes: shuffle
-      before the split.
-    """
-    n_classes = np.unique(train_labels).size
-    if n_classes > 1 and np.unique(labels).size == 1:
-        warnings.warn(
-            f"all {labels.size} validation labels are {labels[0]}, and the training "
-            f"labels have {n_classes} classes: shuffle before the split.",
-            stacklevel=4,  # the caller of fit
-        )
 
 
 def check_selection(
