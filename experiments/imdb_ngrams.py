@@ -21,7 +21,7 @@ neighbouring reviews may be of the same film.
 import dataclasses
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -68,6 +68,26 @@ class Config(_cli.Options):
     block: int = 0
 
 
+class Reviews(NamedTuple):
+    """N-grams of the reviews.
+
+    Attributes:
+      ngrams: Rows of the n-grams of the reviews to train on.
+      ratios: Log-count ratio of each row, ``float32[V]``.
+      ids: Padded rows of all training reviews, ``int32[N, L]``.
+      examples: Numbers of the reviews to train on.
+      held_out: Padded rows and labels of the validation reviews, or None.
+      test: Padded rows and labels of the test reviews.
+    """
+
+    ngrams: text.NgramIndex
+    ratios: np.ndarray
+    ids: np.ndarray
+    examples: np.ndarray
+    held_out: tuple[np.ndarray, np.ndarray] | None
+    test: tuple[np.ndarray, np.ndarray]
+
+
 def run(config: Config) -> None:
     """Train the model, save the weights, and test them."""
     config = dataclasses.replace(config, data=_reviews.choose_data(config.data))
@@ -77,6 +97,52 @@ def run(config: Config) -> None:
     # reviews -> words -> rows of n-grams -> padded rows
     start = time.perf_counter()
     tokens = text.load_imdb_tokens(config.data, cache_dir=config.cache)
+    reviews = make_reviews(tokens, config)
+    ids, index = reviews.ids, reviews.ngrams
+    seconds = {"load": time.perf_counter() - start}
+    # padded rows -> the weighted sum of their numbers -> one logit
+    model, key = make_model(index.n_rows, config), jax.random.key(config.seed)
+    print(nn.summary(model, jax.eval_shape(model.init, key, ids[:1]), ids[:1]))
+    # batches -> state and history
+    save = _resume.save_path(config, "imdb_ngrams")
+    tx, table_tx = make_optimizers(len(reviews.examples), config)
+    state, history = _resume.fit(
+        model,
+        (ids, tokens.train_labels),
+        save=save,
+        tx=tx,
+        table_tx=table_tx,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        key=key,
+        params=start_weights(reviews.ratios, config),
+        examples=reviews.examples,
+        validation=reviews.held_out,
+    )
+    result = _results.save_and_test(
+        model,
+        state,
+        history,
+        config=config,
+        command="imdb_ngrams",
+        title=_results.make_title(f"N-grams of the orders {config.orders}", config),
+        held_out=reviews.held_out,
+        test=reviews.test,
+        extra={"tokenizer": tokens.tokenizer.to_json()},
+    )
+    train.save(config.out / "ngrams", index.to_arrays(), overwrite=True)
+    copies = _reviews.find_copies(tokens.train, tokens.test)
+    result |= _results.write_test(
+        config.out, model, state.variables, reviews.test, copies
+    )
+    result |= {"data": tokens.description, "seconds": seconds | history.seconds}
+    result["n_rows"] = index.n_rows
+    _results.write_metrics(config.out, "imdb_ngrams", result)
+    _resume.finish([save])
+
+
+def make_reviews(tokens: text.TokenizedCorpus, config: Config) -> Reviews:
+    """Return the rows of the n-grams of each review, padded."""
     labels = tokens.train_labels
     examples, held_out = _reviews.hold_out_block(
         labels, config.validation_fraction, config.block
@@ -93,47 +159,15 @@ def run(config: Config) -> None:
         rows.take(examples), labels[examples], index.n_rows, alpha=config.alpha
     )
     ids = pad(rows, config.length)
-    validation = (ids[held_out], labels[held_out]) if held_out.size else None
     test_ids = pad(index.encode(tokens.test, config.length), config.length)
-    test = test_ids, tokens.test_labels
-    seconds = {"load": time.perf_counter() - start}
-    # padded rows -> the weighted sum of their numbers -> one logit
-    model, key = make_model(index.n_rows, config), jax.random.key(config.seed)
-    print(nn.summary(model, jax.eval_shape(model.init, key, ids[:1]), ids[:1]))
-    # batches -> state and history
-    save = _resume.save_path(config, "imdb_ngrams")
-    tx, table_tx = make_optimizers(len(examples), config)
-    state, history = _resume.fit(
-        model,
-        (ids, labels),
-        save=save,
-        tx=tx,
-        table_tx=table_tx,
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        key=key,
-        params=start_weights(ratios, config),
+    return Reviews(
+        ngrams=index,
+        ratios=ratios,
+        ids=ids,
         examples=examples,
-        validation=validation,
+        held_out=(ids[held_out], labels[held_out]) if held_out.size else None,
+        test=(test_ids, tokens.test_labels),
     )
-    result = _results.save_and_test(
-        model,
-        state,
-        history,
-        config=config,
-        command="imdb_ngrams",
-        title=_results.make_title(f"N-grams of the orders {config.orders}", config),
-        held_out=validation,
-        test=test,
-        extra={"tokenizer": tokens.tokenizer.to_json()},
-    )
-    train.save(config.out / "ngrams", index.to_arrays(), overwrite=True)
-    copies = _reviews.find_copies(tokens.train, tokens.test)
-    result |= _results.write_test(config.out, model, state.variables, test, copies)
-    result |= {"data": tokens.description, "seconds": seconds | history.seconds}
-    result["n_rows"] = index.n_rows
-    _results.write_metrics(config.out, "imdb_ngrams", result)
-    _resume.finish([save])
 
 
 def make_model(n_rows: int, config: Config) -> nn.TextClassifier:

@@ -25,8 +25,8 @@ from typing import Annotated, Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments import _cli, _heads, _results, _resume, _reviews, _vectors
-from jaxembed import plot, stats, text, train, vectors
+from experiments import _cli, _heads, _results, _resume, _reviews, _sequences, _vectors
+from jaxembed import plot, stats, text, train
 
 COLUMNS = ("head", "start", "accuracy", "difference", "low", "high", "seconds")
 LENGTHS = (100, 200, 300)
@@ -68,22 +68,6 @@ class Config(_cli.Options):
     pretrained: _vectors.Pretrained = _vectors.Pretrained()
 
 
-class Reviews(NamedTuple):
-    """Reviews to train on, and reviews to measure.
-
-    Attributes:
-      ids: Padded ids of the training reviews, ``int32[N, L]``.
-      labels: ``int32[N]``.
-      examples: Numbers of the reviews to train on.
-      measured: Ids and labels of the test or validation reviews.
-    """
-
-    ids: np.ndarray
-    labels: np.ndarray
-    examples: np.ndarray
-    measured: tuple[np.ndarray, np.ndarray]
-
-
 class Row(NamedTuple):
     """Results of one head with one kind of word vectors.
 
@@ -110,13 +94,21 @@ def run(config: Config) -> None:
     facts = f"{_reviews.describe(data)}, {n_runs} trainings from seed {config.seed}"
     _results.begin("imdb_sequence", facts, config.out)
     tokens = text.load_imdb_tokens(data, cache_dir=config.cache)
-    reviews = make_reviews(tokens, config)
+    reviews = _sequences.make_reviews(
+        tokens,
+        num_words=config.num_words,
+        length=config.length,
+        fraction=config.validation_fraction,
+        block=config.block,
+    )
     part = "validation" if config.validation_fraction else "test"
     print(f"{len(reviews.examples)} reviews to train on; {part} accuracy of ", end="")
     print(f"{len(reviews.measured[1])} reviews", flush=True)
     rows, saves = [], []
     for start in config.starts:
-        table = make_table(start, tokens, config)
+        table = _sequences.make_table(
+            start, tokens, config, pretrained=config.pretrained, n_rows=config.num_words
+        )
         for head in config.heads:
             row, used = compare_seeds(head, start, table, reviews, config)
             rows.append(row)
@@ -144,66 +136,11 @@ def run(config: Config) -> None:
     _resume.finish(saves)
 
 
-def make_reviews(tokens: text.TokenizedCorpus, config: Config) -> Reviews:
-    """Return the padded reviews, split into training and measurement."""
-    ids, labels = pad(tokens.train, config), tokens.train_labels
-    examples, held_out = _reviews.hold_out_block(
-        labels, config.validation_fraction, config.block
-    )
-    if held_out.size:
-        return Reviews(ids, labels, examples, (ids[held_out], labels[held_out]))
-    tokens.check_test()
-    return Reviews(
-        ids, labels, examples, (pad(tokens.test, config), tokens.test_labels)
-    )
-
-
-def pad(ranks: text.Ragged, config: Config) -> np.ndarray:
-    """Return the last ``--length`` known words of each review, padded behind with 0."""
-    known = ranks.keep(ranks.values < config.num_words)
-    return text.pad_sequences(known, maxlen=config.length, padding="post")
-
-
-def make_table(
-    start: str, tokens: text.TokenizedCorpus, config: Config
-) -> np.ndarray | None:
-    """Return the pre-trained table ``float32[V, D]``, or None for learned vectors."""
-    if start == "learned":
-        return None
-    name = "ppmi" if start == "reviews-trained" else config.pretrained.vectors
-    name = _vectors.choose_vectors(name, config.data)
-    pretrained = dataclasses.replace(config.pretrained, vectors=name)
-    print(_vectors.describe(name), flush=True)
-    table, coverage = vectors.embedding_matrix(
-        tokens.tokenizer.word_index,
-        _vectors.load(pretrained, tokens, config.cache),
-        config.num_words,
-        "normal",
-        counts=tokens.tokenizer.word_counts,
-        rng=np.random.default_rng(config.seed),
-    )
-    print(coverage, flush=True)
-    return standardize(table, coverage.found) if start == "glove-frozen" else table
-
-
-def standardize(table: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Return a table whose rows of known words have mean 0 and deviation 1.
-
-    Args:
-      table: ``float32[V, D]``.
-      found: ``bool[V]``, True at the words with a vector; other rows become zeros.
-    """
-    rows = table[found]
-    scaled = np.zeros_like(table)
-    scaled[found] = (rows - rows.mean(0)) / rows.std(0)
-    return scaled
-
-
 def compare_seeds(
     head: str,
     start: str,
     table: np.ndarray | None,
-    reviews: Reviews,
+    reviews: _sequences.Reviews,
     config: Config,
 ) -> tuple[Row, list[Path]]:
     """Train a head once for each seed; return its results and its saves."""
@@ -241,7 +178,7 @@ def train_head(
     start: str,
     table: np.ndarray | None,
     *,
-    reviews: Reviews,
+    reviews: _sequences.Reviews,
     config: Config,
     save: Path,
 ) -> tuple[np.ndarray, train.History]:

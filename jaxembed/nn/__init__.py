@@ -15,4 +15,5 @@ from jaxembed.nn.sequence._attention import Attention as Attention
 from jaxembed.nn.sequence._attention import attention as attention
 from jaxembed.nn.sequence._conv1d import Conv1D as Conv1D
 from jaxembed.nn.sequence._conv1d import conv1d as conv1d
+from jaxembed.nn.sequence._conv1d import conv1d_max as conv1d_max
 from jaxembed.nn.sequence._recurrent import Recurrent as Recurrent

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments import _heads, imdb_sequence
+from experiments import _heads, _sequences, imdb_sequence
 
 SMALL = ("--num-words", 400, "--length", 30, "--seeds", 2, "--epochs", 2)
 
@@ -77,7 +77,7 @@ def test_each_head_has_a_model(name, start):
 def test_standardized_rows_have_mean_0_and_deviation_1():
     table = np.random.default_rng(0).normal(3, 5, (20, 4)).astype(np.float32)
     found = np.arange(20) % 3 > 0
-    scaled = imdb_sequence.standardize(table, found)
+    scaled = _sequences.standardize(table, found)
     np.testing.assert_allclose(scaled[found].mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(scaled[found].std(0), 1, rtol=1e-5)
     assert not scaled[~found].any()

@@ -84,29 +84,3 @@ def mean_over_time(features: jax.Array, mask: jax.Array) -> jax.Array:
     """
     n_words = jnp.maximum(mask.sum(1, keepdims=True), 1).astype(features.dtype)
     return clear_padding(features, mask).sum(1) / n_words
-
-
-def move_to_front(
-    rows: jax.Array, mask: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Move the words of each text before its padding, in their order.
-
-    Args:
-      rows: ``float[B, L, D]``.
-      mask: ``bool[B, L]``.
-
-    Returns:
-      The rows ``float[B, L, D]``, with zeros after the last word; the mask ``bool[B,
-      L]`` of the moved rows; and the number of words ``int32[B]``.
-
-    Example:
-      >>> mask = jnp.array([[False, True, False, True]])
-      >>> rows, mask, lengths = move_to_front(jnp.arange(4.0).reshape(1, 4, 1), mask)
-      >>> rows[0, :, 0].tolist(), mask[0].tolist(), lengths.tolist()
-      ([1.0, 3.0, 0.0, 0.0], [True, True, False, False], [2])
-    """
-    order = jnp.argsort(~mask, axis=1, stable=True)
-    lengths = mask.sum(1, dtype=jnp.int32)
-    moved = jnp.take_along_axis(rows, jnp.expand_dims(order, 2), axis=1)
-    mask = jnp.arange(mask.shape[1])[None] < lengths[:, None]
-    return clear_padding(moved, mask), mask, lengths

@@ -15,7 +15,7 @@ LAYERS = {
     "conv": nn.Conv1D(features=5, widths=(1, 2, 5)),
     "attention": nn.Attention(query_init=jax.nn.initializers.normal(1.0)),
     "lstm-last": nn.Recurrent(3),
-    "gru-both-max": nn.Recurrent(3, "gru", bidirectional=True, pool="max", unroll=2),
+    "gru-both-max": nn.Recurrent(3, "gru", bidirectional=True, pool="max"),
 }
 # Compiled, since a loop that is not compiled as a whole takes seconds.
 apply = jax.jit(lambda layer, *arguments: layer.apply(*arguments), static_argnums=0)
@@ -136,6 +136,53 @@ def test_conv1d_is_a_sum_of_products_of_shifted_rows():
     around = np.pad(ROWS, ((0, 0), (1, 2), (0, 0)))
     expected = sum(around[:, i : i + L] @ kernel[i] for i in range(4))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_conv1d_max_and_its_derivatives_are_those_of_the_maximum(width):
+    """JAX's derivative of a maximum is that of the first one, unless two are equal."""
+    rows, mask = add_padding(1, 2, 0)
+    mask[1] = False
+    draw = np.random.default_rng(5)
+    arguments = np.nan_to_num(rows), draw.normal(size=(width, D, 7)).astype(np.float32)
+    changes = tuple(
+        draw.normal(size=part.shape).astype(np.float32) for part in arguments
+    )
+
+    def maximum(rows, kernel):
+        windows = jnp.where(mask[..., None], nn.conv1d(rows, kernel, mask), -jnp.inf)
+        return jnp.where(mask.any(1)[:, None], windows.max(1), 0)
+
+    def fused(rows, kernel):
+        return nn.conv1d_max(rows, kernel, mask)
+
+    factors = draw.normal(size=(B, 7)).astype(np.float32)
+    results = [
+        (
+            *jax.jvp(run, arguments, changes),
+            *jax.grad(lambda *both, run=run: (run(*both) * factors).sum(), (0, 1))(
+                *arguments
+            ),
+        )
+        for run in (maximum, fused)
+    ]
+    for expected, found in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert not np.asarray(results[1][0])[1].any()
+
+
+def test_conv1d_max_gives_the_gradient_of_equal_features_to_the_first():
+    rows = np.array([[[1.0], [3.0], [3.0], [2.0]]], np.float32)
+    kernel = np.ones((1, 1, 1), np.float32)
+    grads = jax.grad(lambda rows: nn.conv1d_max(rows, kernel).sum())(rows)
+    assert grads[0, :, 0].tolist() == [0, 1, 0, 0]
+
+
+def test_conv1d_max_shows_nan_at_any_word():
+    rows = np.ones((1, 9, 2), np.float32)
+    rows[0, 7, 1] = np.nan
+    kernel = np.ones((3, 2, 4), np.float32)
+    assert np.isnan(nn.conv1d_max(rows, kernel)).all()
 
 
 def test_attention_is_a_weighted_mean_also_of_large_scores():
