@@ -48,7 +48,7 @@ POOLS = {
     "attention": nn.Attention(query_init=jax.nn.initializers.normal(1.0)),
     "lstm": nn.Recurrent(2),
     "gru, both, mean": nn.Recurrent(2, "gru", bidirectional=True, pool="mean"),
-    "gru, max, unrolled": nn.Recurrent(2, "gru", pool="max", unroll=2),
+    "gru, max": nn.Recurrent(2, "gru", pool="max"),
 }
 
 
