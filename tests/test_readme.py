@@ -61,6 +61,12 @@ def check_classes(names: Names, out: str) -> None:
     assert names["history"].accuracy[-1] == 1
 
 
+def check_several(names: Names, out: str) -> None:
+    assert out.startswith("[['plot'], ['cast', 'plot']]\n")
+    best, worst = names["model"].predict(["fun cast", "dull plot"])
+    assert best > 4.5 and worst < 1.5
+
+
 def check_vectors_from_elsewhere(names: Names, out: str) -> None:
     table = names["state"].variables["params"]["embed"]["embedding"]
     np.testing.assert_array_equal(table, names["table"])
@@ -169,6 +175,7 @@ CHECKS: dict[str, Callable[[Names, str], None]] = {
     "From text to ids: four routes": check_ids,
     "Texts in folders and tables": check_tables,
     "Labels and classes": check_classes,
+    "Several labels, and numbers": check_several,
     "Word vectors from elsewhere": check_vectors_from_elsewhere,
     "Stopping early": check_stopping,
     "Freezing: four forms": check_freezing,

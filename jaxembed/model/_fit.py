@@ -8,14 +8,9 @@ import numpy as np
 from jaxembed import train
 from jaxembed._checks import check_count
 from jaxembed.model._bags import Bags, fit_bags
-from jaxembed.model._inputs import (
-    Label,
-    number_labels,
-    read_labels,
-    read_texts,
-    warn_empty,
-)
+from jaxembed.model._inputs import read_texts, warn_empty
 from jaxembed.model._network import Params
+from jaxembed.model._tasks import Task, make_task, read_given
 from jaxembed.model._training import (
     LONGEST,
     QUANTILE,
@@ -27,20 +22,20 @@ from jaxembed.text._tokenizer import FILTERS
 from jaxembed.text.files._labelled import hold_out
 from jaxembed.vectors import WordVectors
 
-Labelled = tuple[list[str], np.ndarray]  # texts and their classes
+Labelled = tuple[list[str], np.ndarray]  # texts and their targets
 
 
 class Fitted(NamedTuple):
     """The parts of a trained model.
 
     Attributes:
-      labels: label of each class.
+      task: kind of the labels, and the label of each class.
       bags: encoder of texts.
       params: parameters of the network, of NumPy.
       settings: settings of the training, for JSON.
     """
 
-    labels: tuple[Label, ...]
+    task: Task
     bags: Bags
     params: Params
     settings: dict[str, Any]
@@ -48,48 +43,48 @@ class Fitted(NamedTuple):
 
 def fit_model(
     texts: Iterable[str],
-    labels: Iterable[Label],
+    labels: Iterable,
     *,
-    validation: float | tuple[Iterable[str], Iterable[Label]],
+    kind: str,
+    validation: float | tuple[Iterable[str], Iterable],
     vectors: WordVectors | None,
     freeze: bool,
     class_weight: str | None,
     seed: int,
     chosen: dict[str, Any],
+    run: dict[str, Any],
 ) -> tuple[Fitted, train.History]:
     """Check the arguments of ``TextModel.fit``, which describes them, and train."""
     listed = read_texts(texts)
-    given = read_labels(labels, len(listed))
-    names: tuple[Label, ...] = tuple(sorted(set(given)))  # type: ignore[type-var]
-    if len(names) < 2:
-        raise ValueError(
-            f"labels must have two or more classes, got {list(names)} in "
-            f"{len(listed)} texts."
-        )
+    given = read_given(kind, labels, len(listed))
+    task = make_task(kind, given)
     _check_options(vectors, freeze, class_weight, chosen)
+    if class_weight is not None and kind != "classification":
+        raise ValueError(f"class_weight needs classes, and task is {kind!r}.")
     seed = check_count("seed", seed, least=0)
     # A text has a word if it has any character besides separators.
     sizes = np.array([len(text.strip(FILTERS + " ")) for text in listed])
     warn_empty(sizes, "no word", stacklevel=4)
-    classes = number_labels(given, names)
-    training, held_out = _split((listed, classes), names, validation, seed)
-    settings = choose_settings(len(training[0]), len(names), chosen)
+    targets = task.encode(given)
+    training, held_out = _split((listed, targets), task, validation, seed)
+    settings = choose_settings(len(training[0]), len(task.labels), chosen)
     bags = _fit_bags(training[0], settings, vectors if freeze else None)
     params, history = train_network(
         bags,
         bags.encode(training[0]),
         training[1],
-        n_labels=len(names),
+        task=task,
         settings=settings,
         validation=held_out and (bags.encode(held_out[0]), held_out[1]),
         balanced=class_weight == "balanced",
         vectors=vectors,
         frozen=freeze,
         seed=seed,
+        run=run,
     )
     kept = vars(settings) | {"freeze": freeze, "class_weight": class_weight}
     kept |= {"seed": seed, "dim": params["embed"]["embedding"].shape[1]}
-    return Fitted(names, bags, params, kept), history
+    return Fitted(task, bags, params, kept), history
 
 
 def _check_options(
@@ -122,12 +117,12 @@ def _check_options(
 
 def _split(
     data: Labelled,
-    names: tuple[Label, ...],
-    validation: float | tuple[Iterable[str], Iterable[Label]],
+    task: Task,
+    validation: float | tuple[Iterable[str], Iterable],
     seed: int,
 ) -> tuple[Labelled, Labelled | None]:
     """Return texts to train on, and texts to validate on or None."""
-    texts, classes = data
+    texts, targets = data
     if isinstance(validation, tuple | list):
         if len(validation) != 2:
             raise ValueError(
@@ -135,14 +130,16 @@ def _split(
                 f"{len(validation)} elements."
             )
         others = read_texts(validation[0])
-        labels = read_labels(validation[1], len(others))
-        return data, (others, number_labels(labels, names))
+        given = read_given(task.kind, validation[1], len(others))
+        return data, (others, task.encode(given))
     if not isinstance(validation, int | float) or not 0 <= validation < 1:
         raise ValueError(
             f"validation must be from 0 to below 1, or a pair, got {validation!r}."
         )
+    is_class = task.kind == "classification"
+    classes = targets if is_class else np.zeros(len(texts), np.int32)
     chosen, held_out = hold_out(classes, validation, np.random.default_rng(seed))
-    parts = [([texts[i] for i in p], classes[p]) for p in (chosen, held_out)]
+    parts = [([texts[i] for i in p], targets[p]) for p in (chosen, held_out)]
     return parts[0], parts[1] if held_out.size else None
 
 

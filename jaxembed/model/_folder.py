@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -13,10 +14,16 @@ from safetensors import numpy as safetensors
 
 import jaxembed
 from jaxembed import _io
+from jaxembed.model._tasks import LOSSES, Task
 
-FORMAT, VERSION = "jaxembed.TextModel", 1
+FORMAT = "jaxembed.TextModel"
+# Version 1 has classes and a linear layer only, which earlier versions of jaxembed
+# read. Version 2 adds tasks and a hidden layer.
+LINEAR, VERSION = 1, 2
 WEIGHTS, TOKENIZER, SETTINGS = "weights.safetensors", "tokenizer.json", "settings.json"
+# Files of a model, and those that the command line adds.
 NAMES = {WEIGHTS, TOKENIZER, SETTINGS}
+ADDED = {"metrics.json", "history.png", "calibration.png"}
 MOST_ROWS = 2**24  # read of a text
 MOST_BYTES = 2**26  # of settings.json, whose size no other file tells
 
@@ -57,7 +64,10 @@ def write_folder(
         name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in contents.items()
     }
-    settings = {"format": FORMAT, "version": VERSION, **settings}
+    is_linear = "hidden_kernel" not in arrays
+    is_old = is_linear and settings["task"]["kind"] == "classification"
+    version = LINEAR if is_old else VERSION
+    settings = {"format": FORMAT, "version": version, **settings}
     settings |= {"versions": _find_versions(), "files": files}
     settings["sha256"] = _hash_settings(settings)
     contents[SETTINGS] = json.dumps(settings, indent=2).encode()
@@ -83,11 +93,11 @@ def read_folder(folder: str | Path) -> tuple[Arrays, str, dict[str, Any]]:
     """
     path = Path(folder)
     settings = _read_settings(path)
-    if settings.get("version") != VERSION:
+    if settings.get("version") not in (LINEAR, VERSION):
         raise ValueError(
             f"{path} has a TextModel of version {settings.get('version')}, and this "
-            f"jaxembed reads version {VERSION}: load it with the jaxembed that wrote "
-            f"it, {settings.get('versions')}."
+            f"jaxembed reads versions {LINEAR} to {VERSION}: load it with the jaxembed "
+            f"that wrote it, {settings.get('versions')}."
         )
     contents = {}
     for name in (WEIGHTS, TOKENIZER):
@@ -150,28 +160,52 @@ def _check_parts(path: Path, arrays: Arrays, settings: dict[str, Any]) -> None:
     """Raise unless weights and settings fit together: digests can be forged too."""
     labels, length = settings.get("labels"), settings.get("length")
     known = labels if isinstance(labels, list) else []
-    if not {str, int} >= set(map(type, known)) or not 1 < len(set(known)) == len(known):
+    kind = _check_task(path, settings)
+    least = 0 if kind == "regression" else 2
+    is_known = {str, int} >= set(map(type, known))
+    if not is_known or not least <= len(set(known)) == len(known):
         raise _damage(path, SETTINGS, f"has the labels {labels!r:.80}")
     if type(length) is not int or not 0 < length <= MOST_ROWS:
         raise _damage(path, SETTINGS, f"has the length {length!r:.80}")
     if not isinstance(settings.get("settings"), dict):
         raise _damage(path, SETTINGS, "lacks the settings of the training")
-    n_logits = 1 if len(known) == 2 else len(known)
+    n_logits = read_task(settings).n_logits
     kept, table = arrays.get("kept"), arrays.get("table")
     if kept is None or table is None or kept.ndim != 1 or table.ndim != 2:
         raise _damage(path, WEIGHTS, f"has the arrays {sorted(arrays)}")
     if kept.dtype != np.int32 or kept.min(initial=0) < 0:
         raise _damage(path, WEIGHTS, "has row numbers that are not int32 from 0 on")
-    shapes = {
-        "table": (len(kept) + 1, table.shape[1]),
-        "kernel": (table.shape[1], n_logits),
-        "bias": (n_logits,),
-    }
+    width = table.shape[1]
+    shapes: dict[str, tuple[int, ...]] = {"table": (len(kept) + 1, width)}
+    if (hidden := arrays.get("hidden_kernel")) is not None:
+        n_units = hidden.shape[-1] if hidden.ndim == 2 else 0
+        shapes |= {"hidden_kernel": (width, n_units), "hidden_bias": (n_units,)}
+        width = n_units
+    shapes |= {"kernel": (width, n_logits), "bias": (n_logits,)}
     for name, shape in shapes.items():
         array = arrays.get(name)
         if array is None or array.shape != shape or array.dtype != np.float32:
             found = None if array is None else f"{array.dtype}{list(array.shape)}"
             raise _damage(path, WEIGHTS, f"has {name}={found}, not {list(shape)}")
+
+
+def read_task(settings: dict[str, Any]) -> Task:
+    """Return the task of checked settings; those of version 1 have classes."""
+    labels = tuple(settings["labels"])
+    given = settings.get("task", {"kind": "classification"})
+    numbers = {name: given[name] for name in ("center", "scale") if name in given}
+    return Task(given["kind"], labels, **numbers)
+
+
+def _check_task(path: Path, settings: dict[str, Any]) -> str:
+    """Return the kind of the task, if it is known and its numbers are finite."""
+    task = settings.get("task", {"kind": "classification"})
+    kind = task.get("kind") if isinstance(task, dict) else None
+    numbers = [task.get(n, 1.0) for n in ("center", "scale")] if kind else []
+    are_numbers = all(type(x) in (int, float) and math.isfinite(x) for x in numbers)
+    if kind not in LOSSES or not are_numbers:
+        raise _damage(path, SETTINGS, f"has the task {task!r:.80}")
+    return kind
 
 
 def _damage(path: Path, name: str, words: str) -> ValueError:
@@ -199,7 +233,8 @@ def _check_free(path: Path, overwrite: bool) -> None:
     if not path.is_dir():
         raise FileExistsError(f"{path} is a file: give a folder.")
     found = {entry.name for entry in path.iterdir()}
-    if found and not (SETTINGS in found and found <= NAMES and _is_model(path)):
+    is_ours = SETTINGS in found and found <= NAMES | ADDED
+    if found and not (is_ours and _is_model(path)):
         raise FileExistsError(
             f"{path} exists and contains other files than a TextModel: give another "
             "path."

@@ -67,12 +67,15 @@ def read_labels(labels: Iterable[Label], n_texts: int) -> list[Label]:
     return listed
 
 
-def number_labels(labels: Sequence[Label], names: Sequence[Label]) -> np.ndarray:
+def number_labels(
+    labels: Sequence[Label], names: Sequence[Label], row: int | None = None
+) -> np.ndarray:
     """Return the class of each label, ``int32[N]``.
 
     Args:
-      labels: labels of texts.
+      labels: labels of texts, or all labels of one text.
       names: label of each class.
+      row: place of the text whose labels they are; None for labels of texts.
 
     Raises:
       ValueError: names the first unknown label.
@@ -84,8 +87,9 @@ def number_labels(labels: Sequence[Label], names: Sequence[Label]) -> np.ndarray
     classes = {name: number for number, name in enumerate(names)}
     for place, label in enumerate(labels):
         if label not in classes or type(label) is not type(names[0]):
+            where = f"[{place}]" if row is None else f"[{row}][{place}]"
             raise ValueError(
-                f"labels[{place}] is {label!r}, and the model has the labels "
+                f"labels{where} is {label!r}, and the model has the labels "
                 f"{list(names)}."
             )
     return np.array([classes[label] for label in labels], np.int32)

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 import optax
 from flax.linen import initializers
@@ -18,14 +19,15 @@ POOL = "sqrtn"  # the sum of the rows, divided by the root of their number
 
 
 def make_network(
-    n_rows: int, dim: int, n_labels: int, *, frozen: bool = False
+    n_rows: int, dim: int, n_logits: int, *, hidden: int = 0, frozen: bool = False
 ) -> nn.TextClassifier:
     """Make a network of one table and one linear layer; row 0 is padding.
 
     Args:
       n_rows: V, number of rows of the table.
       dim: D, length of a row.
-      n_labels: number of classes; two of them share one logit.
+      n_logits: number of logits of a text.
+      hidden: width of a hidden layer before the last; 0 for none.
       frozen: whether the table is constant.
     """
     embed = nn.Embed(
@@ -35,9 +37,9 @@ def make_network(
         padding_idx=0,
         embedding_init=nn.symmetric_uniform(1 / dim),
     )
-    head = nn.DenseHead(
-        classes=1 if n_labels == 2 else n_labels, kernel_init=initializers.zeros
-    )
+    head = nn.DenseHead(classes=n_logits, kernel_init=initializers.zeros)
+    if hidden:  # whose gradient would be 0 if the last layer began with zeros
+        head = nn.DenseHead(hidden=(hidden,), classes=n_logits)
     return nn.TextClassifier(embed, head, pool=POOL)
 
 
@@ -68,26 +70,21 @@ def start_table(
     return table
 
 
-def to_probabilities(logits: np.ndarray) -> np.ndarray:
-    """Return probabilities ``float64[N, C]`` of logits ``[N]`` or ``[N, C]``.
-
-    Example:
-      >>> to_probabilities(np.zeros(1)), to_probabilities(np.zeros((1, 4)))
-      (array([[0.5, 0.5]]), array([[0.25, 0.25, 0.25, 0.25]]))
-    """
-    logits = np.asarray(logits, np.float64)
-    if logits.ndim == 1:
-        logits = np.stack([np.zeros_like(logits), logits], 1)
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
-
-
 def fold_network(
-    params: Params, n_labels: int
+    params: Params, n_logits: int
 ) -> tuple[nn.TextClassifier, Mapping[str, Any]]:
-    """Return a network with the layer folded into its table, and its variables."""
+    """Return a network for predictions, and its variables.
+
+    Without a hidden layer, the layer is folded into the table: a text then needs one
+    number for each row and logit.
+    """
     n_rows, dim = params["embed"]["embedding"].shape
-    return nn.fold(make_network(n_rows, dim, n_labels), {"params": params})
+    layer = params["head"].get("hidden_0")
+    hidden = 0 if layer is None else layer["kernel"].shape[1]
+    network = make_network(n_rows, dim, n_logits, hidden=hidden, frozen=True)
+    if hidden:
+        return network, {"params": jax.device_put(params)}
+    return nn.fold(network, {"params": params})
 
 
 def find_logits(

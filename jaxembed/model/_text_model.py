@@ -1,6 +1,6 @@
 """TextModel: a classifier of texts, from texts to labels."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,19 +11,9 @@ from jaxembed import train
 from jaxembed.model import _folder
 from jaxembed.model._bags import Bags
 from jaxembed.model._fit import Fitted, fit_model
-from jaxembed.model._inputs import (
-    Label,
-    number_labels,
-    read_labels,
-    read_texts,
-    warn_empty,
-)
-from jaxembed.model._network import (
-    find_logits,
-    fold_network,
-    to_probabilities,
-    use_cache,
-)
+from jaxembed.model._inputs import Label, read_texts, warn_empty
+from jaxembed.model._network import find_logits, fold_network, use_cache
+from jaxembed.model._tasks import read_given
 from jaxembed.text import Tokenizer
 from jaxembed.vectors import WordVectors
 
@@ -35,8 +25,11 @@ class TextModel:
     words and word pairs, and a linear layer. The bag is the sum of the rows divided by
     the square root of their number. Make one by :meth:`fit` or :meth:`load`.
 
+    A text has one class, several labels, or a number: see ``task`` of :meth:`fit`.
+
     Attributes:
-      labels: the label of each class, in rising order.
+      labels: the label of each class, in rising order; empty for a regression.
+      task: "classification", "multilabel" or "regression".
       history: loss and accuracy of each epoch; None for a loaded model.
 
     Example:
@@ -50,18 +43,21 @@ class TextModel:
 
     def __init__(self, fitted: Fitted, history: train.History | None = None):
         self._fitted = fitted
-        self.labels: tuple[Label, ...] = fitted.labels
+        self.labels: tuple[Label, ...] = fitted.task.labels
+        self.task: str = fitted.task.kind
         self.history = history
-        # Linear in the rows, so a text needs one number for each row and class.
-        self._network, self._variables = fold_network(fitted.params, len(self.labels))
+        self._network, self._variables = fold_network(
+            fitted.params, fitted.task.n_logits
+        )
 
     @classmethod
     def fit(
         cls,
         texts: Iterable[str],
-        labels: Iterable[Label],
+        labels: Iterable,
         *,
-        validation: float | tuple[Iterable[str], Iterable[Label]] = 0.1,
+        task: str = "classification",
+        validation: float | tuple[Iterable[str], Iterable] = 0.1,
         vectors: WordVectors | None = None,
         freeze: bool = False,
         class_weight: str | None = None,
@@ -72,6 +68,11 @@ class TextModel:
         dim: int | None = None,
         min_count: int | None = None,
         pairs: bool | None = None,
+        hidden: int | None = None,
+        checkpoint: str | Path | None = None,
+        progress: bool | None = None,
+        on_epoch: Callable[[train.History], None] | None = None,
+        stop: Callable[[], bool] | None = None,
         compilation_cache: bool = True,
     ) -> Self:
         """Train a model.
@@ -81,7 +82,11 @@ class TextModel:
 
         Args:
           texts: N texts: a list, a generator, or a column of NumPy or Arrow.
-          labels: label of each text, integers or strings, of two or more classes.
+          labels: label of each text, integers or strings, of two or more classes; or as
+            ``task`` needs them.
+          task: "classification", one class for each text; "multilabel", a list of
+            labels for each text, which may be empty; or "regression", a number for each
+            text.
           validation: share of the texts to validate on, drawn from each class equally;
             or other texts and their labels; 0 for none, and no early stopping.
           vectors: word vectors, the initial rows of their words.
@@ -96,6 +101,13 @@ class TextModel:
           dim: length of a row; that of ``vectors`` if they are given.
           min_count: number of training texts that a word or pair must be in.
           pairs: whether pairs of neighbouring words are read.
+          hidden: width of a hidden layer before the last; 0 or None for none.
+          checkpoint: a folder from which an interrupted training is resumed, see
+            :func:`jaxembed.train.fit`.
+          progress: whether to show a progress bar; None to show it only in a terminal.
+          on_epoch: called after each epoch with the history so far.
+          stop: called before each epoch; if it returns True, the run is saved and
+            KeyboardInterrupt is raised.
           compilation_cache: whether compiled programs are kept on disk for later
             processes: :func:`jaxembed.train.use_compilation_cache`.
 
@@ -110,15 +122,20 @@ class TextModel:
         use_cache(compilation_cache)
         settings = {"epochs": epochs, "learning_rate": learning_rate, "dim": dim}
         settings |= {"batch_size": batch_size, "min_count": min_count, "pairs": pairs}
+        settings["hidden"] = hidden
+        run: dict[str, Any] = {"checkpoint": checkpoint, "progress": progress}
+        run |= {"on_epoch": on_epoch, "stop": stop}
         fitted, history = fit_model(
             texts,
             labels,
+            kind=task,
             validation=validation,
             vectors=vectors,
             freeze=freeze,
             class_weight=class_weight,
             seed=seed,
             chosen=settings,
+            run=run,
         )
         return cls(fitted, history)
 
@@ -129,13 +146,14 @@ class TextModel:
           texts: N texts.
 
         Returns:
-          ``int64[N]`` or an array of N strings.
+          ``int64[N]`` or an array of N strings. With several labels, an array of N
+          lists of the labels with a probability above 0.5; for a regression
+          ``float64[N]``.
 
         Warns:
           UserWarning: if texts have no known word; it names the places.
         """
-        classes = to_probabilities(self._find_logits(texts)).argmax(1)
-        return np.array(self.labels)[classes]
+        return self._fitted.task.decode(self._find_logits(texts))
 
     def predict_proba(self, texts: Iterable[str]) -> np.ndarray:
         """Return the probability of each label for each text.
@@ -144,13 +162,15 @@ class TextModel:
           texts: N texts.
 
         Returns:
-          ``float64[N, C]``, columns in the order of ``labels``.
-        """
-        return to_probabilities(self._find_logits(texts))
+          ``float64[N, C]``, columns in the order of ``labels``. The rows add up to 1,
+          unless a text has several labels.
 
-    def evaluate(
-        self, texts: Iterable[str], labels: Iterable[Label]
-    ) -> dict[str, float]:
+        Raises:
+          ValueError: if the model predicts numbers.
+        """
+        return self._fitted.task.find_probabilities(self._find_logits(texts))
+
+    def evaluate(self, texts: Iterable[str], labels: Iterable) -> dict[str, float]:
         """Return accuracy and mean loss on labelled texts.
 
         Args:
@@ -158,7 +178,9 @@ class TextModel:
           labels: their labels.
 
         Returns:
-          ``{"accuracy": ..., "loss": ...}``; the loss in nats.
+          ``{"accuracy": ..., "loss": ...}``; the loss in nats. With several labels, the
+          accuracy is the share of texts whose labels are all right. For a regression,
+          ``{"mean_absolute_error": ..., "mean_squared_error": ...}``.
 
         Raises:
           ValueError: if ``texts`` are empty, or a label is unknown; the error names it.
@@ -167,17 +189,27 @@ class TextModel:
           UserWarning: if texts have no known word; it names the places.
         """
         texts = read_texts(texts)
-        listed = read_labels(labels, len(texts))
+        task = self._fitted.task
+        given = read_given(task.kind, labels, len(texts))
         if not texts:
             raise ValueError(
                 "texts must contain at least one text to evaluate, got none."
             )
-        classes = number_labels(listed, self.labels)
-        logits = self._find_logits(texts)
-        losses = train.example_losses(jnp.asarray(logits), jnp.asarray(classes))
-        is_correct = to_probabilities(logits).argmax(1) == classes
-        loss = float(np.asarray(losses, np.float64).mean())
-        return {"accuracy": float(is_correct.mean()), "loss": loss}
+        targets, logits = task.encode(given), self._find_logits(texts)
+        if task.kind == "regression":
+            errors = task.decode(logits) - np.array(given)
+            return {
+                "mean_absolute_error": float(np.abs(errors).mean()),
+                "mean_squared_error": float((errors**2).mean()),
+            }
+        pair = jnp.asarray(logits), jnp.asarray(targets)
+        losses = np.asarray(train.example_losses(*pair, task.loss), np.float64)
+        if task.kind == "multilabel":
+            is_correct = ((logits > 0) == targets).all(1)
+        else:
+            found = (logits > 0) if logits.ndim == 1 else logits.argmax(1)
+            is_correct = found == targets
+        return {"accuracy": float(is_correct.mean()), "loss": float(losses.mean())}
 
     @property
     def vectors(self) -> WordVectors:
@@ -202,15 +234,18 @@ class TextModel:
             if it has anything else.
           OSError: if the folder cannot be written; ``errno.ENOSPC`` for a full disk.
         """
-        fitted, head = self._fitted, self._fitted.params["head"]["logits"]
+        fitted, head = self._fitted, self._fitted.params["head"]
         arrays = {
             "table": fitted.params["embed"]["embedding"],
-            "kernel": head["kernel"],
-            "bias": head["bias"],
+            **head["logits"],
             "kept": fitted.bags.kept,
         }
+        if "hidden_0" in head:
+            layer = head["hidden_0"]
+            arrays |= {"hidden_kernel": layer["kernel"], "hidden_bias": layer["bias"]}
         settings: dict[str, Any] = {
             "labels": list(self.labels),
+            "task": fitted.task.to_json(),
             "length": fitted.bags.length,
             "settings": fitted.settings,
         }
@@ -232,19 +267,23 @@ class TextModel:
         use_cache(compilation_cache)
         arrays, tokenizer, settings = _folder.read_folder(folder)
         bags = Bags(Tokenizer.from_json(tokenizer), arrays["kept"], settings["length"])
-        layer = {"kernel": arrays["kernel"], "bias": arrays["bias"]}
-        params = {"embed": {"embedding": arrays["table"]}, "head": {"logits": layer}}
-        labels = tuple(settings["labels"])
-        return cls(Fitted(labels, bags, params, settings["settings"]))
+        head = {"logits": {"kernel": arrays["kernel"], "bias": arrays["bias"]}}
+        if "hidden_kernel" in arrays:
+            layer = {"kernel": arrays["hidden_kernel"], "bias": arrays["hidden_bias"]}
+            head["hidden_0"] = layer
+        params = {"embed": {"embedding": arrays["table"]}, "head": head}
+        task = _folder.read_task(settings)
+        return cls(Fitted(task, bags, params, settings["settings"]))
 
     def __repr__(self) -> str:
         n_rows, dim = self._fitted.params["embed"]["embedding"].shape
-        return f"TextModel({len(self.labels)} labels, {n_rows:,} rows of {dim} numbers)"
+        what = f"{len(self.labels)} labels" if self.labels else "regression"
+        return f"TextModel({what}, {n_rows:,} rows of {dim} numbers)"
 
     def _find_logits(self, texts: Iterable[str]) -> np.ndarray:
         """Return logits ``float32[N]``, or ``[N, C]`` for more than two labels."""
         bags = self._fitted.bags
         rows = bags.encode(read_texts(texts))
         warn_empty(rows.lengths, "no known word", stacklevel=4)
-        n_logits = 1 if len(self.labels) == 2 else len(self.labels)
+        n_logits = self._fitted.task.n_logits
         return find_logits(self._network, self._variables, bags, rows, n_logits)

@@ -11,6 +11,7 @@ from jaxembed import train
 from jaxembed._checks import check_count, check_positive
 from jaxembed.model._bags import Bags, pad
 from jaxembed.model._network import Params, make_network, make_optimizers, start_table
+from jaxembed.model._tasks import Task
 from jaxembed.text import Ragged
 from jaxembed.vectors import WordVectors
 
@@ -18,6 +19,7 @@ from jaxembed.vectors import WordVectors
 # benchmarks/text_model.py --held-out draws them.
 QUANTILE, LONGEST = 0.95, 512
 DIM = 16
+REGRESSION_RATE = 0.05
 MONITOR, PATIENCE = "val_loss", 5
 
 
@@ -32,6 +34,7 @@ class Settings:
       epochs: largest number of passes over the training texts.
       batch_size: number of texts in a step.
       learning_rate: initial learning rate, which falls linearly to 0.
+      hidden: width of a hidden layer; 0 for none.
     """
 
     dim: int
@@ -40,10 +43,12 @@ class Settings:
     epochs: int
     batch_size: int
     learning_rate: float
+    hidden: int = 0
 
     def __post_init__(self) -> None:
         for name in ("dim", "min_count", "epochs", "batch_size"):
             check_count(name, getattr(self, name))
+        check_count("hidden", self.hidden, least=0)
         check_positive("learning_rate", self.learning_rate)
 
 
@@ -52,7 +57,7 @@ def choose_settings(n_texts: int, n_labels: int, chosen: dict[str, Any]) -> Sett
 
     Args:
       n_texts: number of training texts.
-      n_labels: number of classes.
+      n_labels: number of classes or labels; 0 for a regression.
       chosen: settings by name; None stands for the default.
 
     Example:
@@ -66,7 +71,7 @@ def choose_settings(n_texts: int, n_labels: int, chosen: dict[str, Any]) -> Sett
         "min_count": min(max(n_texts // 5_000, 1), 5),
         "epochs": min(max(math.ceil(100_000 / n_texts), 5), 20),
         "batch_size": min(max(n_texts // 32, 4), 32),
-        "learning_rate": min(0.01 * n_labels, 0.1),
+        "learning_rate": min(0.01 * n_labels, 0.1) if n_labels else REGRESSION_RATE,
     }
     given = {name: value for name, value in chosen.items() if value is not None}
     settings = Settings(**defaults | given)
@@ -77,41 +82,45 @@ def choose_settings(n_texts: int, n_labels: int, chosen: dict[str, Any]) -> Sett
 def train_network(
     bags: Bags,
     rows: Ragged,
-    classes: np.ndarray,
+    targets: np.ndarray,
     *,
-    n_labels: int,
+    task: Task,
     settings: Settings,
     validation: tuple[Ragged, np.ndarray] | None,
     balanced: bool,
     vectors: WordVectors | None,
     frozen: bool,
     seed: int,
+    run: dict[str, Any],
 ) -> tuple[Params, train.History]:
     """Train a network, and return its parameters and history.
 
     Args:
       bags: encoder of the texts.
       rows: rows of the training texts.
-      classes: ``int32[N]``, their classes.
-      n_labels: number of classes.
+      targets: their targets, of :meth:`Task.encode`.
+      task: the kind of the targets.
       settings: settings of the training.
-      validation: rows and classes of other texts; the epoch of their least loss wins.
+      validation: rows and targets of other texts; the epoch of their least loss wins.
       balanced: whether each class has the same weight in the loss.
       vectors: word vectors to start from.
       frozen: whether the table stays as it starts.
       seed: seed of initial weights, order and draws.
+      run: checkpoint, progress and calls of :func:`jaxembed.train.fit`.
     """
     dim = settings.dim if vectors is None else vectors.dim
-    network = make_network(bags.n_rows, dim, n_labels, frozen=frozen)
+    network = make_network(
+        bags.n_rows, dim, task.n_logits, hidden=settings.hidden, frozen=frozen
+    )
     n_steps = settings.epochs * -(-len(rows) // settings.batch_size)
     tx, table_tx = make_optimizers(settings.learning_rate, n_steps, frozen=frozen)
     params = None
     if vectors is not None:
         table = start_table(bags, vectors, np.random.default_rng(seed))
         params = {"embed": {"embedding": table}}
-    data: tuple = pad(rows, bags.length), classes
+    data: tuple = pad(rows, bags.length), targets
     if balanced:
-        data += (balance(classes),)
+        data += (balance(targets),)
     stopping = held_out = None
     if validation is not None:
         held_out = pad(validation[0], bags.length), validation[1]
@@ -127,6 +136,8 @@ def train_network(
         params=params,
         validation=held_out,
         stopping=stopping,
+        loss=task.loss,
+        **run,
     )
     return jax.tree.map(np.asarray, state.variables["params"]), history
 

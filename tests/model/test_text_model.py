@@ -198,7 +198,7 @@ def test_probabilities_are_those_of_the_network_that_was_trained(of_three, model
     for trained, apply in ((model, jax.nn.sigmoid), (of_three, jax.nn.softmax)):
         fitted = trained._fitted
         n_rows, dim = fitted.params["embed"]["embedding"].shape
-        network = make_network(n_rows, dim, len(trained.labels))
+        network = make_network(n_rows, dim, fitted.task.n_logits)
         ids = pad(fitted.bags.encode(NEW[0]), fitted.bags.length)
         logits = train.predict(network, {"params": fitted.params}, ids)
         found = trained.predict_proba(NEW[0])
