@@ -5,6 +5,7 @@
 # make smoke      sets up, then runs the import tests and all doctests.
 # make oldest     sets up the oldest supported versions, then runs the tests with them.
 # make notebook   executes the notebook in an environment with Jupyter, and writes its outputs.
+# make tpu        compiles all programs for five generations of TPUs, without a TPU.
 # make bench      sets up with the peers, then times all and writes runs/benchmarks/report.md.
 # Another Python: make test PYTHON=python3.13
 
@@ -23,7 +24,8 @@ PEERS := keras gensim torch fasttext scikit-learn model2vec
 
 NOTEBOOK := notebooks/using_word_embeddings.ipynb
 
-.PHONY: demo test test-long smoke oldest test-versions lint notebook execute bench fuzz clean
+.PHONY: demo test test-long smoke oldest test-versions lint notebook execute bench fuzz \
+  tpu test-tpu compile-tpu clean
 
 demo: $(VENV)/data.stamp
 	$(BIN)/python -m experiments.demo
@@ -32,7 +34,8 @@ test: lint $(VENV)/data.stamp
 	$(BIN)/python -m pytest -n 2 -m "not long"
 
 test-long: $(VENV)/test.stamp $(VENV)/data.stamp
-	$(BIN)/python -m pytest -n 2 -m long
+	$(BIN)/python -m pytest -n 2 -m "long and not tpu"
+	$(MAKE) test-tpu VENV=.venv/tpu
 	$(MAKE) fuzz SECONDS=120
 
 # In one process, so that the peak memory is of one example at a time.
@@ -56,6 +59,21 @@ notebook:
 execute: $(VENV)/notebook.stamp $(VENV)/data.stamp
 	env -u JAXEMBED_NOTEBOOK_FAST $(BIN)/python -m nbconvert --to notebook --execute \
 	  --ExecutePreprocessor.record_timing=False --inplace $(NOTEBOOK)
+
+# Another environment: where libtpu is installed, each process looks for a TPU.
+tpu:
+	$(MAKE) compile-tpu VENV=.venv/tpu
+
+TPU_OFF := JAX_PLATFORMS=cpu TPU_SKIP_MDS_QUERY=1
+
+compile-tpu: $(VENV)/test.stamp $(VENV)/tpu.stamp
+	$(TPU_OFF) $(BIN)/python -m pytest -n 2 -m tpu tests/tpu
+	$(TPU_OFF) $(BIN)/python -m benchmarks.tpu --all --no-table --out runs/benchmarks/tpu.jsonl
+	$(BIN)/python -m benchmarks.tpu.report runs/benchmarks/tpu.jsonl
+
+# The long ones of these tests. Without libtpu each is skipped, with its reason.
+test-tpu: $(VENV)/test.stamp $(VENV)/tpu.stamp
+	$(TPU_OFF) $(BIN)/python -m pytest -n 2 -m "long and tpu" tests/tpu
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
@@ -81,6 +99,10 @@ $(VENV)/data.stamp: requirements-data.txt $(VENV)/demo.stamp
 $(VENV)/test.stamp: $(VENV)/demo.stamp
 	$(PIP) -e '.[dev]'
 	touch $@
+
+$(VENV)/tpu.stamp: $(VENV)/demo.stamp
+	@$(PIP) -e '.[tpu]' 2>$(VENV)/tpu.log && touch $@ || \
+	  echo "libtpu cannot be installed (see $(VENV)/tpu.log): nothing is compiled for TPUs."
 
 $(VENV)/notebook.stamp: $(VENV)/demo.stamp
 	$(PIP) -e '.[notebook]'

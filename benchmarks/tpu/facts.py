@@ -40,6 +40,7 @@ def find_facts(case: Case, compiled: Compiled) -> dict[str, Any]:
         "collectives": find_collectives(stored),
         "sparse_core": find_sparse_core(program),
         "compile_s": round(compiled.seconds, 2),
+        "compile_cpu_s": round(compiled.cpu_seconds, 2),
         "modelled_bytes": _whole(compiled.modelled_bytes),
         "fewest_bytes": case.fewest_bytes,
     }

@@ -25,6 +25,7 @@ class Compiled(NamedTuple):
 
     text: str  # after all of XLA's own rewriting
     seconds: float  # to trace, lower and compile
+    cpu_seconds: float  # of all threads, which other load hardly changes
     argument_bytes: int
     output_bytes: int
     alias_bytes: int  # arguments whose memory is reused for outputs
@@ -50,6 +51,8 @@ def find_device(generation: str) -> Any:
     """Return the description of a device of a generation, such as "v5e"."""
     # Otherwise libtpu asks the machine of a cloud which TPU it has.
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+    # Several processes may compile at a time, since none of them uses a TPU.
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     from jax.experimental import topologies
 
     name = TOPOLOGIES[generation]
@@ -83,15 +86,17 @@ def compile_for(
     """
     given = place(arguments, generation)
     gc.collect()
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     jitted = jax.jit(function, donate_argnums=donate)
     compiled = jitted.lower(*given).compile()
     seconds = time.perf_counter() - start
+    cpu_seconds = time.process_time() - cpu_start
     memory: Any = compiled.memory_analysis()
     costs: Any = compiled.cost_analysis() or {}
     return Compiled(
         compiled.as_text() or "",
         seconds,
+        cpu_seconds,
         memory.argument_size_in_bytes,
         memory.output_size_in_bytes,
         memory.alias_size_in_bytes,

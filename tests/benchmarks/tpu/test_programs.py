@@ -73,7 +73,7 @@ def compiled(monkeypatch):
         made.append((generation, jax.eval_shape(function, *arguments)))
         if len(made) == 2:
             raise RuntimeError("RESOURCE_EXHAUSTED:\n  too large")
-        return Compiled(TEXT, 1.0, 8, 4, 0, 2, 5.0)
+        return Compiled(TEXT, 1.0, 2.0, 8, 4, 0, 2, 5.0)
 
     monkeypatch.setattr(target, "find_lack", lambda: None)
     monkeypatch.setattr(target, "find_versions", lambda: {"libtpu": "9"})

@@ -61,7 +61,7 @@ ENTRY %main.3 (table: f32[4000,300], ids: s32[10]) -> f32[10,300] {
 
 
 def find(text=TEXT, size=SIZE):
-    compiled = Compiled(text, 1.234, 10, 20, 5, 30, 99.0)
+    compiled = Compiled(text, 1.234, 2.351, 10, 20, 5, 30, 99.0)
     return find_facts(Case(size, abs, (), 33), compiled)
 
 
@@ -91,12 +91,13 @@ def test_the_memory_plan_is_passed_on():
     found = find()
     names = ("argument_bytes", "output_bytes", "alias_bytes", "temp_bytes")
     assert [found[name] for name in names] == [10, 20, 5, 30]
-    assert (found["compile_s"], found["modelled_bytes"]) == (1.23, 99)
+    assert (found["compile_s"], found["compile_cpu_s"]) == (1.23, 2.35)
+    assert found["modelled_bytes"] == 99
     assert (found["fewest_bytes"], found["table_bytes"]) == (33, 4000 * 300 * 4)
 
 
 def test_a_negative_number_of_modelled_bytes_is_none():
-    compiled = Compiled(TEXT, 1, 1, 1, 1, 1, -2.0)
+    compiled = Compiled(TEXT, 1, 1, 1, 1, 1, 1, -2.0)
     assert find_facts(Case(SIZE, abs, ()), compiled)["modelled_bytes"] is None
 
 
