@@ -2,8 +2,11 @@
 
 from typing import Any, Literal, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import optax
 from flax.linen import initializers
+from jax.typing import DTypeLike
 
 from jaxembed import nn, optim
 
@@ -37,13 +40,39 @@ class Head(NamedTuple):
     has_weights: bool = False
 
 
+def orthogonal_gates(
+    key: jax.Array, shape: tuple[int, int], dtype: DTypeLike = jnp.float32
+) -> jax.Array:
+    """Return a recurrent kernel ``float[H, G * H]`` whose gates are each orthogonal.
+
+    Example:
+      >>> kernel = orthogonal_gates(jax.random.key(0), (2, 8))
+      >>> bool(jnp.allclose(kernel[:, 2:4] @ kernel[:, 2:4].T, jnp.eye(2), atol=1e-6))
+      True
+    """
+    n, width = shape
+    make = initializers.orthogonal()
+    keys = jax.random.split(key, width // n)
+    return jnp.concatenate([make(k, (n, n), dtype) for k in keys], 1)
+
+
+# With Keras's initial values, orthogonal over all gates and a bias of 1 at the forget
+# gate, the validation accuracy is lower by 0.012.
+LSTM = nn.Recurrent(
+    64,
+    pool="max",
+    kernel_init=initializers.lecun_normal(),
+    recurrent_init=orthogonal_gates,
+    bias_init=initializers.zeros,
+)
+
 # Chosen on the validation reviews of --block 0. Those of flatten were not tried: they
-# are close to the notebook's. Those of recurrent were chosen with Flax's LSTM.
+# are close to the notebook's.
 HEADS: dict[str, Head] = {
     "flatten": Head(None, 8, 3, 32, 1e-3, any_length=False),
     "pooled": Head("mean", 16, 3, 32, 1e-2),
     "convolution": Head(nn.Conv1D(100, (3,)), 50, 3, 32, 5e-3, 0.1, 0.3),
-    "recurrent": Head(nn.Recurrent(64, pool="max"), 50, 3, 64, 5e-3, 0.2),
+    "recurrent": Head(LSTM, 50, 3, 64, 5e-3, 0.2),
     "attention": Head(nn.Attention(), 50, 2, 32, 5e-3, 0.3),
 }
 # Settings with pre-trained vectors. A bag of frozen vectors needs a learned weight for

@@ -27,9 +27,9 @@ class Recurrent(nn.Module):
     """LSTM or GRU over the words of a text, pooled over time.
 
     Padding in front of the words, behind or between them leaves the state as it is, and
-    never changes the result. All words are multiplied by the
-    kernel at once, before the loop over the words. Names, shapes and initial values of
-    the weights are Keras's.
+    never changes the result. All words are multiplied by the kernel at once, before the
+    loop over the words. Names, shapes and default initial values of the weights are
+    Keras's.
 
     Attributes:
       features: number of features of one direction, H.
@@ -39,6 +39,11 @@ class Recurrent(nn.Module):
       pool: "last" for the output after the last word, "mean" or "max" for the mean or
         the maximum of the outputs over the words.
       dtype: dtype of the computation; None for the dtype of the rows.
+      kernel_init: initializer of the kernels, called as ``kernel_init(key, (D, 4 * H),
+        dtype)`` for an LSTM, and with ``3 * H`` for a GRU.
+      recurrent_init: initializer of the recurrent kernels, for ``(H, 4 * H)``.
+      bias_init: initializer of the biases; None for ones at the forget gate of an LSTM,
+        and zeros elsewhere.
 
     Example:
       >>> layer = Recurrent(features=4, cell="gru", bidirectional=True, pool="mean")
@@ -51,6 +56,9 @@ class Recurrent(nn.Module):
     bidirectional: bool = False
     pool: str = "last"
     dtype: DTypeLike | None = None
+    kernel_init: Callable[..., jax.Array] = glorot_uniform
+    recurrent_init: Callable[..., jax.Array] = orthogonal
+    bias_init: Callable[..., jax.Array] | None = None
 
     @nn.compact
     def __call__(self, rows: ArrayLike, mask: ArrayLike | None = None) -> jax.Array:
@@ -94,12 +102,15 @@ class Recurrent(nn.Module):
         """Return the weights of a direction, as parameters named ``NAME_...``."""
         n_features, n_gates = check_count("features", self.features), N_GATES[self.cell]
         width = n_gates * n_features
+        is_lstm = self.cell == "lstm"
+        first_bias = _forget_bias if is_lstm else nn.initializers.zeros
         shapes: dict[str, tuple[Callable, tuple[int, ...]]] = {
-            "kernel": (glorot_uniform, (rows.shape[2], width)),
-            "recurrent_kernel": (orthogonal, (n_features, width)),
-            "bias": (_forget_bias, (width,))
-            if self.cell == "lstm"
-            else (nn.initializers.zeros, (2, width)),
+            "kernel": (self.kernel_init, (rows.shape[2], width)),
+            "recurrent_kernel": (self.recurrent_init, (n_features, width)),
+            "bias": (
+                self.bias_init or first_bias,
+                (width,) if is_lstm else (2, width),
+            ),
         }
         return {
             part: self.param(f"{name}_{part}", init, shape)

@@ -285,6 +285,22 @@ def test_first_weights_are_keras_s(cell):
     assert np.abs(params["forward_kernel"]).max() <= limit
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_recurrent_takes_initializers(cell):
+    init = jax.nn.initializers
+    layer = nn.Recurrent(
+        2,
+        cell=cell,
+        kernel_init=init.ones,
+        recurrent_init=init.zeros,
+        bias_init=init.constant(3.0),
+    )
+    params = layer.init(jax.random.key(0), ROWS)["params"]
+    expected = {"kernel": 1, "recurrent_kernel": 0, "bias": 3}
+    for name, value in expected.items():
+        assert (np.asarray(params[f"forward_{name}"]) == value).all()
+
+
 def test_recurrent_computes_in_its_dtype():
     layer = nn.Recurrent(4, dtype=jnp.bfloat16)
     variables = layer.init(jax.random.key(0), ROWS)
