@@ -7,7 +7,7 @@ import pytest
 
 ROOMS = (
     *("text", "vectors", "nn", "optim", "train"),
-    *("replicates", "stats", "geometry", "plot", "model"),
+    *("replicates", "stats", "geometry", "plot", "model", "cli"),
 )
 
 

@@ -29,6 +29,7 @@ MAY_IMPORT = {
 }
 ROOMS = {room for room in MAY_IMPORT if not room.startswith("_")}
 MAY_IMPORT["cli"] = GROUND | ROOMS
+MAY_IMPORT["__main__"] = {"cli"}
 WITHOUT_JAX = {"text", "vectors", "stats"}
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax", "chex"}
 # `plot` uses only `History` from `train`.
@@ -200,6 +201,7 @@ HEAVY = ("tensorflow_datasets", "orbax", "matplotlib", "tyro", "scipy")
 @pytest.mark.parametrize(
     ("statement", "unwanted"),
     [
+        ("from jaxembed import cli", (*HEAVY, *JAX, "numpy", "pyarrow")),
         ("import jaxembed", (*HEAVY, *JAX, "numpy", "pyarrow")),
         ("from jaxembed import text", (*HEAVY, *JAX)),
         ("from jaxembed import vectors", (*HEAVY, *JAX)),

@@ -53,7 +53,7 @@ def write_folder(
       OSError: if the folder cannot be written; with ``errno.ENOSPC`` on a full disk.
     """
     path = Path(folder).resolve()
-    _check_free(path, overwrite)
+    check_free(path, overwrite)
     contents = {
         WEIGHTS: safetensors.save(
             {n: np.ascontiguousarray(x) for n, x in arrays.items()}
@@ -226,7 +226,7 @@ def _find_versions() -> dict[str, str]:
     return versions | {name: metadata.version(name) for name in names}
 
 
-def _check_free(path: Path, overwrite: bool) -> None:
+def check_free(path: Path, overwrite: bool) -> None:
     """Raise unless a folder may be created or replaced."""
     if not path.exists():
         return

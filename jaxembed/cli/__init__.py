@@ -1,0 +1,3 @@
+"""Command line: ``jaxembed train``, ``predict`` and others, over the library."""
+
+from jaxembed.cli._main import main as main

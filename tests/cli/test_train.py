@@ -1,0 +1,169 @@
+"""train and evaluate: the files of a model, its measures, and interrupted trainings."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jaxembed import TextModel, text
+from jaxembed.cli import _measures
+from tests.model.conftest import draw_texts
+
+COLUMNS = ["--text", "review", "--label", "stars"]
+
+
+def test_from_a_table_to_predictions_in_three_commands(run, table, tmp_path):
+    out = tmp_path / "deep" / "model"
+    flags = [*COLUMNS, "--epochs", "12", "--out", out]
+    status, printed, err = run("train", table, *flags)
+    assert (status, err) == (0, "")
+    assert printed.startswith("108 texts to train and validate on, 12 to test on\n")
+    assert len(re.findall(r"^epoch \d+: loss 0", printed, re.MULTILINE)) == 12
+    assert sorted(os.listdir(out.parent)) == ["model"]  # no unfinished training
+    names = {"metrics.json", "history.png", "calibration.png", "settings.json"}
+    assert names < set(os.listdir(out))
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["test"]["accuracy"] > 0.9 and len(metrics["history"]["loss"]) == 12
+    assert metrics["test"]["n_texts"] == 12
+
+    status, printed, _ = run("evaluate", out, table, *COLUMNS)
+    assert status == 0 and printed.startswith("120 test texts: accuracy 0.9")
+    assert re.search(r"^5 +0.9\d\d +", printed, re.MULTILINE)
+
+    status, printed, _ = run("predict", out, "a good film", "so bad")
+    lines = [json.loads(line) for line in printed.splitlines()]
+    assert status == 0 and [line["label"] for line in lines] == [5, 1]
+
+
+def test_a_model_is_replaced_only_if_wanted(run, table, tmp_path):
+    flags = [*COLUMNS, "--epochs", "2", "--out", tmp_path / "model"]
+    assert run("train", table, *flags)[0] == 0
+    status, out, err = run("train", table, *flags)
+    assert status == 2 and out == "" and "already contains a TextModel" in err
+    status, out, _ = run("train", table, *flags, "--overwrite", "--seed", "1")
+    assert status == 0 and "resuming" not in out
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_folder_with_parts_has_a_given_test(run, tmp_path, given):
+    for part, n in (("train", 60), ("test", 10)):
+        for i, (words, label) in enumerate(zip(*draw_texts(n), strict=True)):
+            path = tmp_path / "a" / part / f"x{label}" / f"{i}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(words)
+    data = [tmp_path / "a"]
+    if not given:
+        data = [tmp_path / "a/train", "--test", tmp_path / "a/test"]
+    flags = ["--epochs", "2", "--out", tmp_path / "model"]
+    status, out, _ = run("train", *data, *flags)
+    assert status == 0 and "60 texts to train and validate on, 10 to test on" in out
+    assert TextModel.load(tmp_path / "model").labels == ("xneg", "xpos")
+    status, out, _ = run("evaluate", tmp_path / "model", tmp_path / "a", "--json")
+    assert status == 0 and json.loads(out)["n_texts"] == 10
+
+
+def test_flags_reach_the_model(run, table, tmp_path):
+    vectors = tmp_path / "some.txt"
+    vectors.write_text("good 1 0\nbad 0 1\nfilm 1 1\nelsewhere 1 2\n")
+    flags = [*COLUMNS, "--vectors", vectors, "--freeze", "--hidden", "3"]
+    flags += ["--epochs", "2", "--test-share", "0", "--out", tmp_path / "model"]
+    status, out, _ = run("train", table, *flags)
+    assert status == 0 and "120 texts to train and validate on\n" in out
+    model = TextModel.load(tmp_path / "model")
+    assert set(model.vectors.words) == {"good", "bad", "film"}
+    np.testing.assert_array_equal(model.vectors["bad"], [0, 1])
+    assert model._fitted.settings["hidden"] == 3 and model._fitted.settings["freeze"]
+
+
+def test_tasks_follow_from_the_labels(run, tmp_path):
+    texts, labels = draw_texts(80)
+    tags = tmp_path / "tags.jsonl"
+    rows = [
+        {"text": t, "label": [x, "any"] if i % 3 else [x]}
+        for i, (t, x) in enumerate(zip(texts, labels, strict=True))
+    ]
+    tags.write_text("\n".join(map(json.dumps, rows)))
+    flags = ["--epochs", "3", "--out"]
+    status, out, _ = run("train", tags, *flags, tmp_path / "tags")
+    assert status == 0 and "macro_f1" in out
+    assert TextModel.load(tmp_path / "tags").task == "multilabel"
+    stars = tmp_path / "stars.csv"
+    pairs = zip(texts, labels, strict=True)
+    lines = [f"{t},{4.5 if x == 'pos' else 1}" for t, x in pairs]
+    stars.write_text("\n".join(["text,label", *lines]))
+    status, out, _ = run("train", stars, *flags, tmp_path / "stars")
+    assert status == 0 and "mean_absolute_error" in out and "r2" in out
+    _, out, _ = run("predict", tmp_path / "stars", "good joy")
+    assert list(json.loads(out)) == ["value"]
+    _, out, _ = run("predict", tmp_path / "tags", "good joy")
+    assert set(json.loads(out)) == {"labels", "probabilities"}
+
+
+def start(*arguments):
+    command = [sys.executable, "-u", "-m", "jaxembed", "train", *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def read_until(process, pattern):
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if re.search(pattern, line):
+            return "".join(seen)
+    raise AssertionError("".join(seen) + process.stderr.read())
+
+
+def test_an_interrupted_training_says_how_to_resume(table, tmp_path):
+    flags = [*COLUMNS, "--epochs", "100000", "--validation", "0"]
+    flags += ["--test-share", "0", "--out", tmp_path / "model"]
+    process = start(table, *flags)
+    read_until(process, "^epoch 3:")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    first, last = err.strip().splitlines()
+    assert first == "interrupted: saving the last epoch; again to end at once"
+    save = tmp_path / "model.unfinished"
+    assert last == f"interrupted: the same command resumes from {save}"
+    n_done = max(map(int, re.findall(r"^epoch (\d+):", out, re.MULTILINE)), default=3)
+
+    process = start(table, *flags)
+    out = read_until(process, r"^epoch \d+:")
+    assert f"resuming from {save}" in out and f"\nepoch {n_done + 1}:" in out
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert not (tmp_path / "model").exists()
+
+
+def test_measures_of_classes_are_those_of_their_counts():
+    """A model that is right for 3 of 4 texts, by hand."""
+
+    class Fixed:
+        task, labels = "classification", ("a", "b")
+
+        def evaluate(self, texts, labels):
+            return {"accuracy": 0.75, "loss": 1.0}
+
+        def predict_proba(self, texts):
+            return np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.95, 0.05]])
+
+    data = text.LabelledTexts(list("wxyz"), ["a", "a", "b", "a"])
+    found = _measures.measure(Fixed(), data)
+    assert found["confusion"]["rows_are_true"] == [[2, 1], [0, 1]]
+    a, b = found["classes"]["a"], found["classes"]["b"]
+    assert (a["precision"], a["recall"], a["f1"]) == (1, 2 / 3, 0.8)
+    assert (b["precision"], b["recall"], b["f1"]) == (0.5, 1, 2 / 3)
+    assert found["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
+    # Bins of 0.7, 0.8 and 0.9: errors 0.7, 0.2 and 0.075, the last of two texts.
+    expected = (0.7 + 0.2 + 2 * 0.075) / 4
+    assert found["calibration"]["expected_error"] == pytest.approx(expected)
+    tables = _measures.format_tables(found)
+    assert "true \\ predicted  a  b" in tables and "precision" in tables
