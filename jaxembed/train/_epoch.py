@@ -126,8 +126,8 @@ def run_epoch(
         )
     state, metrics = jax.lax.scan(body, state, batches)
     # No loss depends on the last update yet, so the weights are checked too.
-    is_finite = _is_finite(state, trainable_rows or {})
-    is_bad = ~jnp.append(jnp.isfinite(metrics.loss), is_finite)
+    is_end_finite = is_finite(state, trainable_rows or {})
+    is_bad = ~jnp.append(jnp.isfinite(metrics.loss), is_end_finite)
     first_bad = jnp.where(is_bad.any(), jnp.argmax(is_bad), -1)
     return state, jax.tree.map(jnp.sum, metrics), first_bad
 
@@ -156,11 +156,11 @@ def _run_steps(
     none = jnp.zeros((), jnp.int32)
     start = state, Metrics(jnp.zeros(()), none, none), none - 1
     state, sums, first_bad = jax.lax.fori_loop(0, n_steps, do_step, start)
-    is_bad_end = (first_bad < 0) & ~_is_finite(state, trainable_rows)
+    is_bad_end = (first_bad < 0) & ~is_finite(state, trainable_rows)
     return state, sums, jnp.where(is_bad_end, n_steps, first_bad)
 
 
-def _is_finite(state: TrainState, trainable_rows: Params) -> jax.Array:
+def is_finite(state: TrainState, trainable_rows: Params) -> jax.Array:
     """Return whether all weights are finite, except in rows that are not trained.
 
     The sums of the weights are checked, since XLA fuses a sum. ``isfinite`` of each

@@ -1,7 +1,7 @@
 """Fit: train a classifier epoch by epoch, with early stopping and checkpoints."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,16 @@ import optax
 from jax.typing import ArrayLike
 
 from jaxembed._checks import check_count, check_key, check_weights
-from jaxembed._io import progress_bar
 from jaxembed.optim import SparseOptimizer
 from jaxembed.train._compilation import Inputs, Programs
 from jaxembed.train._evaluate import check_validation, cut_batches
 from jaxembed.train._history import History, Stopping
+from jaxembed.train._loop import train_epochs
 from jaxembed.train._losses import CROSS_ENTROPY
-from jaxembed.train._run import Run, copy_state, make_run
+from jaxembed.train._run import make_run
 from jaxembed.train._setup import make_plan, warn_unchecked
 from jaxembed.train._state import Params, TrainState
-from jaxembed.train.checkpoint._resume import Progress, Saver, hold, read_identity
+from jaxembed.train.checkpoint._resume import hold, read_identity
 from jaxembed.train.data._buckets import find_padding, make_buckets
 from jaxembed.train.data._checks import (
     Examples,
@@ -30,23 +30,26 @@ from jaxembed.train.data._checks import (
     check_selection,
 )
 from jaxembed.train.data._masks import make_masks
+from jaxembed.train.stream._fit import make_stream_run
+from jaxembed.train.stream._source import is_stream
 
 
 def fit(
     model: nn.Module,
-    data: Examples | tuple[ArrayLike, ArrayLike, ArrayLike],
+    data: Examples | tuple[ArrayLike, ArrayLike, ArrayLike] | Iterable,
     *,
     tx: optax.GradientTransformation,
     table_tx: SparseOptimizer | None = None,
     max_norm: float | None = None,
     epochs: int,
-    batch_size: int,
+    batch_size: int | None = None,
     key: jax.Array,
     params: Params | None = None,
     state: TrainState | None = None,
     examples: ArrayLike | None = None,
     validation: Examples | None = None,
     lengths: Sequence[int] | None = None,
+    steps_per_epoch: int | None = None,
     trainable_rows: ArrayLike | None = None,
     unfreeze_after: int = 0,
     loss: str = CROSS_ENTROPY,
@@ -71,7 +74,12 @@ def fit(
         is never passed to ``tx``.
       data: ids ``int[N, L]`` and labels ``int[N]``; optionally weights ``float[N]``,
         factors of the losses of the examples. A step divides the sum of the weighted
-        losses by the number of its examples.
+        losses by the number of its examples. Or an iterable of such batches, which
+        need not fit into memory: a loader of Grain or PyTorch, a class with
+        ``__iter__``, a generator. The next batches are read and copied to the device
+        while it trains. Each shape of a batch is a program of its own. An iterator with
+        ``get_state`` and ``set_state`` is resumed at its place; any other iterable must
+        give the same batches again, and those before are skipped.
       tx: Optax optimizer of all parameters that are not frozen. Masks and labels in it
         must be functions of the parameters.
       table_tx: row-sparse optimizer of the tables that are not frozen, instead of
@@ -80,7 +88,7 @@ def fit(
       max_norm: global norm to which all gradients together are clipped.
       epochs: number of passes over the examples.
       batch_size: number of examples in a step, B. In a smaller last batch, the loss is
-        the mean over its examples.
+        the mean over its examples. None for an iterable of batches.
       key: a JAX random key.
       params: initial values of some or all parameters, such as a table of word vectors.
         They are copied.
@@ -94,6 +102,9 @@ def fit(
         words, with other texts of that length; longer texts are in batches of length L.
         Each length is a program of its own. The model must ignore padding, as with an
         ``Embed`` with ``padding_idx`` and any ``pool``. None for batches of length L.
+      steps_per_epoch: number of batches of an epoch, if ``data`` are an iterable that
+        does not end, or whose epochs are too long. An epoch then begins where the epoch
+        before has ended.
       trainable_rows: ``bool[V]``, True for the rows to train. All other rows of the
         table keep every bit with any ``tx``. A new mask does not recompile.
       unfreeze_after: number of epochs in which all tables are frozen. Afterwards they
@@ -154,10 +165,40 @@ def fit(
             "give either params or state, got both: state contains its own parameters."
         )
     check_key(key)
+    if is_stream(data):
+        return _fit_stream(
+            model,
+            data,
+            tx=tx,
+            table_tx=table_tx,
+            max_norm=max_norm,
+            unfreeze_after=unfreeze_after,
+            loss=loss,
+            epochs=check_count("epochs", epochs, least=0),
+            steps_per_epoch=steps_per_epoch,
+            key=key,
+            params=params,
+            validation=validation,
+            trainable_rows=trainable_rows,
+            checkpoint=checkpoint,
+            save_every=save_every and check_count("save_every", save_every),
+            refused={
+                "batch_size": batch_size,
+                "state": state,
+                "examples": examples,
+                "lengths": lengths,
+            },
+            calls=(stopping or Stopping(), progress, on_epoch, stop),
+        )
+    if steps_per_epoch is not None:
+        raise ValueError(
+            "steps_per_epoch is for an iterable of batches, and data are arrays: leave "
+            "it out, or give examples=."
+        )
     pair, weights = _split_weights(data)
     texts, labels = check_form(pair)
     epochs = check_count("epochs", epochs, least=0)
-    batch_size = check_count("batch_size", batch_size)
+    batch_size = check_count("batch_size", batch_size)  # type: ignore[arg-type]
     if save_every is not None:
         save_every = check_count("save_every", save_every)
     shape = jax.ShapeDtypeStruct((batch_size, texts.shape[1]), np.int32)
@@ -199,7 +240,9 @@ def fit(
         run = make_run(programs, shape, start, sparse)
         saver = run.make_saver(checkpoint, dataclasses.asdict(stopping))
         done = saver.load(lambda n: run.start(n, stopping.keep_best), epochs)
-        return _train(run, done, epochs, stopping, saver, progress, on_epoch, stop)
+        return train_epochs(
+            run, done, epochs, stopping, saver, progress, on_epoch, stop
+        )
 
 
 def _split_weights(data: Any) -> tuple[Any, ArrayLike | None]:
@@ -209,35 +252,27 @@ def _split_weights(data: Any) -> tuple[Any, ArrayLike | None]:
     return data, None
 
 
-def _train(
-    run: Run,
-    done: Progress,
+def _fit_stream(
+    model: nn.Module,
+    data: Any,
+    *,
     epochs: int,
-    stopping: Stopping,
-    saver: Saver,
-    progress: bool | None,
-    on_epoch: Callable[[History], None] | None,
-    stop: Callable[[], bool] | None,
+    checkpoint: str | Path | None,
+    calls: tuple,
+    **settings: Any,
 ) -> tuple[TrainState, History]:
-    history, n_done = done.history, len(done.history)
-    if len(history) >= epochs or stopping.is_over(history):
-        saver = Saver()  # nothing to save, and no memory to reserve for it
-    bar = progress_bar(epochs, progress=progress, initial=n_done, unit="epoch")
-    with bar, saver.saving(done) as save:
-        while len(history) < epochs and not stopping.is_over(history):
-            run.prepare(done)
-            if stop is not None and stop():
-                raise KeyboardInterrupt(f"stopped after epoch {len(history)}")
-            is_end = run.advance(done)
-            if is_end and stopping.is_best(history):
-                done.best = copy_state(done.state)
-            if is_end or run.programs.save_every is not None:
-                save(done)
-            if not is_end:
-                continue
-            bar.update()
-            bar.set_postfix({name: x[-1] for name, x in history.metrics().items()})
-            if on_epoch is not None:
-                on_epoch(history)
-    end = done.state if done.best is None else done.best
-    return end.replace(frozen=done.state.frozen), history
+    """Train on an iterable of batches; see :func:`make_stream_run`."""
+    stopping, progress, on_epoch, stop = calls
+    with hold(checkpoint):
+        run = make_stream_run(
+            model, data, epochs=epochs, checkpoint=checkpoint, **settings
+        )
+        stopping.check(bool(run.streams.inputs.validation))
+        saver = run.make_saver(checkpoint, dataclasses.asdict(stopping))
+        done = saver.load(lambda n: run.start(n, stopping.keep_best), epochs)
+        try:
+            return train_epochs(
+                run, done, epochs, stopping, saver, progress, on_epoch, stop
+            )
+        finally:
+            run.close()

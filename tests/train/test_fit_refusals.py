@@ -1,5 +1,7 @@
 """fit: bad input raises an error that names value, place and remedy."""
 
+from collections.abc import Iterator
+
 import flax.linen
 import jax
 import jax.numpy as jnp
@@ -146,6 +148,10 @@ class Odd:
 )
 @pytest.mark.parametrize("name", ["data", "validation"])
 def test_data_of_another_form(fit, name, data, got):
+    if name == "data" and isinstance(data, Iterator):
+        with pytest.raises(ValueError, match="batch_size needs ids and labels as arr"):
+            fit(data=data)  # an iterator of batches
+        return
     message = rf"{name} must be the pair \(ids, labels\), arrays .*; got {got}"
     with pytest.raises(TypeError, match=message):
         fit(**{name: data})

@@ -36,6 +36,8 @@ class Progress:
       n_steps: number of finished steps of the present epoch; 0 between two epochs.
       sums: sums over the examples of these steps, as in
         :class:`jaxembed.train._step.Metrics`.
+      place: for a stream of batches, the number of all batches and the state of the
+        iterator, for JSON; else None.
     """
 
     state: TrainState
@@ -43,6 +45,12 @@ class Progress:
     history: History
     n_steps: int = 0
     sums: tuple[float, ...] = (0.0, 0.0, 0.0)
+    place: dict[str, Any] | None = None
+
+    @property
+    def n_batches(self) -> int:
+        """Number of all batches of a stream that were trained on."""
+        return 0 if self.place is None else self.place["n_batches"]
 
 
 def fingerprint(
@@ -162,7 +170,8 @@ class Saver:
             )
         filled = fill(_as_tree(start(n_begun)), tree, self.path)
         sums = tuple(extra["sums"])
-        return Progress(filled["state"], filled.get("best"), history, n_steps, sums)
+        best, place = filled.get("best"), extra.get("place")
+        return Progress(filled["state"], best, history, n_steps, sums, place)
 
     @contextmanager
     def saving(self, start: Progress) -> Iterator[Callable[[Progress], None]]:
@@ -197,6 +206,7 @@ class Saver:
             "history": progress.history.to_dict(),
             "n_steps": progress.n_steps,
             "sums": list(progress.sums),
+            "place": progress.place,
         }
 
 
