@@ -18,6 +18,7 @@ from jaxembed.model._training import (
     choose_settings,
     train_network,
 )
+from jaxembed.text import Ragged
 from jaxembed.text._tokenizer import FILTERS
 from jaxembed.text.files._labelled import hold_out
 from jaxembed.vectors import WordVectors
@@ -68,10 +69,10 @@ def fit_model(
     targets = task.encode(given)
     training, held_out = _split((listed, targets), task, validation, seed)
     settings = choose_settings(len(training[0]), len(task.labels), chosen)
-    bags = _fit_bags(training[0], settings, vectors if freeze else None)
+    bags, rows = _fit_bags(training[0], settings, vectors if freeze else None)
     params, history = train_network(
         bags,
-        bags.encode(training[0]),
+        rows,
         training[1],
         task=task,
         settings=settings,
@@ -143,8 +144,10 @@ def _split(
     return parts[0], parts[1] if held_out.size else None
 
 
-def _fit_bags(texts: list[str], settings: Settings, frozen: WordVectors | None) -> Bags:
-    """Return the encoder; with frozen vectors, that of words with a vector."""
+def _fit_bags(
+    texts: list[str], settings: Settings, frozen: WordVectors | None
+) -> tuple[Bags, Ragged]:
+    """Return the encoder and the rows of texts; only of words with a frozen vector."""
     known = None
     if frozen is not None and frozen.subwords is None:
         known = frozenset(frozen.words)

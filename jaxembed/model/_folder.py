@@ -15,15 +15,14 @@ from safetensors import numpy as safetensors
 import jaxembed
 from jaxembed import _io
 from jaxembed.model._tasks import LOSSES, Task
+from jaxembed.text import NgramIndex
 
-FORMAT = "jaxembed.TextModel"
-# Version 1 has classes and a linear layer only, which earlier versions of jaxembed
-# read. Version 2 adds tasks and a hidden layer.
-LINEAR, VERSION = 1, 2
+FORMAT, VERSION = "jaxembed.TextModel", 2
 WEIGHTS, TOKENIZER, SETTINGS = "weights.safetensors", "tokenizer.json", "settings.json"
 # Files of a model, and those that the command line adds.
 NAMES = {WEIGHTS, TOKENIZER, SETTINGS}
 ADDED = {"metrics.json", "history.png", "calibration.png"}
+INDEX = "index."  # before the names of the arrays of the NgramIndex
 MOST_ROWS = 2**24  # read of a text
 MOST_BYTES = 2**26  # of settings.json, whose size no other file tells
 
@@ -64,10 +63,7 @@ def write_folder(
         name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in contents.items()
     }
-    is_linear = "hidden_kernel" not in arrays
-    is_old = is_linear and settings["task"]["kind"] == "classification"
-    version = LINEAR if is_old else VERSION
-    settings = {"format": FORMAT, "version": version, **settings}
+    settings = {"format": FORMAT, "version": VERSION, **settings}
     settings |= {"versions": _find_versions(), "files": files}
     settings["sha256"] = _hash_settings(settings)
     contents[SETTINGS] = json.dumps(settings, indent=2).encode()
@@ -93,11 +89,11 @@ def read_folder(folder: str | Path) -> tuple[Arrays, str, dict[str, Any]]:
     """
     path = Path(folder)
     settings = _read_settings(path)
-    if settings.get("version") not in (LINEAR, VERSION):
+    if settings.get("version") != VERSION:
         raise ValueError(
             f"{path} has a TextModel of version {settings.get('version')}, and this "
-            f"jaxembed reads versions {LINEAR} to {VERSION}: load it with the jaxembed "
-            f"that wrote it, {settings.get('versions')}."
+            f"jaxembed reads version {VERSION}: load it with the jaxembed that wrote "
+            f"it, {settings.get('versions')}."
         )
     contents = {}
     for name in (WEIGHTS, TOKENIZER):
@@ -124,6 +120,28 @@ def read_folder(folder: str | Path) -> tuple[Arrays, str, dict[str, Any]]:
         raise _damage(path, WEIGHTS, f"cannot be read: {error}") from error
     _check_parts(path, arrays, settings)
     return arrays, contents[TOKENIZER].decode("utf-8", "surrogatepass"), settings
+
+
+def read_index(folder: str | Path, arrays: Arrays) -> NgramIndex:
+    """Return the index of n-grams whose arrays are among those of a model.
+
+    Raises:
+      ValueError: if the arrays do not fit together, or do not fit the table.
+    """
+    path = Path(folder)
+    parts = {n[len(INDEX) :]: x for n, x in arrays.items() if n.startswith(INDEX)}
+    try:
+        index = NgramIndex.from_arrays(parts)
+    except ValueError as error:
+        raise _damage(path, WEIGHTS, f"has no index of n-grams: {error}") from error
+    if index.n_rows != len(arrays["table"]):
+        raise _damage(
+            path,
+            WEIGHTS,
+            f"has a table of {len(arrays['table'])} rows for an index of "
+            f"{index.n_rows}",
+        )
+    return index
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
@@ -170,13 +188,11 @@ def _check_parts(path: Path, arrays: Arrays, settings: dict[str, Any]) -> None:
     if not isinstance(settings.get("settings"), dict):
         raise _damage(path, SETTINGS, "lacks the settings of the training")
     n_logits = read_task(settings).n_logits
-    kept, table = arrays.get("kept"), arrays.get("table")
-    if kept is None or table is None or kept.ndim != 1 or table.ndim != 2:
+    table = arrays.get("table")
+    if table is None or table.ndim != 2:
         raise _damage(path, WEIGHTS, f"has the arrays {sorted(arrays)}")
-    if kept.dtype != np.int32 or kept.min(initial=0) < 0:
-        raise _damage(path, WEIGHTS, "has row numbers that are not int32 from 0 on")
     width = table.shape[1]
-    shapes: dict[str, tuple[int, ...]] = {"table": (len(kept) + 1, width)}
+    shapes: dict[str, tuple[int, ...]] = {"table": table.shape}
     if (hidden := arrays.get("hidden_kernel")) is not None:
         n_units = hidden.shape[-1] if hidden.ndim == 2 else 0
         shapes |= {"hidden_kernel": (width, n_units), "hidden_bias": (n_units,)}
@@ -190,16 +206,15 @@ def _check_parts(path: Path, arrays: Arrays, settings: dict[str, Any]) -> None:
 
 
 def read_task(settings: dict[str, Any]) -> Task:
-    """Return the task of checked settings; those of version 1 have classes."""
-    labels = tuple(settings["labels"])
-    given = settings.get("task", {"kind": "classification"})
+    """Return the task of checked settings."""
+    labels, given = tuple(settings["labels"]), settings["task"]
     numbers = {name: given[name] for name in ("center", "scale") if name in given}
     return Task(given["kind"], labels, **numbers)
 
 
 def _check_task(path: Path, settings: dict[str, Any]) -> str:
     """Return the kind of the task, if it is known and its numbers are finite."""
-    task = settings.get("task", {"kind": "classification"})
+    task = settings.get("task")
     kind = task.get("kind") if isinstance(task, dict) else None
     numbers = [task.get(n, 1.0) for n in ("center", "scale")] if kind else []
     are_numbers = all(type(x) in (int, float) and math.isfinite(x) for x in numbers)

@@ -238,7 +238,10 @@ class TextModel:
         arrays = {
             "table": fitted.params["embed"]["embedding"],
             **head["logits"],
-            "kept": fitted.bags.kept,
+        }
+        arrays |= {
+            _folder.INDEX + name: array
+            for name, array in fitted.bags.index.to_arrays().items()
         }
         if "hidden_0" in head:
             layer = head["hidden_0"]
@@ -266,7 +269,8 @@ class TextModel:
         """
         use_cache(compilation_cache)
         arrays, tokenizer, settings = _folder.read_folder(folder)
-        bags = Bags(Tokenizer.from_json(tokenizer), arrays["kept"], settings["length"])
+        index = _folder.read_index(folder, arrays)
+        bags = Bags(Tokenizer.from_json(tokenizer), index, settings["length"])
         head = {"logits": {"kernel": arrays["kernel"], "bias": arrays["bias"]}}
         if "hidden_kernel" in arrays:
             layer = {"kernel": arrays["hidden_kernel"], "bias": arrays["hidden_bias"]}

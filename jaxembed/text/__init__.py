@@ -4,7 +4,6 @@ from jaxembed.text._naive_bayes import log_count_ratios as log_count_ratios
 from jaxembed.text._ngram_index import NgramIndex as NgramIndex
 from jaxembed.text._ngrams import distinct_ids as distinct_ids
 from jaxembed.text._ngrams import hash_ngrams as hash_ngrams
-from jaxembed.text._ngrams import most_frequent as most_frequent
 from jaxembed.text._padding import pad_sequences as pad_sequences
 from jaxembed.text._ragged import Ragged as Ragged
 from jaxembed.text._tokenizer import Tokenizer as Tokenizer

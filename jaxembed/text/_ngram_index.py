@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from jaxembed._checks import check_count
-from jaxembed.text._ngram_keys import count_texts, extend, find, to_ragged
+from jaxembed.text._ngram_keys import END, count_texts, extend, find, lay_out, to_ragged
 from jaxembed.text._ragged import Ragged
 
 Sequences = Ragged | Sequence[Sequence[int]]
@@ -45,7 +45,12 @@ class NgramIndex:
 
     @classmethod
     def fit(
-        cls, ids: Sequences, *, orders: Sequence[int] = (1, 2, 3), min_count: int = 2
+        cls,
+        ids: Sequences,
+        *,
+        orders: Sequence[int] = (1, 2, 3),
+        min_count: int = 2,
+        ends: bool = False,
     ) -> "NgramIndex":
         """Assign rows to the n-grams of training texts.
 
@@ -54,6 +59,8 @@ class NgramIndex:
           orders: numbers of words of the n-grams that get rows, such as (1, 2) for
             words and pairs.
           min_count: smallest number of texts that an n-gram must be in to get a row.
+          ends: whether the begin and the end of a text count as words of the longer
+            n-grams, with the id ``2**31``.
 
         Raises:
           TypeError: if the ids, an order or ``min_count`` are not integers, or
@@ -70,17 +77,18 @@ class NgramIndex:
             raise ValueError("orders must have at least one number of words, got none.")
         min_count = check_count("min_count", min_count)
         texts = as_ragged(ids)
-        owners = np.repeat(np.arange(len(texts)), texts.lengths)
+        words, owners = lay_out(texts, ends)
         levels: list[np.ndarray] = []
         counts = []
-        keys, last = texts.values.astype(np.int64), np.zeros(0, np.int64)
+        keys, last = words, np.zeros(0, np.int64)
         for n in range(1, orders[-1] + 1):
             known, found = count_texts(keys, owners, min_count)
             levels.append(known)
             counts.append(found)
             last = find(known, keys) if n == 1 else last
             keys = extend(find(known, keys), last, owners, len(levels[0]))
-        listed = [c if n in orders else c[:0] for n, c in enumerate(counts, 1)]
+        has_row = [_find_ngrams(n, k, orders) for n, k in enumerate(levels, 1)]
+        listed = [c[has] for c, has in zip(counts, has_row, strict=True)]
         flat = np.concatenate(listed)
         if not flat.size:
             raise ValueError(
@@ -91,11 +99,10 @@ class NgramIndex:
         numbers = np.empty(flat.size, np.int32)
         numbers[order] = np.arange(1, flat.size + 1, dtype=np.int32)
         parts = np.split(numbers, np.cumsum([len(c) for c in listed])[:-1])
-        rows = tuple(
-            part if n in orders else np.zeros(len(levels[n - 1]), np.int32)
-            for n, part in enumerate(parts, 1)
-        )
-        return cls(orders, tuple(levels), rows, np.append(0, flat[order]))
+        rows = [np.zeros(len(level), np.int32) for level in levels]
+        for of_level, has, part in zip(rows, has_row, parts, strict=True):
+            of_level[has] = part
+        return cls(orders, tuple(levels), tuple(rows), np.append(0, flat[order]))
 
     @property
     def n_rows(self) -> int:
@@ -117,16 +124,17 @@ class NgramIndex:
           TypeError: if the ids are not integers.
           ValueError: if an id is negative, or ``length`` is below 0.
         """
-        texts = as_ragged(ids)
-        owners = np.repeat(np.arange(len(texts)), texts.lengths)
+        texts, has_ends = as_ragged(ids), self.levels[0][-1:].tolist() == [END]
+        words, owners = lay_out(texts, has_ends)
         found = []
-        keys, last = texts.values.astype(np.int64), np.zeros(0, np.int64)
+        keys, last = words, np.zeros(0, np.int64)
         for n, (known, rows) in enumerate(zip(self.levels, self.rows, strict=True), 1):
             places = find(known, keys)
             if n in self.orders and len(known):
-                is_known = places >= 0
-                owned = owners[: len(places)][is_known].astype(np.int64)
-                found.append(owned * self.n_rows + rows[places[is_known]])
+                # A place of -1 reads the last row, and is left out with row 0.
+                read = np.where(places >= 0, rows[places], 0)
+                owned = owners[: len(places)][read > 0].astype(np.int64)
+                found.append(owned * self.n_rows + read[read > 0])
             last = places if n == 1 else last
             keys = extend(places, last, owners, len(self.levels[0]))
         return to_ragged(np.concatenate(found), len(texts), self.n_rows, length)
@@ -182,7 +190,13 @@ class NgramIndex:
 
     def _check(self) -> None:
         """Raise unless the arrays fit together."""
-        numbers = [rows for n, rows in enumerate(self.rows, 1) if n in self.orders]
+        numbers = [
+            rows[_find_ngrams(n, level, self.orders)]
+            for n, (level, rows) in enumerate(
+                zip(self.levels, self.rows, strict=True), 1
+            )
+            if level.shape == rows.shape
+        ]
         found = np.sort(np.concatenate([np.zeros(1, np.int32), *numbers]))
         fits = all(
             level.ndim == 1
@@ -205,6 +219,13 @@ class NgramIndex:
             return (key,)
         first, last = divmod(key, len(self.levels[0]))
         return (*self._spell(level - 1, first), int(self.levels[0][last]))
+
+
+def _find_ngrams(n: int, level: np.ndarray, orders: Sequence[int]) -> np.ndarray:
+    """Return ``bool[K]``: which keys of level n are of n-grams that have rows."""
+    if n not in orders:
+        return np.zeros(len(level), bool)
+    return level != END if n == 1 else np.ones(len(level), bool)
 
 
 def as_ragged(texts: Sequences) -> Ragged:

@@ -5,6 +5,22 @@ import numpy as np
 from jaxembed._checks import check_count
 from jaxembed.text._ragged import Ragged
 
+END = 2**31  # word id of both ends of a text; other ids are int32
+
+
+def lay_out(texts: Ragged, ends: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the word ids of all texts, ``int64[T]``, and the text of each.
+
+    With ``ends``, a text with words has ``END`` before its first and after its last.
+    """
+    values, owners = texts.values.astype(np.int64), np.arange(len(texts))
+    if not ends:
+        return values, np.repeat(owners, texts.lengths)
+    has_words = texts.lengths > 0
+    places = np.stack([texts.offsets[:-1], texts.offsets[1:]], 1)[has_words].ravel()
+    values = np.insert(values, places, END)
+    return values, np.repeat(owners, texts.lengths + 2 * has_words)
+
 
 def count_texts(
     keys: np.ndarray, owners: np.ndarray, min_count: int

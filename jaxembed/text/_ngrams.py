@@ -4,7 +4,6 @@ import operator
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from jaxembed.text._ragged import Ragged
 
@@ -103,48 +102,6 @@ def _sort_distinct(parts: Sequence[Ragged], size: int) -> Ragged:
     lengths = np.diff(ends, append=keys.size)
     values = keys - np.repeat(starts, lengths)
     return Ragged.from_lengths(values.astype(np.int32), lengths)
-
-
-def most_frequent(
-    ids: Sequences, counts: ArrayLike, *, length: int, min_count: int = 1
-) -> Ragged:
-    """Return the ids of each text that have the largest counts.
-
-    Args:
-      ids: ids of N texts.
-      counts: ``int[V]``, the count of each id, such as the number of texts with it.
-      length: maximum number of ids per text.
-      min_count: smallest count of an id that is kept.
-
-    Returns:
-      N sequences, sorted by descending count; ids of equal count are ascending.
-
-    Raises:
-      ValueError: if ``counts`` is too short for an id, or ``length`` is negative.
-
-    Example:
-      >>> counts = np.array([0, 5, 1, 9, 7])
-      >>> ids = Ragged.from_lists([[1, 2, 3, 4], [2]])
-      >>> most_frequent(ids, counts, length=2, min_count=2).tolist()
-      [[3, 4], []]
-    """
-    if length < 0:
-        raise ValueError(f"length must be at least 0, got {length}.")
-    texts, counts = _as_ragged(ids), np.asarray(counts).astype(np.int64)
-    values = texts.values
-    if values.size and not 0 <= values.min() <= values.max() < len(counts):
-        raise ValueError(
-            f"counts must have a number for each id, from {values.min()} to "
-            f"{values.max()}, got {len(counts)} counts."
-        )
-    kept = texts.keep(counts[values] >= min_count)
-    rank = np.empty(len(counts), np.int64)  # 0 for the most frequent
-    rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
-    owners = np.repeat(np.arange(len(kept)), kept.lengths)
-    order = np.argsort(owners * len(counts) + rank[kept.values])
-    ranked = Ragged(kept.values[order], kept.offsets)
-    places = np.arange(ranked.values.size) - ranked.offsets[:-1][owners]
-    return ranked.keep(places < length)
 
 
 def _as_ragged(texts: Sequences) -> Ragged:

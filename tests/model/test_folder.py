@@ -1,12 +1,14 @@
 """TextModel on disk: whole or not at all, checked, and never pickled."""
 
 import errno
+import hashlib
 import json
 import os
 
 import chex
 import numpy as np
 import pytest
+from safetensors import numpy as safetensors
 
 from jaxembed import TextModel
 from jaxembed.model import _folder
@@ -89,7 +91,7 @@ def test_a_newer_version_is_refused(folder):
     settings["sha256"] = _folder._hash_settings(settings)
     path.write_text(json.dumps(settings))
     with pytest.raises(
-        ValueError, match="of version 3, and this jaxembed reads versions 1 to 2"
+        ValueError, match="of version 3, and this jaxembed reads version 2"
     ):
         TextModel.load(folder)
 
@@ -161,6 +163,30 @@ def test_forged_settings_are_refused(folder, changes, message):
     settings = json.loads(path.read_text()) | changes
     settings["sha256"] = _folder._hash_settings(settings)
     path.write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=f"is damaged: .*{message}"):
+        TextModel.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("index.counts", np.zeros(4, np.int64), "no index of n-grams"),
+        ("index.rows_1", np.zeros(3, np.int32), "no index of n-grams"),
+        ("table", np.zeros((4, 16), np.float32), "a table of 4 rows for an index of"),
+        ("table", np.zeros(4, np.float32), "has the arrays"),
+    ],
+)
+def test_forged_arrays_are_refused(folder, name, array, message):
+    """Arrays with a right digest that do not fit the other arrays."""
+    path = folder / "weights.safetensors"
+    safetensors.save_file(safetensors.load_file(path) | {name: array}, path)
+    data = path.read_bytes()
+    file = folder / "settings.json"
+    settings = json.loads(file.read_text())
+    digest = hashlib.sha256(data).hexdigest()
+    settings["files"][path.name] = {"bytes": len(data), "sha256": digest}
+    settings["sha256"] = _folder._hash_settings(settings)
+    file.write_text(json.dumps(settings))
     with pytest.raises(ValueError, match=f"is damaged: .*{message}"):
         TextModel.load(folder)
 

@@ -86,20 +86,6 @@ def test_a_model_comes_back_from_its_folder(kind, request, tmp_path):
     assert (loaded.task, loaded.labels) == (trained.task, trained.labels)
     ours, theirs = loaded.predict(BOTH), trained.predict(BOTH)
     assert list(ours) == list(theirs)
-    assert json.loads((tmp_path / "model/settings.json").read_text())["version"] == 2
-
-
-def test_a_model_of_version_1_is_read(model, tmp_path):
-    model.save(tmp_path / "model")
-    path = tmp_path / "model/settings.json"
-    settings = json.loads(path.read_text())
-    assert settings["version"] == 1
-    del settings["task"]  # as earlier versions wrote it
-    settings["sha256"] = _folder._hash_settings(settings)
-    path.write_text(json.dumps(settings))
-    loaded = TextModel.load(tmp_path / "model")
-    assert loaded.task == "classification"
-    np.testing.assert_array_equal(loaded.predict(TEXTS), model.predict(TEXTS))
 
 
 @pytest.mark.parametrize(

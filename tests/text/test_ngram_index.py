@@ -53,6 +53,29 @@ def test_a_text_has_the_rows_of_its_ngrams(texts, others, orders, form):
     assert index.encode(given_form, 3).tolist() == [ids[:3] for ids in expected]
 
 
+@given(texts=TEXTS, others=TEXTS, orders=ORDERS, min_count=st.integers(1, 3))
+def test_the_ends_of_a_text_are_words_of_longer_ngrams(
+    texts, others, orders, min_count
+):
+    end = 2**31
+    bounded = [
+        [[end, *ids, end] if ids else [] for ids in part] for part in (texts, others)
+    ]
+    counts = count_texts(bounded[0], orders)
+    kept = {g: n for g, n in counts.items() if n >= min_count and g != (end,)}
+    if not kept:
+        return
+    settings = {"orders": sorted(orders), "min_count": min_count, "ends": True}
+    fitted = text.NgramIndex.fit(texts, **settings)
+    index = text.NgramIndex.from_arrays(fitted.to_arrays())
+    rows = {index.ngram(row): row for row in range(1, index.n_rows)}
+    assert {gram: int(index.counts[row]) for gram, row in rows.items()} == kept
+    assert index.encode(others).tolist() == [
+        sorted(rows[gram] for gram in list_ngrams(ids, orders) if gram in rows)
+        for ids in bounded[1]
+    ]
+
+
 def test_ngrams_of_large_ids_do_not_collide():
     """Ids up to 2**31 - 1 are numbered densely, so that keys fit into 64 bits."""
     big = 2**31 - 1

@@ -1,4 +1,4 @@
-"""N-grams, distinct and most frequent ids, compared with loops over Python lists."""
+"""N-grams and distinct ids, compared with loops over Python lists."""
 
 import numpy as np
 import pytest
@@ -62,34 +62,13 @@ def test_distinct_ids_are_those_of_sets(parts):
     assert text.distinct_ids(*ragged).tolist() == expected
 
 
-@given(
-    texts=TEXTS, length=st.integers(0, 5), low=st.integers(1, 3), seed=st.integers(0, 9)
-)
-def test_the_most_frequent_are_those_of_a_sort(texts, length, low, seed):
-    counts = np.random.default_rng(seed).integers(0, 6, 41)
-    texts = [sorted(set(ids)) for ids in texts]
-    expected = []
-    for ids in texts:
-        kept = [i for i in ids if counts[i] >= low]
-        expected.append(sorted(kept, key=lambda i: (-counts[i], i))[:length])
-    found = text.most_frequent(
-        text.Ragged.from_lists(texts), counts, length=length, min_count=low
-    )
-    assert found.tolist() == expected
-
-
-def test_unsigned_counts_and_lists():
-    counts = np.array([3, 0, 9], np.uint64)
-    found = text.most_frequent([[0, 1, 2]], counts, length=1, min_count=0)
-    assert found.tolist() == [[2]]
+def test_lists_are_taken():
     assert text.distinct_ids([[4, 4]], [[2]]).tolist() == [[2, 4]]
 
 
 def test_refusals():
     with pytest.raises(TypeError, match="float"):
         text.hash_ngrams([[1]], 2.0, 5)
-    with pytest.raises(ValueError, match="length must be at least 0, got -1"):
-        text.most_frequent([[1]], np.ones(2), length=-1)
     with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         text.hash_ngrams([[1]], 0, 5)
     for buckets in (0, 2**31 + 1):
@@ -102,8 +81,6 @@ def test_refusals():
         text.distinct_ids(one, two)
     with pytest.raises(ValueError, match="negative, got -3"):
         text.distinct_ids(text.Ragged.from_lists([[-3]]))
-    with pytest.raises(ValueError, match="from 1 to 1, got 1 counts"):
-        text.most_frequent(one, np.array([4]), length=2)
 
 
 def test_distinct_ids_of_many_texts_are_those_of_each(monkeypatch):
