@@ -1,12 +1,15 @@
 """NgramIndex: rows of one table for the frequent n-grams of training texts."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from jaxembed._checks import check_count
-from jaxembed.text._ngram_keys import END, count_texts, extend, find, lay_out, to_ragged
+from jaxembed.text._key_table import KeyTable
+from jaxembed.text._ngram_keys import END, count_texts, extend, has_rows, lay_out
+from jaxembed.text._ngrams import distinct_ids
 from jaxembed.text._ragged import Ragged
 
 Sequences = Ragged | Sequence[Sequence[int]]
@@ -85,9 +88,11 @@ class NgramIndex:
             known, found = count_texts(keys, owners, min_count)
             levels.append(known)
             counts.append(found)
-            last = find(known, keys) if n == 1 else last
-            keys = extend(find(known, keys), last, owners, len(levels[0]))
-        has_row = [_find_ngrams(n, k, orders) for n, k in enumerate(levels, 1)]
+            if n < orders[-1]:
+                places = KeyTable(known).find(keys)
+                last = places if n == 1 else last
+                keys = extend(places, last, owners, len(levels[0]))
+        has_row = [has_rows(n, k, orders) for n, k in enumerate(levels, 1)]
         listed = [c[has] for c, has in zip(counts, has_row, strict=True)]
         flat = np.concatenate(listed)
         if not flat.size:
@@ -103,6 +108,10 @@ class NgramIndex:
         for of_level, has, part in zip(rows, has_row, parts, strict=True):
             of_level[has] = part
         return cls(orders, tuple(levels), tuple(rows), np.append(0, flat[order]))
+
+    @functools.cached_property
+    def _tables(self) -> list[KeyTable]:
+        return [KeyTable(level) for level in self.levels]
 
     @property
     def n_rows(self) -> int:
@@ -126,18 +135,25 @@ class NgramIndex:
         """
         texts, has_ends = as_ragged(ids), self.levels[0][-1:].tolist() == [END]
         words, owners = lay_out(texts, has_ends)
-        found = []
+        found = [Ragged.from_lengths(np.zeros(0, np.int32), np.zeros(len(texts), int))]
         keys, last = words, np.zeros(0, np.int64)
-        for n, (known, rows) in enumerate(zip(self.levels, self.rows, strict=True), 1):
-            places = find(known, keys)
-            if n in self.orders and len(known):
+        for n, (table, rows) in enumerate(zip(self._tables, self.rows, strict=True), 1):
+            places = table.find(keys)
+            if n in self.orders and len(rows):
                 # A place of -1 reads the last row, and is left out with row 0.
                 read = np.where(places >= 0, rows[places], 0)
-                owned = owners[: len(places)][read > 0].astype(np.int64)
-                found.append(owned * self.n_rows + read[read > 0])
-            last = places if n == 1 else last
-            keys = extend(places, last, owners, len(self.levels[0]))
-        return to_ragged(np.concatenate(found), len(texts), self.n_rows, length)
+                of_text = owners[: len(places)][read > 0]
+                lengths = np.bincount(of_text, minlength=len(texts))
+                found.append(Ragged.from_lengths(read[read > 0], lengths))
+            if n < len(self.levels):
+                last = places if n == 1 else last
+                keys = extend(places, last, owners, len(self.levels[0]))
+        ordered = distinct_ids(*found)
+        if length is None:
+            return ordered
+        check_count("length", length, least=0)
+        starts = np.repeat(ordered.offsets[:-1], ordered.lengths)
+        return ordered.keep(np.arange(ordered.values.size) - starts < length)
 
     def ngram(self, row: int) -> tuple[int, ...]:
         """Return the word ids of the n-gram of a row.
@@ -190,23 +206,18 @@ class NgramIndex:
 
     def _check(self) -> None:
         """Raise unless the arrays fit together."""
-        numbers = [
-            rows[_find_ngrams(n, level, self.orders)]
-            for n, (level, rows) in enumerate(
-                zip(self.levels, self.rows, strict=True), 1
-            )
-            if level.shape == rows.shape
-        ]
-        found = np.sort(np.concatenate([np.zeros(1, np.int32), *numbers]))
+        levels = list(zip(self.levels, self.rows, strict=True))
         fits = all(
             level.ndim == 1
             and level.dtype == np.int64
-            and rows.shape == level.shape
+            and (np.diff(level, prepend=-1) > 0).all()
             and rows.dtype == np.int32
-            and (np.diff(level) > 0).all()
-            for level, rows in zip(self.levels, self.rows, strict=True)
+            and np.array_equal(rows != 0, has_rows(n, level, self.orders))
+            for n, (level, rows) in enumerate(levels, 1)
         )
-        if not fits or not np.array_equal(found, np.arange(self.n_rows)):
+        numbers = np.concatenate([self.counts[:0], *(r.ravel() for r in self.rows)])
+        numbers = np.sort(numbers[numbers != 0])
+        if not fits or not np.array_equal(numbers, np.arange(1, self.n_rows)):
             raise ValueError(
                 f"the arrays {sorted(self.to_arrays())} are not those of an "
                 "NgramIndex: its keys ascend and have the rows 1 to V - 1."
@@ -219,13 +230,6 @@ class NgramIndex:
             return (key,)
         first, last = divmod(key, len(self.levels[0]))
         return (*self._spell(level - 1, first), int(self.levels[0][last]))
-
-
-def _find_ngrams(n: int, level: np.ndarray, orders: Sequence[int]) -> np.ndarray:
-    """Return ``bool[K]``: which keys of level n are of n-grams that have rows."""
-    if n not in orders:
-        return np.zeros(len(level), bool)
-    return level != END if n == 1 else np.ones(len(level), bool)
 
 
 def as_ragged(texts: Sequences) -> Ragged:

@@ -1,8 +1,9 @@
-"""Keys of n-grams: count them, find them, and extend them by one word."""
+"""Keys of n-grams: count them, and extend them by one word."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from jaxembed._checks import check_count
 from jaxembed.text._ragged import Ragged
 
 END = 2**31  # word id of both ends of a text; other ids are int32
@@ -27,29 +28,43 @@ def count_texts(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the keys in enough texts, sorted, and the number of texts of each.
 
-    A key below 0 stands for no n-gram.
+    Args:
+      keys: ``int64[T]``, key of the n-gram at each position; below 0 for no n-gram.
+      owners: ``int[T]`` or longer, text of each position, ascending.
+      min_count: smallest number of texts.
     """
     is_key = keys >= 0
     keys, owners = keys[is_key], owners[: len(is_key)][is_key]
-    # Stable, so that the owners of equal keys stay ascending.
-    order = np.argsort(keys, kind="stable")
-    keys, owners = keys[order], owners[order]
-    is_new = np.ones(len(keys), bool)
-    is_new[1:] = keys[1:] != keys[:-1]
-    starts = np.flatnonzero(is_new)
-    is_new[1:] |= owners[1:] != owners[:-1]
-    counts = np.add.reduceat(is_new, starts, dtype=np.int64) if starts.size else starts
+    keys = _sort_distinct(keys, owners)
+    starts = np.flatnonzero(_is_new(keys))
+    counts = np.diff(starts, append=len(keys))
     kept = counts >= min_count
     return keys[starts][kept], counts[kept]
 
 
-def find(known: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Return the place of each key in the sorted keys; -1 if it is not there."""
-    if not known.size:
-        return np.full(len(keys), -1, np.int64)
-    places = np.searchsorted(known, keys).astype(np.int64)
-    places[places == len(known)] = 0
-    return np.where(known[places] == keys, places, -1)
+def has_rows(n: int, level: np.ndarray, orders: Sequence[int]) -> np.ndarray:
+    """Return ``bool[K]``: which keys of level n have rows."""
+    if n not in orders:
+        return np.zeros(len(level), bool)
+    return level != END if n == 1 else np.ones(len(level), bool)
+
+
+def _sort_distinct(keys: np.ndarray, owners: np.ndarray) -> np.ndarray:
+    """Return the sorted keys; a key that a text has several times counts once."""
+    n_texts = int(owners.max(initial=0)) + 1
+    if int(keys.max(initial=0)) < 2**63 // n_texts - 1:  # both fit into one integer
+        keys = np.sort(keys * n_texts + owners)
+        return keys[_is_new(keys)] // n_texts
+    order = np.argsort(keys, kind="stable")  # the texts of equal keys stay ascending
+    keys, owners = keys[order], owners[order]
+    return keys[_is_new(keys) | _is_new(owners)]
+
+
+def _is_new(values: np.ndarray) -> np.ndarray:
+    """Return ``bool[T]``: whether each value differs from the one before."""
+    is_new = np.ones(len(values), bool)
+    is_new[1:] = values[1:] != values[:-1]
+    return is_new
 
 
 def extend(
@@ -58,8 +73,8 @@ def extend(
     """Return the keys of the n-grams one word longer; -1 for no n-gram.
 
     Args:
-      places: ``int64[K]``, place of the n-gram at each position, or -1.
-      words: ``int64[T]``, place of the word at each position, or -1.
+      places: ``int[K]``, place of the n-gram at each position, or -1.
+      words: ``int[T]``, place of the word at each position, or -1.
       owners: ``int[T]``, text of each position.
       n_words: number of words with a place.
     """
@@ -67,21 +82,4 @@ def extend(
     size = max(len(words) - n, 0)
     first, last = places[:size], words[n : n + size]
     is_ngram = (first >= 0) & (last >= 0) & (owners[:size] == owners[n : n + size])
-    return np.where(is_ngram, first * n_words + last, -1)
-
-
-def to_ragged(
-    keys: np.ndarray, n_texts: int, n_rows: int, length: int | None
-) -> Ragged:
-    """Return the distinct rows of each text, from keys ``text * n_rows + row``."""
-    keys.sort()
-    is_new = np.ones(len(keys), bool)
-    is_new[1:] = keys[1:] != keys[:-1]
-    owners, values = np.divmod(keys[is_new], n_rows)
-    lengths = np.bincount(owners, minlength=n_texts)
-    rows = Ragged.from_lengths(values.astype(np.int32), lengths)
-    if length is None:
-        return rows
-    check_count("length", length, least=0)
-    places = np.arange(len(values)) - np.repeat(rows.offsets[:-1], lengths)
-    return rows.keep(places < length)
+    return np.where(is_ngram, first.astype(np.int64) * n_words + last, -1)
