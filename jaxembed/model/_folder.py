@@ -214,12 +214,12 @@ def read_task(settings: dict[str, Any]) -> Task:
 
 def _check_task(path: Path, settings: dict[str, Any]) -> str:
     """Return the kind of the task, if it is known and its numbers are finite."""
-    task = settings.get("task")
-    kind = task.get("kind") if isinstance(task, dict) else None
-    numbers = [task.get(n, 1.0) for n in ("center", "scale")] if kind else []
+    given = settings.get("task")
+    task = given if isinstance(given, dict) else {}
+    kind, numbers = task.get("kind"), [task.get(n, 1.0) for n in ("center", "scale")]
     are_numbers = all(type(x) in (int, float) and math.isfinite(x) for x in numbers)
     if kind not in LOSSES or not are_numbers:
-        raise _damage(path, SETTINGS, f"has the task {task!r:.80}")
+        raise _damage(path, SETTINGS, f"has the task {given!r:.80}")
     return kind
 
 
