@@ -192,7 +192,23 @@ CHECKS: dict[str, Callable[[Names, str], None]] = {
 }
 
 
-@pytest.mark.parametrize("heading", BLOCKS)
+# Blocks that take over 10 s on a processor.
+LONG = (
+    "Intervals",
+    "Large vocabularies",
+    "Short and long texts",
+    "Word order: convolution and recurrence",
+    "Your own data, saved and restored",
+)
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        pytest.param(heading, marks=pytest.mark.long if heading in LONG else [])
+        for heading in BLOCKS
+    ],
+)
 def test_a_block_gives_its_results(heading, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names: Names = {}

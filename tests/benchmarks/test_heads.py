@@ -9,13 +9,13 @@ SMALL = ["--workload", "50x3x6", "--batch-sizes", "2", "--seconds", "0.01"]
 
 
 def test_each_head_is_checked_and_timed(read_lines):
-    heads.main([*SMALL, "--heads", "convolution", "lstm"])
+    heads.main([*SMALL, "--heads", "attention", "pooled"])
     lines = read_lines()
     names = ["jaxembed", "jaxembed, row-sparse", "keras"]
     assert [line["implementation"] for line in lines] == names * 2
     assert [line["what"] for line in lines[::3]] == [
-        "heads: convolution",
-        "heads: lstm",
+        "heads: attention",
+        "heads: pooled",
     ]
     assert all(line["median_s"] > 0 and line["batch_size"] == 2 for line in lines)
 

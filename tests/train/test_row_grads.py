@@ -113,7 +113,23 @@ TRAINED = {
 }
 
 
-@pytest.mark.parametrize("name", TRAINED)
+# The forms that compile other programs than a plain lookup and a bag.
+QUICK = (
+    "computed ids",
+    "twice",
+    "a bag with learned weights",
+    "jit of a block",
+    "scan",
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in QUICK else pytest.mark.long)
+        for name in TRAINED
+    ],
+)
 @pytest.mark.filterwarnings("ignore:ids were not checked")
 def test_the_rows_have_the_dense_gradient(fit_form, name):
     settings = {"model": TRAINED[name], "table_tx": TX, "epochs": 1}

@@ -46,7 +46,14 @@ def test_an_empty_bucket_is_left_out_and_a_long_length_is_the_width():
     assert [b[:2] for b in make_buckets(ids, [1, 2, 99], 0)] == [(0, 3)]
 
 
-@pytest.mark.parametrize("pool", ["mean", nn.Attention(), nn.Conv1D(3, (2,))])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        "mean",
+        pytest.param(nn.Attention(), marks=pytest.mark.long),
+        nn.Conv1D(3, (2,)),
+    ],
+)
 @pytest.mark.parametrize("side", ["pre", "post"])
 def test_evaluate_and_predict_give_the_same_answers(pool, side):
     model, ids = make(pool), pad(side)
@@ -106,7 +113,9 @@ def test_training_learns_with_lengths():
     assert history.loss[-1] < history.loss[0]
 
 
-@pytest.mark.parametrize(("save_every", "n_calls"), [(None, 8), (3, 14)])
+@pytest.mark.parametrize(
+    ("save_every", "n_calls"), [(None, 8), pytest.param(3, 14, marks=pytest.mark.long)]
+)
 def test_a_resumed_run_has_the_same_bits(tmp_path, save_every, n_calls):
     whole, history = run(LENGTHS, 4, pool=nn.Attention(), save_every=save_every)
     calls = []
