@@ -3,9 +3,10 @@
 Run:     python -m benchmarks.streaming --data aclImdb_v1.tar.gz --gigabytes 2
          python -m benchmarks.streaming --gigabytes 0.02
 Prints:  JSON lines of two measurements: tokenizing to files, and one epoch of training.
-         seconds; peak_memory_bytes, the largest sum of the anonymous and the shared memory of
-         all processes, from /proc; limit_bytes; and same_bits, whether a training that
-         was killed (SIGKILL) and resumed has the weights of one that was not.
+         seconds; peak_memory_bytes, the largest sum of the anonymous and the shared
+         memory of all processes, from /proc; limit_bytes; and same_bits, whether a
+         training that was killed (SIGKILL) and resumed has the weights of one that was
+         not.
 
 The texts are the reviews again and again, each time cut at another place, with the
 halves interchanged and a new word between them. Files are mapped into memory: pages of
@@ -35,7 +36,7 @@ from jaxembed import text
 
 WHAT = "streaming"
 NUM_WORDS, LENGTH, DIM = 100_000, 200, 16
-SETTINGS = {"batch_size": 256, "maxlen": LENGTH}
+SETTINGS: dict[str, Any] = {"batch_size": 256, "maxlen": LENGTH}
 NEW_WORDS = 50_000
 SAMPLE_S = 0.02  # between two looks at the memory
 GIB, GB = 2**30, 10**9
@@ -104,7 +105,7 @@ def measure(
 def run(command: list[str], until: Path | None = None) -> tuple[float, int]:
     """Run a process, or kill it once a file exists; return seconds and peak memory."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=sys.stderr)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     peak, is_over = 0, threading.Event()
     while not is_over.is_set():
         peak = max(peak, count_memory(process.pid))

@@ -119,6 +119,13 @@ def check_lengths(names: Names, out: str) -> None:
     np.testing.assert_allclose(names["short"], names["whole"], atol=1e-5)
 
 
+def check_streams(names: Names, out: str) -> None:
+    accuracy, kind, n_steps = out.split()
+    assert float(accuracy) > 0.7 and kind == "memmap" and n_steps == "100"
+    state, _ = names["train"].restore("runs/stream")
+    assert int(state["state"].step) == 2 * len(names["batches"])
+
+
 def check_large(names: Names, out: str) -> None:
     assert list(names["state"].tables) == ["embed"]
     assert names["history"].val_accuracy[-1] > 0.8
@@ -183,6 +190,7 @@ CHECKS: dict[str, Callable[[Names, str], None]] = {
     "Long runs and Ctrl-C": check_signals,
     "Word order: convolution and recurrence": check_word_order,
     "Short and long texts": check_lengths,
+    "Data larger than memory": check_streams,
     "Large vocabularies": check_large,
     "N-grams weighted as in Naive Bayes": check_naive_bayes,
     "Intervals": check_intervals,

@@ -54,5 +54,7 @@ def test_texts_are_changed_reviews_up_to_a_size():
     assert 500 <= sum(map(len, texts)) < 530
     assert len(set(texts)) > len(texts) / 2
     for text, label in zip(texts, labels, strict=True):
-        letters = sorted(text.split(" new")[0] + text.split(" new")[1].lstrip("0123456789")[1:])
+        letters = sorted(
+            text.split(" new")[0] + text.split(" new")[1].lstrip("0123456789")[1:]
+        )
         assert letters == sorted(reviews[1 - label])

@@ -98,6 +98,14 @@ def open_ids(folder: str | Path) -> Ragged:
     Raises:
       FileNotFoundError: if the folder or one of its files does not exist.
       ValueError: if it is not of ids, damaged, or of another version.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as parent:
+      ...     tokenizer = Tokenizer().fit(["a joy"])
+      ...     _ = write_ids(["a joy"], tokenizer, parent + "/ids", processes=0)
+      ...     open_ids(parent + "/ids").tolist()
+      [[1, 2]]
     """
     path = Path(folder)
     meta = _read_meta(path)
