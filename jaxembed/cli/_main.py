@@ -23,6 +23,14 @@ COMMANDS = {
     "convert": ("_convert", "Write word vectors in another format."),
     "info": ("_convert", "Describe a model or a file of word vectors."),
 }
+# Arguments that errors of the library advise, and their flags.
+FLAGS = {
+    "overwrite=True": "--overwrite",
+    "quote=None": "--no-quotes",
+    "errors='replace'": "--errors replace",
+    "encoding='": "--encoding '",
+    "delimiter=": "--delimiter",
+}
 OVERVIEW = """\
 usage: jaxembed COMMAND [--help]
 
@@ -134,7 +142,10 @@ def _report(error: Exception) -> NoReturn:
     if os.environ.get("JAXEMBED_TRACEBACK"):
         raise error
     message = error.args[0] if isinstance(error, KeyError) and error.args else error
-    fail(str(message) or type(error).__name__)
+    line = str(message) or type(error).__name__
+    for argument, flag in FLAGS.items():
+        line = line.replace(argument, flag)
+    fail(line)
 
 
 def _shorten(box: str) -> str:

@@ -66,8 +66,9 @@ def test_a_mistake_is_one_line(run, arguments, message, monkeypatch, tmp_path):
         ("stars,review\n1,a\n1,b\n", "two or more classes, got [1]"),
         (
             b"stars,review\n1,na\xefve\n",
-            "line 2: the byte 0xef at byte 17 is not utf-8",
+            "byte 17 is not utf-8. Give the encoding of the file, such as --enc",
         ),
+        ('stars,review\n1,"a\n', "If quotes are part of the texts, give --no-quotes."),
         ("stars,review\n1,a,b\n", "line 2: the row has 3 cells"),
     ],
 )

@@ -44,7 +44,7 @@ def test_a_model_is_replaced_only_if_wanted(run, table, tmp_path):
     flags = [*COLUMNS, "--epochs", "2", "--out", tmp_path / "model"]
     assert run("train", table, *flags)[0] == 0
     status, out, err = run("train", table, *flags)
-    assert status == 2 and out == "" and "already contains a TextModel" in err
+    assert status == 2 and out == "" and "give another path, or --overwrite." in err
     status, out, _ = run("train", table, *flags, "--overwrite", "--seed", "1")
     assert status == 0 and "resuming" not in out
 
