@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> None:
 def make_ways(training: text.LabelledTexts, peers: Sequence[str]) -> dict[str, Way]:
     """Train the implementations."""
     texts, classes = training.texts, np.array(training.labels)
-    bare = TextModel.fit(*training, pairs=False)
+    bare = TextModel.fit(*training, word_ngrams=1)
     ways: dict[str, Way] = {
         "jaxembed": TextModel.fit(*training).predict,
         "jaxembed, words": bare.predict,

@@ -42,7 +42,8 @@ class Train(_data.DataOptions):
         labels if the data have lists of labels, numbers if they have floats.
       vectors: File of word vectors to start from, or the word installed for GloVe.
       freeze: Keep the vectors constant, and train the last layer.
-      pairs: Whether pairs of neighbouring words are read; by default yes.
+      word_ngrams: Number of neighbouring words that are read together at most; by
+        default 2, words and pairs.
       hidden: Width of a hidden layer before the last; 0 for none.
       dim: Length of the vectors that are learned.
       min_count: Number of texts that a word must be in.
@@ -62,7 +63,7 @@ class Train(_data.DataOptions):
     task: Literal["classification", "multilabel", "regression"] | None = None
     vectors: str | None = None
     freeze: bool = False
-    pairs: bool | None = None
+    word_ngrams: int | None = None
     hidden: int | None = None
     dim: int | None = None
     min_count: int | None = None
@@ -74,7 +75,7 @@ class Train(_data.DataOptions):
 
 
 SETTINGS = (
-    *("freeze", "pairs", "hidden", "dim", "min_count", "epochs", "batch_size"),
+    *("freeze", "word_ngrams", "hidden", "dim", "min_count", "epochs", "batch_size"),
     *("learning_rate", "class_weight", "seed", "validation"),
 )
 

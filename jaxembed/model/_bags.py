@@ -1,4 +1,4 @@
-"""Bags: the words and word pairs of a text as rows of one table."""
+"""Bags: the words and word n-grams of a text as rows of one table."""
 
 import dataclasses
 import os
@@ -17,16 +17,16 @@ SHORTEST, N_SHAPES = 32, 3  # of padded texts in prediction
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Bags:
-    """Encoder of texts: the distinct words and word pairs that have a row.
+    """Encoder of texts: the distinct words and word n-grams that have a row.
 
-    A word or pair counts once in a text. Row 0 is padding, row 1 belongs to the word or
-    pair of most training texts, so that a text is cut to its most frequent ones. Words
-    and pairs without a row are left out.
+    An n-gram counts once in a text. Row 0 is padding, row 1 belongs to the n-gram of
+    most training texts, so that a text is cut to its most frequent ones. N-grams
+    without a row are left out.
 
     Attributes:
       tokenizer: numbers all words; unknown words become ``UNKNOWN``, so that they part
         the words on both sides.
-      index: rows of the words and pairs.
+      index: rows of the words and n-grams.
       length: largest number of rows read of a text.
     """
 
@@ -72,20 +72,20 @@ class Bags:
 def fit_bags(
     texts: Sequence[str],
     *,
-    pairs: bool,
+    word_ngrams: int,
     min_count: int,
     quantile: float,
     longest: int,
     known: frozenset[str] | None = None,
 ) -> tuple[Bags, Ragged]:
-    """Make the encoder that numbers the words and pairs of training texts.
+    """Make the encoder that numbers the words and n-grams of training texts.
 
-    The begin and the end of a text count as words of a pair.
+    The begin and the end of a text count as words of an n-gram.
 
     Args:
       texts: the training texts.
-      pairs: whether pairs of neighbouring words get rows.
-      min_count: number of texts that a word or pair must be in to get a row.
+      word_ngrams: number of words of the longest n-grams that get rows.
+      min_count: number of texts that an n-gram must be in to get a row.
       quantile: share of the texts that are not cut.
       longest: largest number of rows read of a text.
       known: the only words that may get a row; None for all.
@@ -98,7 +98,7 @@ def fit_bags(
 
     Example:
       >>> settings = {"quantile": 1.0, "longest": 64, "min_count": 2}
-      >>> bags, _ = fit_bags(["a good film", "a good joy"], pairs=True, **settings)
+      >>> bags, _ = fit_bags(["a good film", "a good joy"], word_ngrams=2, **settings)
       >>> bags.words, bags.n_rows  # row 3 is of "a" as the first word, 4 of "a good"
       ({'a': 1, 'good': 2}, 5)
       >>> bags.encode(["a good day", "so good"]).tolist()
@@ -112,8 +112,8 @@ def fit_bags(
         is_known[[number for word, number in index if word in known]] = True
         ids = ids.keep(is_known[ids.values])
     try:
-        orders = (1, 2) if pairs else (1,)
-        ngrams = NgramIndex.fit(ids, orders=orders, min_count=min_count, ends=pairs)
+        orders, ends = tuple(range(1, word_ngrams + 1)), word_ngrams > 1
+        ngrams = NgramIndex.fit(ids, orders=orders, min_count=min_count, ends=ends)
     except ValueError as error:
         raise ValueError(
             f"no word is in min_count={min_count} of the {len(texts)} training texts"

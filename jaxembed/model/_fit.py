@@ -112,8 +112,11 @@ def _check_options(
             f"dim is {chosen['dim']}, and the vectors have {vectors.dim} numbers: "
             "leave dim out."
         )
-    if freeze and chosen["pairs"]:
-        raise ValueError("pairs=True with freeze=True: pairs have no vectors.")
+    if freeze and (chosen["word_ngrams"] or 1) != 1:
+        raise ValueError(
+            f"word_ngrams={chosen['word_ngrams']} with freeze=True: pairs have no "
+            "vectors. Leave word_ngrams out."
+        )
 
 
 def _split(
@@ -153,7 +156,7 @@ def _fit_bags(
         known = frozenset(frozen.words)
     return fit_bags(
         texts,
-        pairs=settings.pairs and frozen is None,
+        word_ngrams=settings.word_ngrams if frozen is None else 1,
         min_count=settings.min_count,
         quantile=QUANTILE,
         longest=LONGEST,

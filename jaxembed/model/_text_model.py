@@ -67,7 +67,7 @@ class TextModel:
         batch_size: int | None = None,
         dim: int | None = None,
         min_count: int | None = None,
-        pairs: bool | None = None,
+        word_ngrams: int | None = None,
         hidden: int | None = None,
         checkpoint: str | Path | None = None,
         progress: bool | None = None,
@@ -100,7 +100,8 @@ class TextModel:
           batch_size: number of texts in a step.
           dim: length of a row; that of ``vectors`` if they are given.
           min_count: number of training texts that a word or pair must be in.
-          pairs: whether pairs of neighbouring words are read.
+          word_ngrams: number of neighbouring words that are read together at most: 1
+            for words alone, 2 for words and pairs, which is the default.
           hidden: width of a hidden layer before the last; 0 or None for none.
           checkpoint: a folder from which an interrupted training is resumed, see
             :func:`jaxembed.train.fit`.
@@ -121,8 +122,8 @@ class TextModel:
         """
         use_cache(compilation_cache)
         settings = {"epochs": epochs, "learning_rate": learning_rate, "dim": dim}
-        settings |= {"batch_size": batch_size, "min_count": min_count, "pairs": pairs}
-        settings["hidden"] = hidden
+        settings |= {"batch_size": batch_size, "min_count": min_count}
+        settings |= {"word_ngrams": word_ngrams, "hidden": hidden}
         run: dict[str, Any] = {"checkpoint": checkpoint, "progress": progress}
         run |= {"on_epoch": on_epoch, "stop": stop}
         fitted, history = fit_model(

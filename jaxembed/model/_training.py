@@ -29,7 +29,7 @@ class Settings:
 
     Attributes:
       dim: length of a row, D.
-      pairs: whether pairs of neighbouring words get rows.
+      word_ngrams: number of words of the longest n-grams that get rows.
       min_count: number of training texts that a word or pair must be in.
       epochs: largest number of passes over the training texts.
       batch_size: number of texts in a step.
@@ -38,7 +38,7 @@ class Settings:
     """
 
     dim: int
-    pairs: bool
+    word_ngrams: int
     min_count: int
     epochs: int
     batch_size: int
@@ -46,7 +46,7 @@ class Settings:
     hidden: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("dim", "min_count", "epochs", "batch_size"):
+        for name in ("dim", "word_ngrams", "min_count", "epochs", "batch_size"):
             check_count(name, getattr(self, name))
         check_count("hidden", self.hidden, least=0)
         check_positive("learning_rate", self.learning_rate)
@@ -67,7 +67,7 @@ def choose_settings(n_texts: int, n_labels: int, chosen: dict[str, Any]) -> Sett
     """
     defaults: dict[str, Any] = {
         "dim": DIM,
-        "pairs": True,
+        "word_ngrams": 2,
         "min_count": min(max(n_texts // 5_000, 1), 5),
         "epochs": min(max(math.ceil(100_000 / n_texts), 5), 20),
         "batch_size": min(max(n_texts // 32, 4), 32),

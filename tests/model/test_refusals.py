@@ -32,6 +32,7 @@ TEXTS, LABELS = draw_texts(40)
         ({"vectors": given_vectors(), "dim": 7}, ValueError, "dim is 7, .* have 5"),
         ({"min_count": 99}, ValueError, "no word is in min_count=99 of the"),
         ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
+        ({"word_ngrams": 0}, ValueError, "word_ngrams must be at least 1, got 0"),
         ({"dim": 2.5}, TypeError, "dim must be an integer, got 2.5"),
         ({"learning_rate": -1.0}, ValueError, "learning_rate must be a positive"),
         ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
@@ -54,7 +55,9 @@ def test_texts_without_any_word_are_refused():
 
 def test_frozen_pairs_are_refused():
     with pytest.raises(ValueError, match="pairs have no vectors"):
-        TextModel.fit(TEXTS, LABELS, vectors=given_vectors(), freeze=True, pairs=True)
+        TextModel.fit(
+            TEXTS, LABELS, vectors=given_vectors(), freeze=True, word_ngrams=2
+        )
 
 
 def test_empty_training_texts_are_named():

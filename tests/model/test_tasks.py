@@ -68,7 +68,7 @@ def test_a_hidden_layer_learns_what_a_bag_cannot():
     flags = rng.integers(0, 2, (400, 2))
     texts = [f"{('bad', 'good')[a]} {('plot', 'cast')[b]}" for a, b in flags]
     labels = (flags[:, 0] ^ flags[:, 1]).tolist()
-    settings = {"pairs": False, "epochs": 40, "learning_rate": 0.1, "validation": 0}
+    settings = {"word_ngrams": 1, "epochs": 40, "learning_rate": 0.1, "validation": 0}
     linear = TextModel.fit(texts, labels, **settings)
     hidden = TextModel.fit(texts, labels, hidden=8, **settings)
     assert linear.evaluate(texts, labels)["accuracy"] < 0.8
@@ -183,3 +183,20 @@ def test_an_interrupted_training_is_resumed_with_the_same_bits(tmp_path):
     np.testing.assert_array_equal(
         resumed.predict_proba(TEXTS), whole.predict_proba(TEXTS)
     )
+
+
+def test_longer_ngrams_are_read():
+    """Labels that only three words together tell."""
+    rng = np.random.default_rng(0)
+    flags = rng.integers(0, 2, (600, 3))
+    pairs = (("bad", "good"), ("plot", "cast"), ("today", "again"))
+    texts = [
+        " ".join(pair[i] for pair, i in zip(pairs, row, strict=True)) for row in flags
+    ]
+    labels = (flags.sum(1) % 2).tolist()
+    settings = {"epochs": 30, "validation": 0, "learning_rate": 0.2}
+    short = TextModel.fit(texts, labels, word_ngrams=1, **settings)
+    long = TextModel.fit(texts, labels, word_ngrams=3, **settings)
+    assert short.evaluate(texts, labels)["accuracy"] < 0.8
+    assert long.evaluate(texts, labels)["accuracy"] == 1
+    assert len(long._fitted.bags.index.levels) == 3
