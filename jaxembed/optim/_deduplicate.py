@@ -24,7 +24,7 @@ def deduplicate(row_grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distin
 
     Returns:
       ``float32[N, D]`` sums; ``int32[N]``, the row of each sum, or V for padding, whose
-      sum is zeros; and the slot to pass to the next call.
+      sum is zeros; and the slot to pass to the next call. On a TPU the rows rise.
 
     Raises:
       TypeError: if the ids are not int32.
@@ -68,20 +68,19 @@ def sum_by_slot(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
 
 
 def sum_by_scatter(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:
-    """Sum the gradients of an id at its first place in the sorted ids.
+    """Sum the gradients of the k-th smallest id at the place k.
 
-    A TPU adds one row after another, so the order of the sum is fixed.
+    A TPU adds one row after another, so the order of the sum is fixed. The rows rise,
+    so that a TPU need not sort them again to write to them.
     """
     n, n_rows = ids.size, slot.shape[0]
     ids, order = _sort(ids)
     is_first = jnp.concatenate([jnp.ones(1, bool), ids[1:] != ids[:-1]])
-    places = jnp.arange(n, dtype=jnp.int32)
-    # Sorted too: the ids out of range are last.
-    firsts = jax.lax.cummax(jnp.where(is_first, places, 0))
-    firsts = jnp.where(ids < n_rows, firsts, n)
-    sums = jnp.zeros_like(grads)
-    sums = sums.at[firsts].add(grads[order], mode="drop", indices_are_sorted=True)
-    return sums, jnp.where(is_first, ids, n_rows), slot
+    places = jnp.cumsum(is_first, dtype=jnp.int32) - 1
+    places = jnp.where(ids < n_rows, places, n)  # the ids out of range are last
+    options: dict = {"mode": "drop", "indices_are_sorted": True}
+    rows = jnp.full_like(ids, n_rows).at[places].set(ids, **options)
+    return jnp.zeros_like(grads).at[places].add(grads[order], **options), rows, slot
 
 
 def sum_by_blocks(grads: jax.Array, ids: jax.Array, slot: jax.Array) -> Distinct:

@@ -1,9 +1,10 @@
 """SparseOptimizer: update only the rows of a batch, at no cost for other rows."""
 
+import functools
 import math
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ from jax.typing import ArrayLike
 
 from jaxembed.optim._checks import check_caller, check_table, check_update
 from jaxembed.optim._deduplicate import deduplicate
+from jaxembed.optim._layout import match_format
 
 Moments = dict[str, jax.Array]
 
@@ -39,11 +41,13 @@ class SparseOptimizer(NamedTuple):
     Attributes:
       init: ``init(table, count=0) -> state``; schedules start at step ``count``.
       update: ``update(row_grads, ids, state, table, trainable_rows=None, *,
-        distinct=False) -> (table, state)`` of ``float[N, D]`` gradients, ``int32[N]``
-        ids, and a ``bool[V]`` mask, where rows that are False keep every bit. Equal ids
-        are summed first, unless ``distinct=True``: then :func:`deduplicate` has summed
-        them. The id V is padding. Another id out of range is an error outside of
-        ``jax.jit``, and changes no row inside.
+        distinct=False, in_order=False) -> (table, state)`` of ``float[N, D]``
+        gradients, ``int32[N]`` ids, and a ``bool[V]`` mask, where rows that are False
+        keep every bit. Equal ids are summed first, unless ``distinct=True``: then
+        :func:`deduplicate` has summed them. With ``in_order=True`` too, the ids are
+        those that it returned, unchanged, and a TPU does not sort them again. The id V
+        is padding. Another id out of range is an error outside of ``jax.jit``, and
+        changes no row inside.
       dense: Optax transformation with the same results for a float32 table. For a table
         of 16 bits it also rounds gradients and moments, which ``update`` keeps in
         float32.
@@ -81,7 +85,9 @@ def make_sparse(rule: Rule, dense: optax.GradientTransformation) -> SparseOptimi
         count = jnp.array(count, jnp.int32)
         last = None if rule.decay is None else jnp.full(len(table), count)
         slot = jnp.zeros(len(table), jnp.int32)
-        return RowState(count, init_moments(rule, table), last, slot)
+        moments = init_moments(rule, table)
+        moments = {n: match_format(moment, table) for n, moment in moments.items()}
+        return RowState(count, moments, last, slot)
 
     def update(
         row_grads: jax.Array,
@@ -91,15 +97,18 @@ def make_sparse(rule: Rule, dense: optax.GradientTransformation) -> SparseOptimi
         trainable_rows: jax.Array | None = None,
         *,
         distinct: bool = False,
+        in_order: bool = False,
     ) -> tuple[jax.Array, RowState]:
         given = check_update(init, row_grads, ids, state, table, trainable_rows)
-        (grads, rows, table, mask), slot = given, state.slot
-        if not distinct:
-            grads, rows, slot = deduplicate(grads, rows, slot)
+        grads, rows, table, mask = given
         rows = jnp.where((rows < 0) | (rows > len(table)), len(table), rows)
         if mask is not None:
             rows = keep_trained(rows, mask)
-        return _update_rows(rule, grads, rows, state._replace(slot=slot), table)
+        if not distinct:
+            grads, rows, slot = deduplicate(grads, rows, state.slot)
+            state = state._replace(slot=slot)
+        in_order = not distinct or in_order and mask is None
+        return _update_rows(rule, grads, rows, state, table, in_order=in_order)
 
     return SparseOptimizer(init, update, dense)
 
@@ -144,30 +153,57 @@ def _decay(rule: Rule, moments: Moments, steps: jax.Array) -> Moments:
 
 
 def _update_rows(
-    rule: Rule, grads: jax.Array, rows: jax.Array, state: RowState, table: jax.Array
+    rule: Rule,
+    grads: jax.Array,
+    rows: jax.Array,
+    state: RowState,
+    table: jax.Array,
+    *,
+    in_order: bool,
 ) -> tuple[jax.Array, RowState]:
     """Update distinct rows of a table; the row V is padding."""
     count, last = state.count, state.last
     before = {n: m.at[rows].get(mode="clip") for n, m in state.moments.items()}
+    write = functools.partial(_write, in_order=in_order)
     if last is not None:
         old = last.at[rows].get(mode="clip")
         before = _decay(rule, before, count - old)
         # add, not set: XLA copies all of last each step to set it (18 MB of 4M rows).
-        last = last.at[rows].add(count + 1 - old, mode="drop")
+        last = write(last, rows, count + 1 - old, add=True)
     updates, after = rule.step(grads, before, count)
-    table = _add_rows(table, rows, updates)
+    if table.dtype == jnp.float32:
+        table = write(table, rows, updates.astype(table.dtype), add=True)
+    else:
+        # Round once, after the sum. XLA:CPU converts all of a 16-bit table for this.
+        new = table.at[rows].get(mode="clip").astype(jnp.float32) + updates
+        table = write(table, rows, new.astype(table.dtype))
     # set, not add: a small moment is lost in the difference to a large one.
     moments = {
-        n: m.at[rows].set(after[n].astype(m.dtype), mode="drop")
-        for n, m in state.moments.items()
+        n: write(m, rows, after[n].astype(m.dtype)) for n, m in state.moments.items()
     }
     return table, state._replace(count=count + 1, moments=moments, last=last)
 
 
-def _add_rows(table: jax.Array, rows: jax.Array, updates: jax.Array) -> jax.Array:
-    """Add ``float32[N, D]`` to distinct rows; the row V is padding."""
-    if table.dtype == jnp.float32:
-        return table.at[rows].add(updates.astype(table.dtype), mode="drop")
-    # Round once, after the sum. XLA:CPU converts all of a 16-bit table for this.
-    new = table.at[rows].get(mode="clip").astype(jnp.float32) + updates
-    return table.at[rows].set(new.astype(table.dtype), mode="drop")
+def _write(
+    array: jax.Array,
+    rows: jax.Array,
+    values: jax.Array,
+    *,
+    add: bool = False,
+    in_order: bool,
+) -> jax.Array:
+    """Add to distinct rows of an array, or set them; the row V is padding.
+
+    Without the promises, a TPU sorts the rows and moves all values, and a GPU adds by
+    atomic operations.
+    """
+
+    def put(array: jax.Array, rows: jax.Array, values: jax.Array, **promises: Any):
+        target = array.at[rows]
+        return (target.add if add else target.set)(values, mode="drop", **promises)
+
+    unique = functools.partial(put, unique_indices=True)
+    rising = functools.partial(unique, indices_are_sorted=True) if in_order else unique
+    return jax.lax.platform_dependent(
+        array, rows, values, cpu=put, tpu=rising, default=unique
+    )

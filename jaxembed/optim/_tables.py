@@ -88,7 +88,7 @@ def update_tables(
     before, moved, after = flatten_dict(tables), {}, {}
     for path, state in flatten_dict(states).items():
         moved[path], after[path] = tx.update(
-            *grads[path], state, before[path], distinct=True
+            *grads[path], state, before[path], distinct=True, in_order=True
         )
     return unflatten_dict(moved), unflatten_dict(after)
 

@@ -6,6 +6,7 @@ from jaxembed.train._evaluate import evaluate as evaluate
 from jaxembed.train._fit import fit as fit
 from jaxembed.train._history import History as History
 from jaxembed.train._history import Stopping as Stopping
+from jaxembed.train._layout import choose_formats as choose_formats
 from jaxembed.train._losses import example_losses as example_losses
 from jaxembed.train._predict import predict as predict
 from jaxembed.train._setup import Plan as Plan

@@ -1,6 +1,7 @@
 """Compilation: the programs of a run, and their cache on disk for later processes."""
 
 import dataclasses
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Mapping
@@ -11,8 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.stages import Traced
+from jax.tree_util import PyTreeDef
 
 from jaxembed.train._epoch import run_epoch
+from jaxembed.train._layout import Formats, find_formats
 from jaxembed.train._setup import Plan
 from jaxembed.train._state import Params, TrainState, split
 from jaxembed.train._step import Batch, Metrics
@@ -21,11 +24,22 @@ from jaxembed.train.data._buckets import Bucket
 STEPS = 16  # steps of a program if the texts are in several buckets
 
 _sizes = ("plan", "batch_size", "shuffle", "columns")
-_epoch = jax.jit(
-    run_epoch, static_argnames=(*_sizes, "n_steps"), donate_argnames="state"
-)
-# One program for any number of steps.
-_steps = jax.jit(run_epoch, static_argnames=_sizes, donate_argnames="state")
+
+
+@functools.cache
+def _jit(
+    structure: PyTreeDef | None, formats: Formats, any_number: bool
+) -> jax.stages.Wrapped:
+    """Return a jitted :func:`run_epoch` that keeps the memory formats of the state.
+
+    ``structure=None`` stands for default formats. ``any_number`` makes one program for
+    any number of steps.
+    """
+    static = _sizes if any_number else (*_sizes, "n_steps")
+    options: dict = {"static_argnames": static, "donate_argnames": "state"}
+    if structure is not None:
+        options["out_shardings"] = jax.tree.unflatten(structure, formats), None, None
+    return jax.jit(run_epoch, **options)
 
 
 def use_compilation_cache(folder: str | Path | None = None) -> Path:
@@ -103,9 +117,9 @@ class Piece(NamedTuple):
 class Programs:
     """Compiled programs of a run, each for an epoch or for some steps of it.
 
-    There is one for each bucket of texts, which does up to ``STEPS`` steps. Without
-    buckets, a program does an epoch or ``save_every`` steps, and the last steps of an
-    epoch may be another program. If tables are unfrozen, there are twice as many.
+    There is one for each bucket of texts, for up to ``STEPS`` steps. Without buckets, a
+    program does an epoch or ``save_every`` steps, and the last steps of an epoch may be
+    another program. If tables are unfrozen, there are twice as many.
 
     Attributes:
       plan: the plan of the run.
@@ -172,7 +186,9 @@ class Programs:
         """
         digest = hashlib.sha256()
         for epoch, state in states.items():
-            traced = self._trace(state, epoch, 0)
+            if find_formats(state):  # which differ between kinds of devices
+                state = jax.eval_shape(lambda state: state, state)
+            traced = self._trace(state, epoch, 0, keep_formats=False)
             lowered = traced.lower(lowering_platforms=("cpu",))
             digest.update(lowered.as_text().encode())
         return digest.hexdigest()
@@ -202,16 +218,21 @@ class Programs:
         n_steps = 0 if self.buckets else piece.n_steps  # 0 for any number
         return epoch >= self.plan.unfreeze_after, piece.bucket, n_steps
 
-    def _trace(self, state: TrainState, epoch: int, n_done: int) -> Traced:
+    def _trace(
+        self, state: TrainState, epoch: int, n_done: int, *, keep_formats: bool = True
+    ) -> Traced:
         arguments, options = self._arguments(state, epoch, n_done)
         plan, sizes = self.plan.at(epoch), {"batch_size": self.batch_size}
         piece = self.find_piece(epoch, n_done)
+        formats = find_formats(arguments[0]) if keep_formats else ()
+        structure = jax.tree.structure(arguments[0]) if formats else None
+        run = _jit(structure, formats, bool(self.buckets))
         if self.buckets:
             columns = self.buckets[piece.bucket][:2]
-            return _steps.trace(plan, *arguments, **options, **sizes, columns=columns)
+            return run.trace(plan, *arguments, **options, **sizes, columns=columns)
         if self.save_every is not None:
             sizes["n_steps"] = piece.n_steps
-        return _epoch.trace(plan, *arguments, **options, **sizes)
+        return run.trace(plan, *arguments, **options, **sizes)
 
     def _arguments(self, state: TrainState, epoch: int, n_done: int) -> tuple:
         ids, labels, examples, _, masks, weights = self.inputs

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
 from jaxembed.optim._dense_or_sparse import choose_sparse
 from jaxembed.train._compilation import Programs
 from jaxembed.train._evaluate import check_batches, evaluate_batches, find_remedy
 from jaxembed.train._history import History
+from jaxembed.train._layout import put
 from jaxembed.train._setup import Paths, Plan
 from jaxembed.train._state import (
     Params,
@@ -138,7 +138,7 @@ class Run:
         best, frozen = run.best, run.state.frozen
         run.state = unfreeze(self.plan, self.sparse, run.state)
         if best is not None:
-            tables = jax.tree.map(jnp.copy, frozen)
+            tables = put(frozen, copy=True)
             best = unfreeze(self.plan, self.sparse, best.replace(frozen=tables))
             run.best = best.replace(frozen={})
 
@@ -206,10 +206,10 @@ def make_run(
     check_likeness(expected, start, "state")
     # A copy, since training donates its buffers. It has the structure of the
     # optimizer's state, which is made of dicts in a restored state.
-    state = refill(expected, jax.tree.map(jnp.copy, start))
+    state = refill(expected, put(start, copy=True))
     return Run(programs, state, paths, first_epoch)
 
 
 def copy_state(state: TrainState) -> TrainState:
     """Return a copy that training does not consume, without the frozen parameters."""
-    return jax.tree.map(jnp.copy, state.replace(frozen={}))
+    return put(state.replace(frozen={}), copy=True)

@@ -1,6 +1,8 @@
 """State: parameters and optimizer states of a training run."""
 
+import functools
 import math
+from collections.abc import Callable
 
 import flax.struct
 import jax
@@ -10,8 +12,10 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import ArrayLike
 
 from jaxembed.optim._dense_or_sparse import choose_sparse
+from jaxembed.optim._layout import PLATFORMS
 from jaxembed.optim._sparse import RowState
 from jaxembed.optim._tables import Params
+from jaxembed.train._layout import choose_formats, put
 from jaxembed.train._setup import Ids, Path, Paths, Plan
 from jaxembed.train.checkpoint._arrays import check_params
 
@@ -86,7 +90,7 @@ def create_state(
 ) -> TrainState:
     """Return the state before the first step.
 
-    The function can be called inside ``jax.eval_shape``, ``jax.vmap`` and ``jax.jit``.
+    It can be called inside ``jax.eval_shape``, ``jax.vmap`` and ``jax.jit``.
 
     Args:
       plan: the plan of the run.
@@ -116,18 +120,15 @@ def create_state(
     shape = jax.ShapeDtypeStruct(jnp.shape(ids), jnp.int32)
     shapes = jax.eval_shape(plan.model.init, jax.random.key(0), shape)["params"]
     check_params(shapes, params)
-    leaves = flatten_dict(shapes)
     if sparse is None:
         sparse = choose_sparse(plan.tables, shape, shapes)
     # A copy: training donates its buffers.
     params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params or {})
+    arguments = plan, sparse, shape.shape, key, params
     if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((key, params))):
-        return start_state(plan, sparse, shape.shape, key, params)
-    n_numbers = sum(math.prod(leaf.shape) for leaf in leaves.values())
-    is_small = jax.default_backend() == "cpu" and n_numbers < MANY
-    return (_start_small if is_small else _start)(
-        plan, sparse, shape.shape, key, params
-    )
+        return start_state(*arguments)
+    n_numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+    return _find_start(arguments, n_numbers)(*arguments)
 
 
 def start_state(
@@ -151,6 +152,16 @@ _start_small = jax.jit(
     static_argnames=_static,
     compiler_options={"xla_backend_optimization_level": 0},
 )
+
+
+def _find_start(arguments: tuple, n_numbers: int) -> Callable[..., TrainState]:
+    """Return a jitted :func:`start_state`, whose arrays have their memory formats."""
+    backend, (*fixed, key, params) = jax.default_backend(), arguments
+    if backend in PLATFORMS:
+        make = functools.partial(start_state, *fixed)
+        formats = choose_formats(jax.eval_shape(make, key, params))
+        return jax.jit(start_state, static_argnames=_static, out_shardings=formats)
+    return _start_small if backend == "cpu" and n_numbers < MANY else _start
 
 
 def make_tx(plan: Plan, sparse: Paths) -> optax.GradientTransformation:
@@ -229,10 +240,11 @@ def unfreeze(plan: Plan, sparse: Paths, state: TrainState) -> TrainState:
     fresh = make_tx(plan, sparse).init(params)
     opt_state = jax.tree_util.tree_map_with_path(carry, fresh)
     states = init_states(plan, tables, state.step)
-    return state.replace(
+    after = state.replace(
         params=params,
         opt_state=opt_state,
         frozen=frozen,
         tables=merge(state.tables, tables),
         table_states=merge(state.table_states, states),
     )
+    return put(after)  # the moments are new

@@ -1,11 +1,12 @@
 """Loops of `embedding_bag` over ids ``[B, L]``, without the rows in memory.
 
 XLA:CPU stores the rows that it gathers, unless it gathers one column of ids at a time:
-then it fuses the gather into the reduction. XLA:GPU and XLA:TPU fuse the gather of all
-ids at once. So the code for a CPU has loops, and for other devices one expression.
+then it fuses the gather into the reduction. XLA:GPU fuses the gather of all ids at once
+into a reduction, and XLA:TPU into a scatter. So the code for a CPU has loops, for a TPU
+a scatter, and for other devices one expression.
 
-A loop over bags cannot be partitioned over devices without communication in its body,
-so only programs for one device have such loops.
+A loop over bags, or a scatter to bags, cannot be partitioned over devices without
+communication, so only programs for one device have them.
 """
 
 import functools
@@ -61,7 +62,15 @@ def fold(
             return by_column(columns, rows)
         return jax.lax.cond(is_one_device(), by_row, by_column, columns, rows)
 
-    return jax.lax.platform_dependent(columns, rows, cpu=loop, default=at_once)
+    def scatter(columns: tuple, rows: jax.Array | None) -> jax.Array:
+        if rows is not None:
+            return at_once(columns, rows)
+        by_id = functools.partial(fold_by_id, value, combine, start)
+        return jax.lax.cond(is_one_device(), by_id, at_once, columns, None)
+
+    return jax.lax.platform_dependent(
+        columns, rows, cpu=loop, tpu=scatter, default=at_once
+    )
 
 
 def fold_at_once(
@@ -74,6 +83,19 @@ def fold_at_once(
     """Compute `fold` as one expression, which XLA fuses on a GPU or TPU."""
     values = value(columns, rows)
     return combine.reduce(values, axis=1, initial=jnp.asarray(start, values.dtype))
+
+
+def fold_by_id(
+    value: Value, combine: "BinaryUfunc", start: float, columns: tuple, rows: None
+) -> jax.Array:
+    """Compute `fold` by a scatter of the value of each id to its bag."""
+    n_bags, length = jax.tree.leaves(columns)[0].shape
+    values = value(jax.tree.map(lambda x: x.reshape(-1), columns), rows)
+    bags = jnp.broadcast_to(jnp.arange(n_bags)[:, None], (n_bags, length)).reshape(-1)
+    total = jnp.full_like(values, start, shape=(n_bags, values.shape[1]))
+    target = total.at[bags]
+    write: Any = {jnp.add: target.add, jnp.maximum: target.max}[combine]
+    return write(values, indices_are_sorted=True, mode="promise_in_bounds")
 
 
 def fold_by_row(

@@ -11,6 +11,7 @@ from flax.traverse_util import flatten_dict
 
 from jaxembed import _io
 from jaxembed.optim._tables import Params
+from jaxembed.train._layout import put
 
 Leaves = dict[tuple[str, ...], Any]
 Tree = TypeVar("Tree")
@@ -44,7 +45,7 @@ def fill(like: Tree, tree: Params, path: str | Path) -> Tree:
                 f"JAX would narrow to {narrow}: set jax_enable_x64, or restore NumPy "
                 "arrays without like=."
             )
-    return refill(like, jax.tree.map(jax.device_put, tree))
+    return put(refill(like, tree))
 
 
 def refill(like: Tree, tree: object) -> Tree:

@@ -125,21 +125,23 @@ def test_4000_unit_gradients_sum_to_4000(form, dtype):
 
 
 @pytest.mark.parametrize("combine", ["mean", "max"])
-def test_gradients_where_xla_fuses_all_ids_at_once(combine, monkeypatch):
-    def at_once(*operands, cpu, default):
-        return default(*operands)
+@pytest.mark.parametrize("device", ["tpu", "default"])
+def test_bags_and_gradients_of_the_code_for_other_devices(device, combine, monkeypatch):
+    def choose(*operands, **branches):
+        return branches.get(device, branches["default"])(*operands)
 
     def gradients(table, weights):
         def loss(table, weights):
             weights = weights if combine == "mean" else None
             bags = nn.embedding_bag(table, IDS, weights, MASK, combine)
-            return jnp.sum(bags * COTANGENT)
+            return jnp.sum(bags * COTANGENT), bags
 
-        return jax.grad(loss, (0, 1))(table, weights)
+        grads, bags = jax.grad(loss, (0, 1), has_aux=True)(table, weights)
+        return *grads, bags
 
     expected = gradients(TABLE, WEIGHTS)
     jax.clear_caches()
-    monkeypatch.setattr(jax.lax, "platform_dependent", at_once)
+    monkeypatch.setattr(jax.lax, "platform_dependent", choose)
     found = gradients(TABLE, WEIGHTS)
     jax.clear_caches()  # drop the patched programs before other tests
     for one, other in zip(found, expected, strict=True):
