@@ -24,9 +24,9 @@ Paths = frozenset[tuple[str, ...]]
 # - tpu: not measured. XLA's cost model for v5e and RMSprop (libtpu 0.0.42.1) has 26 and
 #   34 kB for an id, and 3.4 and 10.2 kB for a row, at D of 100 and 300.
 ROWS_PER_ID = {"cpu": 3, "gpu": 2, "tpu": 8}
-# The same on a TPU for a table that is stored by columns, see is_by_row: 344 kB for an
-# id and 0.45 kB for a row at D = 16.
-ROWS_PER_ID_BY_COLUMN = 800
+# The same on a TPU for a table stored by columns, see is_by_row. A step on a table
+# of 2,000,000 x 16 with 3,200 ids, a row for each 625, has 1.4 GB in both forms.
+ROWS_PER_ID_BY_COLUMN = 600
 
 
 def choose_sparse(

@@ -45,13 +45,15 @@ def choose_formats(state: Tree, sharding: Sharding | None = None) -> Tree:
       >>> run = jax.jit(step, static_argnums=0, donate_argnums=1,
       ...               out_shardings=(formats, None))
     """
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: _choose(path, leaf, sharding), state
+    )
 
-    def choose(path: KeyPath, leaf: Any) -> Format | Sharding | None:
-        if not _is_table(path, leaf):
-            return sharding
-        return choose_format(leaf.shape, sharding or _find_sharding(leaf)) or sharding
 
-    return jax.tree_util.tree_map_with_path(choose, state)
+def find_formats(state: object) -> Formats:
+    """Return :func:`choose_formats` as a tuple; () if all formats are the default."""
+    formats = tuple(_choose(*pair) for pair in _leaves(state))
+    return formats if any(formats) else ()
 
 
 def put(tree: Tree, *, copy: bool = False) -> Tree:
@@ -61,19 +63,21 @@ def put(tree: Tree, *, copy: bool = False) -> Tree:
       tree: a tree of arrays; traced arrays are returned unchanged.
       copy: whether to copy the arrays that are on the device already.
     """
-    leaves, structure = jax.tree.flatten(tree)
-    pairs = zip(leaves, _flatten(tree), strict=True)
-    return jax.tree.unflatten(structure, [_put_one(*pair, copy) for pair in pairs])
+    moved = [_put_one(leaf, _choose(path, leaf), copy) for path, leaf in _leaves(tree)]
+    return jax.tree.unflatten(jax.tree.structure(tree), moved)
 
 
-def find_formats(state: object) -> Formats:
-    """Return :func:`choose_formats` as a tuple; () if all formats are the default."""
-    formats = _flatten(state)
-    return formats if any(formats) else ()
+def _leaves(tree: object) -> list[tuple[KeyPath, Any]]:
+    return jax.tree_util.tree_leaves_with_path(tree)
 
 
-def _flatten(tree: object) -> Formats:
-    return tuple(jax.tree.leaves(choose_formats(tree), is_leaf=lambda x: x is None))
+def _choose(
+    path: KeyPath, leaf: Any, sharding: Sharding | None = None
+) -> Format | Sharding | None:
+    names = {jax.tree_util.keystr((key,), simple=True) for key in path}
+    if TABLE not in names or np.ndim(leaf) != 2:
+        return sharding
+    return choose_format(leaf.shape, sharding or _find_sharding(leaf)) or sharding
 
 
 def _put_one(leaf: Any, wanted: Any, copy: bool) -> jax.Array:
@@ -90,11 +94,6 @@ def _put_one(leaf: Any, wanted: Any, copy: bool) -> jax.Array:
     if is_there and not copy:
         return leaf
     return jax.device_put(leaf, wanted, may_alias=False)
-
-
-def _is_table(path: KeyPath, leaf: Any) -> bool:
-    names = {jax.tree_util.keystr((key,), simple=True) for key in path}
-    return TABLE in names and np.ndim(leaf) == 2
 
 
 def _find_sharding(leaf: Any) -> Sharding:

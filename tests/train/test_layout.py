@@ -21,6 +21,7 @@ KEY, D = jax.random.key(0), 4
 KINDS = {
     "dense": ({}, {}),
     "row-sparse": ({}, {"table_tx": optim.sparse_rmsprop()}),
+    "sgd": ({}, {"table_tx": optim.sparse_sgd(0.1)}),  # a state with None in it
     "frozen": ({"frozen": True}, {}),
     "unfrozen later": ({}, {"unfreeze_after": 1, "table_tx": optim.sparse_rmsprop()}),
 }
@@ -86,7 +87,7 @@ def test_a_state_of_default_formats_is_continued(fit, kind):
     chex.assert_trees_all_close(state, whole, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["dense", "row-sparse"])
+@pytest.mark.parametrize("kind", ["dense", "row-sparse", "sgd"])
 def test_a_step_of_ones_own_updates_tables_in_place(kind):
     ids = jnp.ones((1, L), jnp.int32)
     with by_columns():
