@@ -1,12 +1,12 @@
 """Training: fit, evaluate and predict, checkpoints, and single steps."""
 
+from jaxembed.optim._formats import choose_formats as choose_formats
 from jaxembed.train._compilation import use_compilation_cache as use_compilation_cache
 from jaxembed.train._epoch import run_epoch as run_epoch
 from jaxembed.train._evaluate import evaluate as evaluate
 from jaxembed.train._fit import fit as fit
 from jaxembed.train._history import History as History
 from jaxembed.train._history import Stopping as Stopping
-from jaxembed.train._layout import choose_formats as choose_formats
 from jaxembed.train._losses import example_losses as example_losses
 from jaxembed.train._predict import predict as predict
 from jaxembed.train._setup import Plan as Plan

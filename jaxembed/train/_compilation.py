@@ -14,8 +14,8 @@ import numpy as np
 from jax.stages import Traced
 from jax.tree_util import PyTreeDef
 
+from jaxembed.optim._formats import Formats, find_formats
 from jaxembed.train._epoch import run_epoch
-from jaxembed.train._layout import Formats, find_formats
 from jaxembed.train._setup import Plan
 from jaxembed.train._state import Params, TrainState, split
 from jaxembed.train._step import Batch, Metrics

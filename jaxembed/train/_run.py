@@ -11,10 +11,10 @@ import jax
 from flax.traverse_util import flatten_dict
 
 from jaxembed.optim._dense_or_sparse import choose_sparse
+from jaxembed.optim._formats import put
 from jaxembed.train._compilation import Programs
 from jaxembed.train._evaluate import check_batches, evaluate_batches, find_remedy
 from jaxembed.train._history import History
-from jaxembed.train._layout import put
 from jaxembed.train._setup import Paths, Plan
 from jaxembed.train._state import (
     Params,

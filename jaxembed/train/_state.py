@@ -12,10 +12,10 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import ArrayLike
 
 from jaxembed.optim._dense_or_sparse import choose_sparse
+from jaxembed.optim._formats import choose_formats, put
 from jaxembed.optim._layout import PLATFORMS
 from jaxembed.optim._sparse import RowState
 from jaxembed.optim._tables import Params
-from jaxembed.train._layout import choose_formats, put
 from jaxembed.train._setup import Ids, Path, Paths, Plan
 from jaxembed.train.checkpoint._arrays import check_params
 

@@ -10,8 +10,8 @@ import numpy as np
 from flax.traverse_util import flatten_dict
 
 from jaxembed import _io
+from jaxembed.optim._formats import put
 from jaxembed.optim._tables import Params
-from jaxembed.train._layout import put
 
 Leaves = dict[tuple[str, ...], Any]
 Tree = TypeVar("Tree")

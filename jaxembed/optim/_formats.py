@@ -1,4 +1,4 @@
-"""Layout: the memory formats of a training state, chosen when the state is made."""
+"""Formats: the memory formats of a training state, chosen when the state is made."""
 
 from typing import Any, TypeVar
 
