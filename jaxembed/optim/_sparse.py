@@ -47,7 +47,9 @@ class SparseOptimizer(NamedTuple):
         :func:`deduplicate` has summed them. With ``in_order=True`` too, the ids are
         those that it returned, unchanged, and a TPU does not sort them again. The id V
         is padding. Another id out of range is an error outside of ``jax.jit``, and
-        changes no row inside.
+        changes no row inside. A jitted step of one's own that donates table and state
+        takes them in the order in which it returns them. Otherwise JAX reuses the
+        memory of a moment for the table, and XLA copies both.
       dense: Optax transformation with the same results for a float32 table. For a table
         of 16 bits it also rounds gradients and moments, which ``update`` keeps in
         float32.

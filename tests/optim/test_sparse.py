@@ -87,6 +87,24 @@ def test_400_steps_are_those_of_the_dense_rule(name, rate, with_mask):
         np.testing.assert_array_equal(*bits)
 
 
+@pytest.mark.parametrize("device", ["tpu", "default"])
+@pytest.mark.parametrize("name", ["adagrad per row", "rmsprop", "lazy adam"])
+def test_the_code_for_other_devices_has_the_same_results(name, device, monkeypatch):
+    tx, case = OPTIMIZERS[name](0.05), make_case(steps=50, with_mask=True)
+    dense, _ = train_dense(tx.dense, *case)
+
+    def choose(*operands, **branches):
+        return branches.get(device, branches["default"])(*operands)
+
+    monkeypatch.setattr(jax.lax, "platform_dependent", choose)
+    table, _ = train_sparse(tx, *case)
+    np.testing.assert_allclose(table, dense, rtol=0, atol=1e-6)
+    frozen = ~np.asarray(case[3])
+    bits = [np.asarray(t)[frozen].view(np.uint32) for t in (table, case[0])]
+    np.testing.assert_array_equal(*bits)
+    assert np.abs(table - case[0]).max() > 0.1
+
+
 @pytest.mark.long
 @given(
     name=st.sampled_from(sorted(OPTIMIZERS)),
