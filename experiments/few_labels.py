@@ -5,8 +5,9 @@ Notebook:  its second half asks what vectors are worth with few labels; there th
 Run:       python -m experiments.few_labels --data aclImdb_v1.tar.gz
            --vectors glove.6B.zip/glove.6B.100d.txt --validation-fraction 0
            python -m experiments.few_labels --data aclImdb_v1.tar.gz --arms ngrams
-Expect:    without --validation-fraction 0, mean validation accuracies of 0.876 for
-           both, 0.857 for ngrams and for reviews; minutes on two CPU cores
+Expect:    with --validation-fraction 0, mean test accuracies of 0.870 for both, 0.852
+           for ngrams, 0.840 for reviews and 0.745 for glove; 12 minutes beside other
+           work on two CPU cores
 Writes:    runs/few_labels/{metrics.json, draws.csv}
 
 The arm ngrams is the model of imdb_ngrams. Its rows are the words and pairs of all
