@@ -72,16 +72,20 @@ def _scan_lstm(
     inputs: jax.Array, recurrent: jax.Array, mask: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return outputs and cells ``float[L, B, H]``, and gates ``float[L, B, 4 * H]``."""
+    n = recurrent.shape[0]
 
     def step(carry: Pair, some: Pair) -> tuple[Pair, tuple]:
         (state, cell), (words, is_word) = carry, some
-        i, f, new, o = jnp.split(words + state @ recurrent, 4, -1)
-        i, f, o, new = nn.sigmoid(i), nn.sigmoid(f), nn.sigmoid(o), jnp.tanh(new)
+        # sigmoid(x) is tanh(x / 2) / 2 + 1 / 2, so that one tanh has all gates.
+        gates = jnp.tanh((words + state @ recurrent) * scale) * scale + shift
+        i, f, new, o = jnp.split(gates, 4, -1)
         after = f * cell + i * new
         state = jnp.where(is_word, o * jnp.tanh(after), state)
         cell = jnp.where(is_word, after, cell)
-        return (state, cell), (state, cell, jnp.concatenate([i, f, new, o], -1))
+        return (state, cell), (state, cell, gates)
 
+    scale = jnp.repeat(jnp.array([[0.5, 0.5, 1, 0.5]], inputs.dtype), n, axis=1)
+    shift = jnp.repeat(jnp.array([[0.5, 0.5, 0, 0.5]], inputs.dtype), n, axis=1)
     start = _zeros(inputs, recurrent)
     return jax.lax.scan(step, (start, start), (inputs, mask))[1]
 
@@ -94,23 +98,25 @@ def _derive_lstm(primals: tuple, tangents: tuple) -> Pair:
     before, cells_before = _delay(outputs), _delay(cells)
     i, f, new, o = jnp.split(gates, 4, -1)
     of_cell = jnp.tanh(cells)
-    of_gates = new * i * (1 - i), cells_before * f * (1 - f), i * (1 - new**2)
-    slopes = jnp.concatenate([*of_gates, of_cell * o * (1 - o)], -1)
-    slopes = jnp.where(mask, slopes, jnp.zeros((), slopes.dtype))
+    slopes = [new * i * (1 - i), cells_before * f * (1 - f), i * (1 - new**2)]
+    slopes += [of_cell * o * (1 - o)]
+    zero = jnp.zeros((), outputs.dtype)
+    of_words = [jnp.where(mask, slope, zero) for slope in slopes]
     kept = jnp.where(mask, f, jnp.ones((), f.dtype))
-    shown = jnp.where(mask, o * (1 - of_cell**2), jnp.zeros((), o.dtype))
+    shown = jnp.where(mask, o * (1 - of_cell**2), zero)
     moved = d_inputs + _times(before, d_recurrent)
 
     def step(carry: Pair, some: tuple) -> tuple[Pair, jax.Array]:
-        (d_state, d_cell), (moved, slopes, kept, shown, held) = carry, some
-        i, f, new, o = jnp.split((moved + d_state @ recurrent) * slopes, 4, -1)
+        (d_state, d_cell), (moved, kept, shown, held, *slopes) = carry, some
+        d_gates = jnp.split(moved + d_state @ recurrent, 4, -1)
+        i, f, new, o = map(jnp.multiply, d_gates, slopes)
         d_cell = kept * d_cell + (i + f + new)
         d_state = held * d_state + (o + shown * d_cell)
         return (d_state, d_cell), d_state
 
     start = _zeros(inputs, recurrent)
     held = jnp.broadcast_to(~mask, outputs.shape).astype(outputs.dtype)
-    parts = moved, slopes, kept, shown, held
+    parts = moved, kept, shown, held, *of_words
     return outputs, jax.lax.scan(step, (start, start), parts)[1]
 
 
