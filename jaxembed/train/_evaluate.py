@@ -144,6 +144,7 @@ def check_validation(
     *,
     train_labels: np.ndarray,
     loss: str = CROSS_ENTROPY,
+    stacklevel: int = 4,
 ) -> Checked:
     """Check and return validation examples, of any length if the model accepts it.
 
@@ -153,6 +154,7 @@ def check_validation(
       validation: ids and labels.
       train_labels: ``int32[n]``, labels of the training examples.
       loss: name of the loss.
+      stacklevel: number of calls between the warning and the caller of ``fit``.
 
     Raises:
       TypeError: if ``validation`` is not a pair of ids and labels.
@@ -170,7 +172,7 @@ def check_validation(
             interface = inspect_model(model, shapes, texts[:1])
     checked = check_examples(interface, (texts, labels), "validation ", loss=loss)
     if loss == CROSS_ENTROPY:
-        warn_one_class(checked[1], train_labels)
+        warn_one_class(checked[1], train_labels, stacklevel=stacklevel)
     return checked
 
 

@@ -1,5 +1,6 @@
 """Fit: train a classifier epoch by epoch, with early stopping and checkpoints."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -7,31 +8,20 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import numpy as np
 import optax
 from jax.typing import ArrayLike
 
-from jaxembed._checks import check_count, check_key, check_weights
+from jaxembed._checks import check_count, check_key
 from jaxembed.optim import SparseOptimizer
-from jaxembed.train._compilation import Inputs, Programs
-from jaxembed.train._evaluate import check_validation, cut_batches
 from jaxembed.train._history import History, Stopping
 from jaxembed.train._loop import train_epochs
 from jaxembed.train._losses import CROSS_ENTROPY
-from jaxembed.train._run import make_run
-from jaxembed.train._setup import make_plan, warn_unchecked
 from jaxembed.train._state import Params, TrainState
 from jaxembed.train.checkpoint._resume import hold, read_identity
-from jaxembed.train.data._buckets import find_padding, make_buckets
-from jaxembed.train.data._checks import (
-    Examples,
-    check_examples,
-    check_form,
-    check_selection,
-)
-from jaxembed.train.data._masks import make_masks
-from jaxembed.train.stream._fit import make_stream_run
-from jaxembed.train.stream._source import is_stream
+from jaxembed.train.data._arrays import prepare_arrays
+from jaxembed.train.data._checks import Examples
+from jaxembed.train.stream._fit import prepare_stream, refuse
+from jaxembed.train.stream._source import Source, is_stream
 
 
 def fit(
@@ -166,114 +156,51 @@ def fit(
             "give either params or state, got both: state contains its own parameters."
         )
     check_key(key)
+    epochs = check_count("epochs", epochs, least=0)
+    if save_every is not None:
+        save_every = check_count("save_every", save_every)
+    shared: dict[str, Any] = {
+        "validation": validation,
+        "trainable_rows": trainable_rows,
+        "key": key,
+        "save_every": save_every,
+        # the arguments of make_plan
+        "tx": tx,
+        "table_tx": table_tx,
+        "max_norm": max_norm,
+        "unfreeze_after": unfreeze_after,
+        "loss": loss,
+    }
+    of_arrays: dict[str, Any] = {
+        "batch_size": batch_size,
+        "state": state,
+        "examples": examples,
+        "lengths": lengths,
+    }
     if is_stream(data):
-        return _fit_stream(
-            model,
-            data,
-            tx=tx,
-            table_tx=table_tx,
-            max_norm=max_norm,
-            unfreeze_after=unfreeze_after,
-            loss=loss,
-            epochs=check_count("epochs", epochs, least=0),
-            steps_per_epoch=steps_per_epoch,
-            key=key,
-            params=params,
-            validation=validation,
-            trainable_rows=trainable_rows,
-            checkpoint=checkpoint,
-            save_every=save_every and check_count("save_every", save_every),
-            refused={
-                "batch_size": batch_size,
-                "state": state,
-                "examples": examples,
-                "lengths": lengths,
-            },
-            calls=(stopping or Stopping(), progress, on_epoch, stop),
-        )
+        refuse(of_arrays)
+        source = Source(data, epochs, steps_per_epoch)
+        make = prepare_stream(model, source, **shared)
+    else:
+        of_arrays.pop("state")
+        _refuse_steps(steps_per_epoch)
+        make = prepare_arrays(model, data, **shared, **of_arrays)
+    stopping = Stopping() if stopping is None else stopping
+    stopping.check(validation is not None)
+    with hold(checkpoint):
+        sparse = read_identity(checkpoint).get("sparse")
+        run = make(params if state is None else state, sparse)
+        saver = run.make_saver(checkpoint, dataclasses.asdict(stopping))
+        done = saver.load(lambda n: run.start(n, stopping.keep_best), epochs)
+        with contextlib.closing(run):
+            return train_epochs(
+                run, done, epochs, stopping, saver, progress, on_epoch, stop
+            )
+
+
+def _refuse_steps(steps_per_epoch: int | None) -> None:
     if steps_per_epoch is not None:
         raise ValueError(
             "steps_per_epoch is for an iterable of batches, and data are arrays: leave "
             "it out, or give examples=."
         )
-    pair, weights = _split_weights(data)
-    texts, labels = check_form(pair)
-    epochs = check_count("epochs", epochs, least=0)
-    batch_size = check_count("batch_size", batch_size)  # type: ignore[arg-type]
-    if save_every is not None:
-        save_every = check_count("save_every", save_every)
-    shape = jax.ShapeDtypeStruct((batch_size, texts.shape[1]), np.int32)
-    plan, interface = make_plan(
-        model,
-        tx,
-        shape,
-        table_tx=table_tx,
-        max_norm=max_norm,
-        unfreeze_after=unfreeze_after,
-        loss=loss,
-    )
-    warn_unchecked(interface)
-    arrays = check_examples(interface, (texts, labels), loss=loss)
-    chosen = check_selection(examples, len(texts), batch_size)
-    buckets, batches = [], []
-    padding = None
-    if lengths is not None:
-        shapes = jax.eval_shape(model.init, jax.random.key(0), shape)
-        padding = find_padding(model, shapes, interface, lengths)
-        buckets = make_buckets(arrays[0][chosen], lengths, padding)
-        buckets = [b._replace(numbers=chosen[b.numbers]) for b in buckets]
-    if validation is not None:
-        own = arrays[1][chosen]
-        pair = check_validation(
-            model, interface, validation, train_labels=own, loss=loss
-        )
-        batches = cut_batches(pair, lengths=lengths, padding_idx=padding)
-    masks = make_masks(interface, trainable_rows)
-    factors = None if weights is None else check_weights(weights, len(texts))
-    ids, labels, chosen = jax.device_put((*arrays, chosen))
-    inputs = Inputs(ids, labels, chosen, batches, *jax.device_put((masks, factors)))
-    stopping = Stopping() if stopping is None else stopping
-    stopping.check(bool(inputs.validation))
-    start = params if state is None else state
-    with hold(checkpoint):
-        sparse = read_identity(checkpoint).get("sparse")
-        programs = Programs(plan, inputs, key, batch_size, save_every, buckets)
-        run = make_run(programs, shape, start, sparse)
-        saver = run.make_saver(checkpoint, dataclasses.asdict(stopping))
-        done = saver.load(lambda n: run.start(n, stopping.keep_best), epochs)
-        return train_epochs(
-            run, done, epochs, stopping, saver, progress, on_epoch, stop
-        )
-
-
-def _split_weights(data: Any) -> tuple[Any, ArrayLike | None]:
-    """Return ids and labels, and the weights of the examples or None."""
-    if isinstance(data, tuple) and len(data) == 3:
-        return data[:2], data[2]
-    return data, None
-
-
-def _fit_stream(
-    model: nn.Module,
-    data: Any,
-    *,
-    epochs: int,
-    checkpoint: str | Path | None,
-    calls: tuple,
-    **settings: Any,
-) -> tuple[TrainState, History]:
-    """Train on an iterable of batches; see :func:`make_stream_run`."""
-    stopping, progress, on_epoch, stop = calls
-    with hold(checkpoint):
-        run = make_stream_run(
-            model, data, epochs=epochs, checkpoint=checkpoint, **settings
-        )
-        stopping.check(bool(run.streams.inputs.validation))
-        saver = run.make_saver(checkpoint, dataclasses.asdict(stopping))
-        done = saver.load(lambda n: run.start(n, stopping.keep_best), epochs)
-        try:
-            return train_epochs(
-                run, done, epochs, stopping, saver, progress, on_epoch, stop
-            )
-        finally:
-            run.close()

@@ -95,6 +95,9 @@ class Run:
         history.seconds["run"] += time.perf_counter() - start
         return is_end
 
+    def close(self) -> None:
+        """End what the run has started; nothing for arrays."""
+
     def make_saver(
         self, checkpoint: str | Path | None, stopping: Mapping[str, object]
     ) -> Saver:

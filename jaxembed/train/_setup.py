@@ -127,20 +127,20 @@ def inspect_model(model: nn.Module, variables: Variables, ids: Ids) -> Interface
     return Interface(limits, 2 if is_flat else shape[1], tables, is_flat)
 
 
-def warn_unchecked(interface: Interface) -> None:
+def warn_unchecked(interface: Interface, *, stacklevel: int = 3) -> None:
     """Warn if the ids that a table reads cannot be checked before training."""
     if not interface.tables:
         warnings.warn(
             "ids were not checked: the model does not use an Embed of Linen. An id out "
             "of range may read as NaN.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
     if interface.unchecked:
         warnings.warn(
             "ids were not checked against the rows of "
             f"{', '.join(interface.unchecked)}: the model computes these ids, or looks "
             "them up inside nn.scan or nn.vmap. An id out of range is named later.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
 
 

@@ -92,7 +92,9 @@ def _suggest_classes(labels: np.ndarray) -> str:
     return "number them 0, 1, ... by numpy.unique(labels, return_inverse=True)[1]"
 
 
-def warn_one_class(labels: np.ndarray, train_labels: np.ndarray) -> None:
+def warn_one_class(
+    labels: np.ndarray, train_labels: np.ndarray, *, stacklevel: int = 4
+) -> None:
     """Warn if validation examples have one class and training examples have more.
 
     Such a validation measures one class only. It happens if data that are sorted by
@@ -101,6 +103,7 @@ def warn_one_class(labels: np.ndarray, train_labels: np.ndarray) -> None:
     Args:
       labels: ``int32[M]``, labels of the validation examples.
       train_labels: ``int32[n]``, labels of the training examples.
+      stacklevel: number of calls between here and the caller of ``fit``.
 
     Example:
       >>> import warnings
@@ -116,5 +119,5 @@ def warn_one_class(labels: np.ndarray, train_labels: np.ndarray) -> None:
         warnings.warn(
             f"all {labels.size} validation labels are {labels[0]}, and the training "
             f"labels have {n_classes} classes: shuffle before the split.",
-            stacklevel=4,  # the caller of fit
+            stacklevel=stacklevel,
         )

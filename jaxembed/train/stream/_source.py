@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxembed._checks import check_count
+
 KEYS = ("ids", "labels", "weights")
 
 
@@ -50,6 +52,8 @@ class Source:
     """
 
     def __init__(self, data: Any, epochs: int, steps_per_epoch: int | None):
+        if steps_per_epoch is not None:
+            steps_per_epoch = check_count("steps_per_epoch", steps_per_epoch)
         self.steps_per_epoch = steps_per_epoch
         self._data = data
         self._set_epoch(0)
