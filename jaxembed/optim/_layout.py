@@ -10,9 +10,11 @@ from jax.sharding import Sharding
 PLATFORMS = ("tpu",)
 # Numbers in a line of a TPU's memory. A row that is stored by itself fills whole lines.
 LANES = 128
+# Columns of a table that is stored by columns fill whole groups of this size.
+SUBLANES = 8
 # A TPU stores a table of this many times its size, or less, row by row. By default it
 # stores columns, which need no padding. But then XLA copies the whole table into rows
-# at each lookup and update, from 48 columns on: it compares the sizes with this limit
+# at each lookup and update, from 41 columns on: it compares the sizes with this limit
 # too (libtpu 0.0.42.1, v5e). Tables of 8 to 40 columns are not copied.
 LARGEST = 3.0
 ROWS = Layout(major_to_minor=(0, 1))
@@ -49,8 +51,8 @@ def is_by_row(dim: int) -> bool:
       >>> [dim for dim in (16, 40, 50, 100, 128, 300) if is_by_row(dim)]
       [50, 100, 128, 300]
     """
-    n_lines = -(-dim // LANES)
-    return n_lines * LANES <= LARGEST * dim
+    by_row, by_column = (-(-dim // n) * n for n in (LANES, SUBLANES))
+    return by_row <= LARGEST * by_column
 
 
 def match_format(array: jax.Array, like: jax.Array) -> jax.Array:

@@ -75,7 +75,7 @@ def fit(
       table_tx: row-sparse optimizer of the tables that are not frozen, instead of
         ``tx``. A table with more than three rows for each id of a batch is trained
         row by row, a smaller one by ``table_tx.dense``. On a GPU the limit is two rows,
-        and on a TPU eight, or 600 for tables of up to 42 columns.
+        and on a TPU eight, or 600 for tables of up to 40 columns.
       max_norm: global norm to which all gradients together are clipped.
       epochs: number of passes over the examples.
       batch_size: number of examples in a step, B. In a smaller last batch, the loss is
