@@ -238,7 +238,8 @@ def test_commands_exist(path):
     for target in re.findall(r"(?:`|^ +)make ([\w-]+)", document, re.MULTILINE):
         assert f"\n{target}:" in targets, target
     for folder, name in re.findall(r"-m (experiments|benchmarks)\.(\w+)", document):
-        assert (ROOT / folder / f"{name}.py").is_file(), name
+        files = [ROOT / folder / f"{name}.py", ROOT / folder / name / "__main__.py"]
+        assert any(path.is_file() for path in files), name
     for flags in re.findall(r"'\.\[([\w,]+)\]'", document):
         for extra in flags.split(","):
             assert f"\n{extra} = [" in (ROOT / "pyproject.toml").read_text(), extra

@@ -55,8 +55,8 @@ class Size(NamedTuple):
 
     @property
     def table(self) -> Any:
-        """Shape of the table, ``float32[V, D]``."""
-        return shape_of((self.rows, self.dim))
+        """Shape of the table, ``float32[V, D]``, below its name in a model."""
+        return {"embedding": shape_of((self.rows, self.dim))}
 
 
 class Case(NamedTuple):

@@ -16,6 +16,7 @@ PASSED_ON = set(
 )
 PADDED = 1024  # XLA pads an axis of rows or ids to a multiple of it
 COPIES = {"copy", "copy-start", "transpose", "pad", "slice", "reshape", "concatenate"}
+OFFLOADED = ("gather", "scatter", "sort")  # to the SparseCore of v5p, v6e and 7x
 COLLECTIVES = (
     "all-gather", "all-reduce", "all-to-all", "collective-permute", "reduce-scatter",
 )  # fmt: skip
@@ -107,12 +108,13 @@ def find_collectives(stored: Iterable[Instruction]) -> dict[str, int]:
 
 
 def find_sparse_core(program: Program) -> dict[str, int]:
-    """Return the number of instructions on the SparseCore, by opcode."""
-    found: collections.Counter[str] = collections.Counter()
-    for each in program.all():
-        if 'execution_thread="sparsecore"' in each.words:
-            found.update(program.find_works(each)[:1])
-    return dict(found)
+    """Return the number of gathers, scatters and sorts on the SparseCore."""
+    opcodes = collections.Counter(
+        each.opcode
+        for name in program.sparse_core
+        for each in program.computations[name]
+    )
+    return {kind: opcodes[kind] for kind in OFFLOADED if opcodes[kind]}
 
 
 def _whole(number: float | None) -> int | None:

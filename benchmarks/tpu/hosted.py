@@ -22,7 +22,7 @@ from jaxembed.train import _evaluate, _predict
 
 SEARCHED = Size(400_000, 300, 256, 1)  # a batch of queries, the largest of a search
 N_BEST = 10
-WIDTH, TEXTS, EPOCHS = 64, 10_000, 10  # replicates at a time, all texts, epochs
+WIDTH, TEXTS, EPOCHS = 64, 20_000, 10  # replicates at a time, all texts, epochs
 TRAINED = 200  # examples of a replicate
 
 
@@ -60,7 +60,7 @@ def make_replicates(size: Size, *, frozen: bool) -> Case:
     recipe = _program.Recipe(plan, frozenset(), EPOCHS, size.batch_size)
     ids = shape_of((TEXTS, size.length), jnp.int32)
     labels = shape_of((TEXTS,), jnp.int32)
-    given = {"embed": {"embedding": size.table}}
+    given = {"embed": size.table}
     rng = np.random.default_rng(0)
     texts = rng.integers(size.rows // 10, size=ids.shape), np.zeros(TEXTS, np.int32)
     memory = 4 * 2**30
@@ -81,7 +81,8 @@ def make_search(size: Size) -> Case:
     exclude = shape_of((size.batch_size, 1), jnp.int32)
     search = functools.partial(_search._best, _search.cosines, n_rows, N_BEST)
     batch = 4 * size.batch_size * (size.dim + size.rows)
-    arguments = size.table, queries, zero_rows, exclude
+    rows = size.table["embedding"]  # of a UnitTable, in the default format
+    arguments = rows, queries, zero_rows, exclude
     return Case(size, search, arguments, size.table_bytes + batch)
 
 

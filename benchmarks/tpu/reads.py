@@ -14,15 +14,21 @@ from jaxembed import nn
 def make_lookup(size: Size, *, mode: str = "fill") -> Case:
     """Return a lookup of the rows of a batch."""
     fewest = size.n_ids * (4 + size.row_bytes) + size.distinct_bytes
-    look_up = functools.partial(nn.lookup, mode=mode)
+
+    def look_up(params: dict, ids: jax.Array) -> jax.Array:
+        return nn.lookup(params["embedding"], ids, mode=mode)
+
     return Case(size, look_up, (size.table, size.ids), fewest)
 
 
 def make_lookup_gradient(size: Size) -> Case:
     """Return the gradient of the table, given the gradient of the rows."""
 
-    def gradient(table: jax.Array, ids: jax.Array, grads: jax.Array) -> jax.Array:
-        return jax.vjp(lambda table: nn.lookup(table, ids), table)[1](grads)[0]
+    def gradient(params: dict, ids: jax.Array, grads: jax.Array) -> dict:
+        def look_up(params: dict) -> jax.Array:
+            return nn.lookup(params["embedding"], ids)
+
+        return jax.vjp(look_up, params)[1](grads)[0]
 
     fewest = size.n_ids * (4 + size.row_bytes) + size.table_bytes
     grads = shape_of((*size.ids.shape, size.dim))
@@ -50,15 +56,15 @@ def make_bag(
         given["offsets"] = shape_of((size.batch_size + 1,), jnp.int32)
     fewest = size.n_ids * (4 + 4 * weights + mask) + size.batch_size * size.row_bytes
 
-    def pool(table: jax.Array, given: dict[str, Any]) -> jax.Array:
-        return nn.embedding_bag(table, combine=combine, **given)
+    def pool(params: dict, given: dict[str, Any]) -> jax.Array:
+        return nn.embedding_bag(params["embedding"], combine=combine, **given)
 
     if not gradient:
         arguments = size.table, given
         return Case(size, pool, arguments, fewest + size.distinct_bytes)
 
-    def differentiate(table: jax.Array, given: dict, grads: jax.Array) -> jax.Array:
-        return jax.vjp(lambda table: pool(table, given), table)[1](grads)[0]
+    def differentiate(params: dict, given: dict, grads: jax.Array) -> dict:
+        return jax.vjp(lambda params: pool(params, given), params)[1](grads)[0]
 
     bags = shape_of((size.batch_size, size.dim))
     fewest += size.table_bytes + (size.distinct_bytes if combine == "max" else 0)

@@ -29,9 +29,9 @@ in loops, or the fewest bytes are not known.
   bytes).
 - copies: arrays with V rows that a copy makes in the main memory. In brackets, copies
   to the faster memory of the chip (VMEM).
-- operations: gathers, scatters, sorts and loops. In brackets, instructions on the
-  SparseCore.
-- compiled: seconds on the processor that compiled it, good as a ratio only."""
+- operations: gathers, scatters, sorts and loops. In brackets, the number of them on
+  the SparseCore.
+- compiled: processor seconds of tracing and compiling, good as a ratio only."""
 
 
 def read(path: Path) -> dict[Place, Line]:
@@ -90,7 +90,11 @@ def describe(line: Line) -> list[str]:
     modelled, fewest = line["modelled_bytes"], line["fewest_bytes"]
     copies, moves = len(line["table_copies"]), len(line["table_moves"])
     kinds = ("gathers", "scatters", "sorts", "loops")
-    counts = [f"{line[kind]} {kind}" for kind in kinds if line[kind]]
+    counts = [
+        f"{line[kind]} {kind if line[kind] > 1 else kind[:-1]}"
+        for kind in kinds
+        if line[kind]
+    ]
     offloaded = sum(line["sparse_core"].values())
     return [
         f"{temp / 1e6:,.1f}",
@@ -98,7 +102,7 @@ def describe(line: Line) -> list[str]:
         f"{copies}{f' ({moves})' if moves else ''}",
         f"{modelled / fewest:.1f}" if modelled and fewest else "",
         ", ".join(counts) + (f" ({offloaded})" if offloaded else ""),
-        f"{line['compile_s']:.1f}",
+        f"{line['compile_cpu_s']:.1f}",
     ]
 
 
@@ -113,9 +117,12 @@ def write(path: Path, earlier: Path | None, out: Path) -> None:
     packages = ", ".join(f"{name} {number}" for name, number in versions.items())
     parts = ["# Programs compiled for TPUs", f"Compiled with {packages}.", NOTE]
     parts += ["![temporary memory](temporary.png)"]
+    programs = dict.fromkeys(line["program"] for line in lines.values())
+    names = {name: number for number, name in enumerate(programs)}
     generations = dict.fromkeys(line["topology"] for line in lines.values())
     for generation in generations:
         some = [line for line in lines.values() if line["topology"] == generation]
+        some.sort(key=lambda line: (names[line["program"]], *find_place(line)[2:]))
         parts += [f"## {generation}", tabulate(some, old)]
     (out / "report.md").write_text("\n\n".join(parts) + "\n", "utf-8")
     print(out / "report.md")

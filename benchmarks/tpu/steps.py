@@ -93,11 +93,17 @@ def make_update(size: Size, *, name: str) -> Case:
     distinct = min(size.n_ids, size.rows)
     fewest = size.n_ids * (4 + size.row_bytes) + numbers * size.distinct_bytes
     fewest += 4 * per_row * distinct
-    grads = shape_of((size.n_ids, size.dim))
+    grads = {"embedding": shape_of((size.n_ids, size.dim))}
     ids = shape_of((size.n_ids,), jnp.int32)
-    state = jax.eval_shape(table_tx.init, size.table)
-    arguments = grads, ids, state, size.table
-    return Case(size, table_tx.update, arguments, fewest, donate=(2, 3))
+    table = size.table["embedding"]
+    # Moments and row gradients have the format of the table, by its name.
+    tables = {"embedding": (table, jax.eval_shape(table_tx.init, table))}
+
+    def update(tables: dict, grads: dict, ids: jax.Array) -> dict:
+        table, state = tables["embedding"]
+        return {"embedding": table_tx.update(grads["embedding"], ids, state, table)}
+
+    return Case(size, update, (tables, grads, ids), fewest, donate=(0,))
 
 
 def make_frozen_step(size: Size) -> Case:

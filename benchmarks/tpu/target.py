@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxembed import train
+
 # The smallest topology of each generation that libtpu describes.
 TOPOLOGIES = {
     "v4": "v4:2x2x1",
@@ -61,13 +63,22 @@ def find_device(generation: str) -> Any:
 
 
 def place(arguments: Any, generation: str) -> Any:
-    """Return shapes of arrays on a device of a generation, in its default layout."""
+    """Return shapes on a device of a generation, tables in the library's format.
+
+    These are the memory formats of the states that ``train.fit`` makes, by
+    :func:`jaxembed.train.choose_formats`.
+    """
+    return jax.tree.map(
+        lambda leaf, form: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=form),
+        arguments,
+        find_formats(arguments, generation),
+    )
+
+
+def find_formats(tree: Any, generation: str) -> Any:
+    """Return the memory format of each array of a tree, by the names in its path."""
     sharding = jax.sharding.SingleDeviceSharding(find_device(generation))
-
-    def put(leaf: Any) -> Any:
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
-
-    return jax.tree.map(put, arguments)
+    return train.choose_formats(tree, sharding)
 
 
 def compile_for(
@@ -81,13 +92,14 @@ def compile_for(
     Args:
       generation: A key of ``TOPOLOGIES``.
       function: A function that ``jax.jit`` takes.
-      arguments: Arrays or their shapes.
+      arguments: Arrays or their shapes. An array below the name "embedding" is a table.
       donate: Positions of the arguments whose memory outputs reuse.
     """
     given = place(arguments, generation)
+    results = find_formats(jax.eval_shape(function, *arguments), generation)
     gc.collect()
     start, cpu_start = time.perf_counter(), time.process_time()
-    jitted = jax.jit(function, donate_argnums=donate)
+    jitted = jax.jit(function, donate_argnums=donate, out_shardings=results)
     compiled = jitted.lower(*given).compile()
     seconds = time.perf_counter() - start
     cpu_seconds = time.process_time() - cpu_start

@@ -63,10 +63,12 @@ class Program(NamedTuple):
     Attributes:
       entry: Name of the computation that the program begins with.
       computations: Instructions by the name of their computation.
+      sparse_core: Names of the computations that run on the SparseCore.
     """
 
     entry: str
     computations: dict[str, list[Instruction]]
+    sparse_core: frozenset[str] = frozenset()
 
     def stored(self) -> Iterator[Instruction]:
         """Yield the instructions whose results are stored, not those inside fusions."""
@@ -114,21 +116,25 @@ def parse(text: str) -> Program:
       ValueError: If the text has no entry computation.
     """
     computations: dict[str, list[Instruction]] = {}
-    entry, current = "", None
+    entry, name, current = "", "", None
+    sparse_core = set()
     for line in text.splitlines():
         header = HEADER.match(line)
         if header:
-            current = computations.setdefault(header[2], [])
-            entry = header[2] if header[1] else entry
+            name = header[2]
+            current = computations.setdefault(name, [])
+            entry = name if header[1] else entry
         elif line.startswith("}"):
             current = None
+            if 'execution_thread="sparsecore"' in line:
+                sparse_core.add(name)
         elif current is not None:
             instruction = parse_instruction(line)
             if instruction is not None:
                 current.append(instruction)
     if not entry:
         raise ValueError(f"text must have an ENTRY computation, got {text[:60]!r}.")
-    return Program(entry, computations)
+    return Program(entry, computations, frozenset(sparse_core))
 
 
 def parse_instruction(line: str) -> Instruction | None:

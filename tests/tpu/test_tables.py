@@ -9,7 +9,7 @@ from benchmarks.tpu.case import Size
 from benchmarks.tpu.programs import SIZED, Job
 
 pytestmark = pytest.mark.tpu
-ROWS, TEXTS, LENGTH = 400_000, 32, 100
+ROWS, TEXTS, LENGTH = 300_000, 32, 100  # ten times the rows fit into 16 GB
 DIMS = (16, 100, 300)
 KINDS = (
     "lookup",
@@ -23,7 +23,6 @@ KINDS = (
     "head flattened rows",
     "head attention: gradient",
 )
-LAYOUT = "tables are in XLA's default layout, with the rows on the lanes"
 PROGRAMS = [pytest.param(name, marks=pytest.mark.long) for name in KINDS]
 
 
@@ -39,10 +38,8 @@ def tokens_bytes(dim):
 @pytest.mark.parametrize("dim", DIMS)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_no_table_is_copied_and_memory_grows_with_the_tokens(
-    find_figures, program, dim, request
+    find_figures, program, dim
 ):
-    if dim > 16:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=LAYOUT))
     small = find_figures(make_job(program, dim))
     large = find_figures(make_job(program, dim, 10 * ROWS))
     for found in (small, large):
@@ -50,4 +47,35 @@ def test_no_table_is_copied_and_memory_grows_with_the_tokens(
         gradient = 1.4 * found["table_bytes"] if found["dense"] else 0
         assert found["temp_bytes"] <= tokens_bytes(dim) + gradient
     if not small["dense"]:
-        assert large["temp_bytes"] <= 1.02 * small["temp_bytes"] + 4096
+        # One array of the tokens more, where the larger table leaves less room in VMEM.
+        assert large["temp_bytes"] <= small["temp_bytes"] + tokens_bytes(dim) / 4
+
+
+@pytest.mark.long
+@pytest.mark.xfail(
+    strict=True, reason="XLA copies narrow tables that fit into 128 MiB in padded rows"
+)
+def test_a_narrow_table_of_fewer_rows_is_not_copied(find_figures):
+    assert find_figures(make_job("lookup", 16, 250_000))["table_copies"] == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("dim", DIMS)
+def test_tables_and_moments_are_stored_with_little_padding(find_figures, dim):
+    found = find_figures(make_job("step, row-sparse RMSprop", dim))
+    # table and moment; two numbers for each row; ids
+    least = 2 * found["table_bytes"] + 2 * 4 * ROWS + 4 * TEXTS * LENGTH
+    assert least <= found["argument_bytes"] <= 1.4 * least
+    # All of the state is updated in place.
+    assert found["alias_bytes"] > 0.99 * (found["argument_bytes"] - 8 * TEXTS * LENGTH)
+
+
+@pytest.mark.long
+def test_a_row_sparse_update_of_many_ids(find_figures):
+    # It took 2.3 GB of memory and 15.4 GB of traffic by the model before.
+    program = "update, row-sparse RMSprop"
+    size = Size(400_000, 300, 1024, 100)
+    found = find_figures(Job(program, "v5e", size, SIZED[program]))
+    assert found["table_copies"] == []
+    assert found["temp_bytes"] <= 4 * size.n_ids * 3 * 128 * 4
+    assert found["modelled_bytes"] <= 5e9

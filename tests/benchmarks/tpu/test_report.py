@@ -24,7 +24,7 @@ LINE = {
     "sparse_core": {"sort": 2},
     "modelled_bytes": 300,
     "fewest_bytes": 200,
-    "compile_s": 1.25,
+    "compile_cpu_s": 1.25,
     "versions": {"libtpu": "9"},
 }
 
@@ -36,7 +36,7 @@ def cells(table, row):
 def test_a_row_has_the_figures_of_a_program():
     table = report.tabulate([LINE])
     expected = ["bag mean", "v5e", "1,000 x 16", "32 x 100", "0.6", "10.00", "1"]
-    expected += ["1.5", "1 gathers, 2 sorts (2)", "1.2"]
+    expected += ["1.5", "1 gather, 2 sorts (2)", "1.2"]
     assert cells(table, 2) == expected
     assert len(cells(table, 0)) == len(cells(table, 1)) == len(expected)
 
@@ -49,7 +49,7 @@ def test_an_earlier_figure_stands_before_a_new_one_that_differs():
         "10.00 → 0.00",
         "1 → 0",
         "1.5",
-        "1 gathers, 2 sorts (2) → 1 gathers",
+        "1 gather, 2 sorts (2) → 1 gather",
         "1.2",
     ]
 
