@@ -4,8 +4,10 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
+import jax.numpy as jnp
 import numpy as np
 
+from jaxembed import train
 from jaxembed.model._inputs import Label, number_labels, read_labels
 from jaxembed.text._columns import to_python
 
@@ -86,6 +88,31 @@ class Task:
         if self.kind == "classification":
             return to_probabilities(logits)
         return 1 / (1 + np.exp(-np.asarray(logits, np.float64)))
+
+    def measure(
+        self, logits: np.ndarray, given: Given, targets: np.ndarray
+    ) -> dict[str, float]:
+        """Return the measures of :meth:`TextModel.evaluate`.
+
+        Args:
+          logits: logits of the texts.
+          given: their checked labels.
+          targets: the labels, encoded.
+        """
+        if self.kind == "regression":
+            errors = self.decode(logits) - np.array(given)
+            return {
+                "mean_absolute_error": float(np.abs(errors).mean()),
+                "mean_squared_error": float((errors**2).mean()),
+            }
+        pair = jnp.asarray(logits), jnp.asarray(targets)
+        losses = np.asarray(train.example_losses(*pair, self.loss), np.float64)
+        if self.kind == "multilabel":
+            is_correct = ((logits > 0) == targets).all(1)
+        else:
+            found = (logits > 0) if logits.ndim == 1 else logits.argmax(1)
+            is_correct = found == targets
+        return {"accuracy": float(is_correct.mean()), "loss": float(losses.mean())}
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields, for JSON."""

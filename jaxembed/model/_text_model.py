@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxembed import train
@@ -196,21 +195,8 @@ class TextModel:
             raise ValueError(
                 "texts must contain at least one text to evaluate, got none."
             )
-        targets, logits = task.encode(given), self._find_logits(texts)
-        if task.kind == "regression":
-            errors = task.decode(logits) - np.array(given)
-            return {
-                "mean_absolute_error": float(np.abs(errors).mean()),
-                "mean_squared_error": float((errors**2).mean()),
-            }
-        pair = jnp.asarray(logits), jnp.asarray(targets)
-        losses = np.asarray(train.example_losses(*pair, task.loss), np.float64)
-        if task.kind == "multilabel":
-            is_correct = ((logits > 0) == targets).all(1)
-        else:
-            found = (logits > 0) if logits.ndim == 1 else logits.argmax(1)
-            is_correct = found == targets
-        return {"accuracy": float(is_correct.mean()), "loss": float(losses.mean())}
+        targets = task.encode(given)  # before the prediction, to name unknown labels
+        return task.measure(self._find_logits(texts), given, targets)
 
     @property
     def vectors(self) -> WordVectors:

@@ -9,8 +9,8 @@ from jaxembed.text._ragged import Ragged as Ragged
 from jaxembed.text._tokenizer import Tokenizer as Tokenizer
 from jaxembed.text.files._batches import Batches as Batches
 from jaxembed.text.files._folder import load_folder as load_folder
-from jaxembed.text.files._ids import open_ids as open_ids
 from jaxembed.text.files._ids import write_ids as write_ids
+from jaxembed.text.files._ids_folder import open_ids as open_ids
 from jaxembed.text.files._labelled import LabelledTexts as LabelledTexts
 from jaxembed.text.files._table import iter_texts as iter_texts
 from jaxembed.text.files._table import load_table as load_table

@@ -17,10 +17,17 @@ from jaxembed.text._columns import to_python
 from jaxembed.text._ragged import Ragged
 from jaxembed.text._split import Rules
 from jaxembed.text._tokenizer import Tokenizer
+from jaxembed.text.files._ids_folder import (
+    FORMAT,
+    META,
+    OFFSETS,
+    VALUES,
+    VERSION,
+    check_free,
+    open_ids,
+)
 from jaxembed.text.files._worker import Counted, Worker, count_words
 
-FORMAT, VERSION = "jaxembed.ids", 1
-VALUES, OFFSETS, META = "values.int32", "offsets.int64", "meta.json"
 LETTERS = 1 << 22  # characters of the texts that are split at once
 BLOCK = 1 << 20  # ids that are renumbered at once
 
@@ -65,7 +72,7 @@ def write_ids(
       [[1, 2, 3], [1, 4]]
     """
     path = Path(folder).resolve()
-    _check_free(path, overwrite)
+    check_free(path, overwrite)
     if processes is None:
         processes = os.cpu_count() or 1
     check_count("processes", processes, least=0)
@@ -85,43 +92,6 @@ def write_ids(
             _io.sync(beside / name)
         _io.replace_folder(beside, path)
     return open_ids(path)
-
-
-def open_ids(folder: str | Path) -> Ragged:
-    """Return the ids that :func:`write_ids` wrote, mapped into memory.
-
-    The ids stay on the disk: the system reads what is used, and may drop it again.
-
-    Args:
-      folder: the folder.
-
-    Raises:
-      FileNotFoundError: if the folder or one of its files does not exist.
-      ValueError: if it is not of ids, damaged, or of another version.
-
-    Example:
-      >>> import tempfile
-      >>> with tempfile.TemporaryDirectory() as parent:
-      ...     tokenizer = Tokenizer().fit(["a joy"])
-      ...     _ = write_ids(["a joy"], tokenizer, parent + "/ids", processes=0)
-      ...     open_ids(parent + "/ids").tolist()
-      [[1, 2]]
-    """
-    path = Path(folder)
-    meta = _read_meta(path)
-    sizes = {VALUES: 4 * meta["n_ids"], OFFSETS: 8 * (meta["n_texts"] + 1)}
-    for name, size in sizes.items():
-        if not (path / name).is_file():
-            raise FileNotFoundError(f"{path} is incomplete: {name} is missing.")
-        if (found := (path / name).stat().st_size) != size:
-            raise ValueError(
-                f"{path} is damaged: {name} has {found} bytes, and had {size} when it "
-                "was written. Write the ids again."
-            )
-    offsets = np.fromfile(path / OFFSETS, "<i8")
-    if not meta["n_ids"]:
-        return Ragged(np.zeros(0, np.int32), offsets)
-    return Ragged(np.memmap(path / VALUES, "<i4", mode="r"), offsets)
 
 
 def _gather(texts: Iterable[str]) -> Iterator[list[str]]:
@@ -252,43 +222,3 @@ def _write(file: IO[bytes], ids: Ragged, has_oov: bool) -> np.ndarray:
     kept = ids if has_oov else ids.keep(ids.values != 0)
     file.write(kept.values.astype("<i4").tobytes())
     return kept.lengths
-
-
-def _read_meta(path: Path) -> dict[str, Any]:
-    file = path / META
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"{path} does not contain ids: {META} is missing. Write them with "
-            "text.write_ids."
-        )
-    try:
-        meta = json.loads(file.read_bytes())
-        numbers = [meta[name] for name in ("n_texts", "n_ids")]
-        is_good = meta["format"] == FORMAT and min(numbers) >= 0
-        is_good &= all(type(n) is int for n in numbers)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        is_good = False
-    if not is_good:
-        raise ValueError(f"{file} is not of ids, or damaged.")
-    if meta.get("version") != VERSION:
-        raise ValueError(
-            f"{path} has ids of version {meta.get('version')}, and this jaxembed reads "
-            f"version {VERSION}."
-        )
-    return meta
-
-
-def _check_free(path: Path, overwrite: bool) -> None:
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise FileExistsError(f"{path} is a file: give a folder.")
-    found = {entry.name for entry in path.iterdir()}
-    if found and not (META in found and found <= {VALUES, OFFSETS, META}):
-        raise FileExistsError(
-            f"{path} exists and contains other files than ids: give another path."
-        )
-    if found and not overwrite:
-        raise FileExistsError(
-            f"{path} already contains ids: give another path, or overwrite=True."
-        )
