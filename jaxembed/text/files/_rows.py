@@ -141,7 +141,7 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
                 for cells in zip(*lists, strict=True):
                     n_read += 1
                     yield Row(f"row {n_read}", list(cells))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path} cannot be read as Parquet after {n_read} rows: {error}"
         ) from error

@@ -174,6 +174,15 @@ def test_bad_files_are_refused(tmp_path, name, content, message):
         text.load_table(write(tmp_path, name, content))
 
 
+def test_a_text_of_parquet_that_is_not_utf8_is_refused(tmp_path):
+    table = pa.table({"text": ["a good film"], "label": [1]})
+    parquet.write_table(table, tmp_path / "a.parquet", compression="none")
+    data = (tmp_path / "a.parquet").read_bytes().replace(b"good", b"\xff\xffod")
+    (tmp_path / "a.parquet").write_bytes(data)
+    with pytest.raises(ValueError, match="a.parquet cannot be read as Parquet after 0"):
+        text.load_table(tmp_path / "a.parquet")
+
+
 def test_bad_arguments_are_refused(tmp_path):
     path = write(tmp_path, "a.csv", "text,label\na,1\n")
     with pytest.raises(FileNotFoundError, match="b.csv does not exist"):
