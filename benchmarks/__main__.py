@@ -53,7 +53,7 @@ train_step huge         64                             zipf               0.5
 SMALL_S, LARGE_S = 5 * 60, 60 * 60  # seconds on two cores, about
 # Measurements that need --large
 TOO_LONG: list[tuple[str, dict[str, str]]] = [("notebook", {}), ("ngrams", {})]
-TOO_LONG.append(("text_model", {}))
+TOO_LONG += [("text_model", {}), ("whole_reviews", {})]
 for _what in ("lookup", "bag", "train step"):
     TOO_LONG.append((_what, {"workload": "large, huge"}))
     TOO_LONG.append((_what, {"ids": "real, uniform, equal"}))
@@ -147,6 +147,7 @@ def make_commands(arguments: argparse.Namespace) -> list[list[str]]:
             ["notebook", *data, "--processes", "2"],
             ["ngrams", *cached, "--seeds", "1"],
             ["text_model", *data],
+            ["whole_reviews", *cached],
         ]
     return [
         *commands,

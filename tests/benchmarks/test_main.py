@@ -32,7 +32,7 @@ def test_each_call_is_one_that_its_benchmark_takes(monkeypatch, tmp_path, form):
     folder = Path(everything.__file__).parent
     modules = {path.stem for path in folder.glob("[a-z]*.py")}
     # without --large, benchmarks with long measurements are left out
-    too_long = set() if form else {"notebook", "ngrams", "text_model"}
+    too_long = set() if form else {"notebook", "ngrams", "text_model", "whole_reviews"}
     assert {name for name, *_ in calls} == modules - too_long
 
 
@@ -40,7 +40,7 @@ def test_each_call_is_one_that_its_benchmark_takes(monkeypatch, tmp_path, form):
     ("form", "total"),
     [
         ([], "15 commands, about 5 min on two idle cores"),
-        (["--large"], "27 commands, about 60 min on two idle cores"),
+        (["--large"], "28 commands, about 60 min on two idle cores"),
         (["--only", "lookup"], "1 commands, at most about 5 min on two idle cores"),
     ],
 )
@@ -54,7 +54,7 @@ def test_the_total_is_printed_first(monkeypatch, tmp_path, capsys, form, total):
 def test_measurements_that_need_large_have_lines(monkeypatch, tmp_path):
     monkeypatch.setattr(everything, "run", lambda words: True)
     monkeypatch.setattr(everything, "write_report", lambda out: [])
-    for form, n_lines in ([], 9), (["--large"], 0), (["--only", "lookup"], 0):
+    for form, n_lines in ([], 10), (["--large"], 0), (["--only", "lookup"], 0):
         out = tmp_path / str(form)
         everything.main([*form, "--out", str(out)])
         path = out / "lines.jsonl"

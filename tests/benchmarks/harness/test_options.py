@@ -41,8 +41,8 @@ def test_help_names_the_command_and_describes_each_option(name, capsys):
     for option in described:
         flag, *_ = option.split()
         assert "." in " ".join(option.split()[1:]) or "-h" in flag, option
-    # The data sets of text_model and the n-grams of ngrams decide their sizes.
-    has_sizes = name not in ("text_model", "ngrams")
+    # Their data decide the sizes of these.
+    has_sizes = name not in ("text_model", "ngrams", "streaming", "whole_reviews")
     flags = ("--workload", "--batch-sizes") if has_sizes else ()
     for flag in flags:
         (option,) = [one for one in described if f"-{one}".startswith(flag)]
