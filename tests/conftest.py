@@ -5,6 +5,7 @@ import gc
 import hashlib
 import io
 import os
+import signal
 import tarfile
 import tempfile
 from importlib import metadata
@@ -56,6 +57,14 @@ def _drop_programs():
     if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
         jax.clear_caches()
         gc.collect()
+
+
+@pytest.fixture
+def handle_interrupts():
+    """Handle SIGINT, which a job in the background and so its children ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def _find_archive() -> Path | None:

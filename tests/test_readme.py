@@ -200,8 +200,12 @@ CHECKS: dict[str, Callable[[Names, str], None]] = {
 }
 
 
-# Blocks that take over 10 s on a processor.
+# Blocks that take over 4 s on a processor.
 LONG = (
+    "Data larger than memory",
+    "Freezing: four forms",
+    "Several labels, and numbers",
+    "Word vectors from elsewhere",
     "Intervals",
     "Large vocabularies",
     "Short and long texts",

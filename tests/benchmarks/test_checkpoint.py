@@ -11,6 +11,7 @@ from jaxembed import train
 SMALL = ["--texts", "64", "--epochs", "3", "--turns", "2", "--batch-sizes", "8"]
 
 
+@pytest.mark.long
 def test_both_measurements_are_reported(read_lines):
     checkpoint.main(["--workload", "900x4x5", "300x2x101", *SMALL])
     lines = read_lines()

@@ -8,6 +8,7 @@ from benchmarks import heads
 SMALL = ["--workload", "50x3x6", "--batch-sizes", "2", "--seconds", "0.01"]
 
 
+@pytest.mark.long
 def test_each_head_is_checked_and_timed(read_lines):
     heads.main([*SMALL, "--heads", "attention", "pooled"])
     lines = read_lines()
@@ -20,6 +21,7 @@ def test_each_head_is_checked_and_timed(read_lines):
     assert all(line["median_s"] > 0 and line["batch_size"] == 2 for line in lines)
 
 
+@pytest.mark.long
 def test_another_loss_is_not_timed(monkeypatch):
     monkeypatch.setattr(heads, "make_keras", lambda *_: (lambda: None, 0.1))
     with pytest.raises(SystemExit, match="keras, gru is wrong"):

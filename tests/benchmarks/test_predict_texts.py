@@ -24,6 +24,7 @@ def _reviews(monkeypatch):
 ARGUMENTS = ["--batch-sizes", "1", "30", "90", "--seconds", "0"]
 
 
+@pytest.mark.long
 def test_each_number_of_texts_has_its_lines(read_lines, monkeypatch):
     monkeypatch.setitem(sys.modules, "fasttext", None)
     monkeypatch.setitem(sys.modules, "model2vec", None)

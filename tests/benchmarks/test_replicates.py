@@ -56,6 +56,7 @@ def read(variables):
     return [np.array(variable.value) for variable in variables]
 
 
+@pytest.mark.long
 def test_all_have_their_lines(_task, monkeypatch, read_lines):
     pytest.importorskip("keras")
     learned = Learned(0.5, 0.7, 0.6)
@@ -74,6 +75,7 @@ def test_all_have_their_lines(_task, monkeypatch, read_lines):
     assert ours["compile_s"] > 0 and "compile_s" in keras and "compile_s" not in new
 
 
+@pytest.mark.long
 def test_our_seconds_are_of_a_draw_of_the_whole_call(_task, monkeypatch, read_lines):
     run = replicates.run
 

@@ -15,6 +15,7 @@ needs_proc = pytest.mark.skipif(not PROC, reason="needs /proc of Linux")
 
 
 @needs_proc
+@pytest.mark.long
 def test_a_killed_training_has_the_same_bits(read_lines, tmp_path):
     arguments = ["--gigabytes", "0.002", "--folder", str(tmp_path), "--no-table"]
     streaming.main(arguments)

@@ -25,6 +25,7 @@ def make_task(rule):
     return trainings.Task(expected_weights.make_weights(40, 3, 5), ids, labels, rule)
 
 
+@pytest.mark.long
 def test_each_training_has_its_lines(monkeypatch, read_lines):
     monkeypatch.setitem(sys.modules, "torch", None)
     names = ["dense", "lazy Adam", "frozen"]

@@ -14,6 +14,7 @@ pytest.importorskip("keras")
 
 
 @pytest.mark.parametrize("head", ["convolution", "lstm"])
+@pytest.mark.long
 def test_keras_learns_from_its_first_weights(head):
     """The steps that compile leave no trace, and a marked word gives the label."""
     draw = np.random.default_rng(0)

@@ -40,6 +40,7 @@ def test_from_a_table_to_predictions_in_three_commands(run, table, tmp_path):
     assert status == 0 and [line["label"] for line in lines] == [5, 1]
 
 
+@pytest.mark.long
 def test_a_model_is_replaced_only_if_wanted(run, table, tmp_path):
     flags = [*COLUMNS, "--epochs", "2", "--out", tmp_path / "model"]
     assert run("train", table, *flags)[0] == 0
@@ -80,6 +81,7 @@ def test_flags_reach_the_model(run, table, tmp_path):
     assert model._fitted.settings["hidden"] == 3 and model._fitted.settings["freeze"]
 
 
+@pytest.mark.long
 def test_tasks_follow_from_the_labels(run, tmp_path):
     texts, labels = draw_texts(80)
     tags = tmp_path / "tags.jsonl"
@@ -120,13 +122,14 @@ def read_until(process, pattern):
     raise AssertionError("".join(seen) + process.stderr.read())
 
 
+@pytest.mark.usefixtures("handle_interrupts")
 def test_an_interrupted_training_says_how_to_resume(table, tmp_path):
     flags = [*COLUMNS, "--epochs", "100000", "--validation", "0"]
     flags += ["--test-share", "0", "--out", tmp_path / "model"]
-    process = start(table, *flags)
-    read_until(process, "^epoch 3:")
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with start(table, *flags) as process:
+        read_until(process, "^epoch 3:")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     first, last = err.strip().splitlines()
     assert first == "interrupted: saving the last epoch; again to end at once"
@@ -134,11 +137,11 @@ def test_an_interrupted_training_says_how_to_resume(table, tmp_path):
     assert last == f"interrupted: the same command resumes from {save}"
     n_done = max(map(int, re.findall(r"^epoch (\d+):", out, re.MULTILINE)), default=3)
 
-    process = start(table, *flags)
-    out = read_until(process, r"^epoch \d+:")
-    assert f"resuming from {save}" in out and f"\nepoch {n_done + 1}:" in out
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    with start(table, *flags) as process:
+        out = read_until(process, r"^epoch \d+:")
+        assert f"resuming from {save}" in out and f"\nepoch {n_done + 1}:" in out
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
     assert process.returncode == 143
     assert not (tmp_path / "model").exists()
 

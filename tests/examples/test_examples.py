@@ -95,6 +95,7 @@ def test_mesh_moves_nothing_of_the_size_of_the_table(run):
     assert sizes and max(sizes) <= names["ids"][0].size * names["D"]
 
 
+@pytest.mark.long
 def test_mesh_makes_four_devices_in_a_new_process():
     hidden = {"XLA_FLAGS", "JAX_NUM_CPU_DEVICES", "JAX_PLATFORMS"}
     env = {name: value for name, value in os.environ.items() if name not in hidden}

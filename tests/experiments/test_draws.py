@@ -48,6 +48,7 @@ def test_a_damaged_file_is_named_with_the_remedy(
     assert journal.read_text() == content
 
 
+@pytest.mark.long
 def test_draws_of_other_data_are_not_resumed(run_main, reviews, tmp_path, monkeypatch):
     """Check the content: the name of the file depends on the settings only."""
     journal = tmp_path / "finished.json"

@@ -19,6 +19,7 @@ def read(tmp_path):
     return rows, json.loads((out / "metrics.json").read_text())
 
 
+@pytest.mark.long
 def test_each_arm_has_its_accuracies_and_their_mean(run_main, reviews, tmp_path):
     flags = ("--arms", "ngrams", "reviews", "both", "--validation-fraction", 0)
     lines = run_main(few_labels, "--data", reviews, *SMALL, *flags)

@@ -115,6 +115,7 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_training(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_the_synthetic_corpus_is_learned(run_main):
     lines = run_main(imdb_learned, "--data", "synthetic", "--epochs", 5)
     sources = "synthetic reviews (not real text), learned vectors, seed 0"

@@ -17,6 +17,7 @@ def read(tmp_path):
         return out, list(csv.DictReader(file))
 
 
+@pytest.mark.long
 def test_table_plots_and_metrics(run_main, reviews, tmp_path):
     flags = ("--heads", "flatten", "pooled", "attention", "--starts", "learned")
     lines = run_main(imdb_sequence, "--data", reviews, *SMALL, *flags)

@@ -25,12 +25,7 @@ COMMANDS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _handle_interrupts():
-    """Handle SIGINT, which a job in the background and so its children ignore."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("handle_interrupts")
 
 
 def run_code(code):

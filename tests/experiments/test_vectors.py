@@ -14,6 +14,7 @@ def read():
     return json.loads(Path("runs/few_reviews/glove/metrics.json").read_text())
 
 
+@pytest.mark.long
 def test_vectors_are_made_from_the_reviews_once(run_main, reviews, monkeypatch):
     flags = ("--data", reviews, "--vectors", "ppmi", "--ppmi-dim", 10, *SMALL)
     lines = run_main(few_reviews, *flags)

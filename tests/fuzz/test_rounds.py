@@ -41,6 +41,7 @@ def test_an_example_that_hangs_fails():
     assert rounds.seed == [0, 0]
 
 
+@pytest.mark.long
 def test_an_example_that_takes_memory_fails():
     rounds, held = Rounds("a", max_growth=1 << 26), []
     with pytest.raises(AssertionError, match="bytes of memory"):

@@ -62,6 +62,7 @@ def test_numbers_are_learned_in_their_own_unit(of_numbers):
     assert "regression" in repr(of_numbers)
 
 
+@pytest.mark.long
 def test_a_hidden_layer_learns_what_a_bag_cannot():
     """Exclusive or of two words: no sum of one number for each word separates it."""
     rng = np.random.default_rng(0)
@@ -185,6 +186,7 @@ def test_an_interrupted_training_is_resumed_with_the_same_bits(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_longer_ngrams_are_read():
     """Labels that only three words together tell."""
     rng = np.random.default_rng(0)

@@ -104,6 +104,7 @@ def test_too_many_at_once_says_how_many_fit():
         replicate(memory=1000)
 
 
+@pytest.mark.long
 def test_by_default_as_many_as_fit():
     assert replicate(examples=ROWS[:3]).n_parallel == 3
     small = replicate(memory=12_000)

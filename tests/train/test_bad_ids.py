@@ -46,14 +46,9 @@ def calls(model, bad):
     }
 
 
-# Each form compiles six programs.
-LONG = ("in a scan", "in a vmap", "in jax.jit")
-
-
 @pytest.mark.filterwarnings("ignore:ids were not checked")
-@pytest.mark.parametrize(
-    "name", ["computed", *(pytest.param(name, marks=pytest.mark.long) for name in LONG)]
-)
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.long
 def test_a_bad_id_is_named_where_nan_shows(name):
     for place, call in calls(make(FORMS[name]), BAD).items():
         prefix = "validation " if "validation" in place else ""

@@ -55,7 +55,16 @@ def make_model(kind):
     return nn.TextClassifier(nn.Embed(V, D, **KINDS[kind][0]), nn.DenseHead((5,)))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+QUICK = ("row-sparse", "unfrozen later")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[] if kind in QUICK else pytest.mark.long)
+        for kind in KINDS
+    ],
+)
 def test_a_run_keeps_the_formats_and_its_values(fit, examples, tmp_path, kind):
     settings = {"batch_size": 1, "validation": examples, **KINDS[kind][1]}
     settings |= {"model": make_model(kind), "stopping": train.Stopping(keep_best=True)}

@@ -113,14 +113,8 @@ TRAINED = {
 }
 
 
-# The forms that compile other programs than a plain lookup and a bag.
-QUICK = (
-    "computed ids",
-    "twice",
-    "a bag with learned weights",
-    "jit of a block",
-    "scan",
-)
+# The others take long together.
+QUICK = ("computed ids", "twice", "scan")
 
 
 @pytest.mark.parametrize(
@@ -247,6 +241,7 @@ def test_constants_of_a_schedule_make_another_run(fit_form, tmp_path):
     assert len(history) == 2
 
 
+@pytest.mark.long
 def test_the_step_traces_the_model_without_interception(monkeypatch, model, examples):
     ids = jnp.asarray(examples[0][:4])
     plan, _ = train.make_plan(model, optim.rmsprop(), ids, table_tx=TX)

@@ -53,7 +53,13 @@ def assert_forms_agree(fit_form, **changed):
 
 @pytest.mark.parametrize(
     ("name", "head"),
-    [*((name, "flatten") for name in OPTIMIZERS), ("sgd", "mean"), ("rmsprop", "max")],
+    [
+        *(pytest.param(name, "flatten", marks=pytest.mark.long) for name in OPTIMIZERS),
+        ("sgd", "mean"),
+        ("rmsprop", "max"),
+        ("adagrad per row", "mean"),
+        ("lazy adam", "mean"),
+    ],
 )
 def test_both_forms_give_the_same_weights(fit_form, name, head):
     model = nn.TextClassifier(nn.Embed(V, 4), **HEADS[head])
@@ -114,6 +120,7 @@ def test_it_is_the_plain_rmsprop(fit, fit_form):
 
 
 @pytest.mark.filterwarnings("ignore:ids were not checked")
+@pytest.mark.long
 def test_tables_that_are_read_twice_and_by_other_ids(fit_form):
     model = Twice(nn.Embed(V, 4), nn.Embed(L, 4))
     state, _ = assert_forms_agree(fit_form, model=model, table_tx=OPTIMIZERS["rmsprop"])
@@ -121,6 +128,7 @@ def test_tables_that_are_read_twice_and_by_other_ids(fit_form):
 
 
 @pytest.mark.parametrize("name", ["sgd", "rmsprop", "lazy adam"])
+@pytest.mark.long
 def test_tables_that_are_unfrozen_late(fit_form, model, examples, name):
     start = start_of(model, examples)
     changed = {"table_tx": OPTIMIZERS[name], "params": start, "unfreeze_after": 2}

@@ -102,6 +102,7 @@ def test_an_optimizer_that_keeps_the_parameters(fit, examples, keep_best):
     assert len(history) == 3 and np.isfinite(table_of(state)).all()
 
 
+@pytest.mark.long
 def test_another_optimizer_of_the_table_is_another_run(fit, tmp_path):
     """Refuse it before the unfreezing, when the run does not use it yet."""
 

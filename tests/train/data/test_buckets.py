@@ -97,6 +97,7 @@ def test_one_bucket_of_all_texts_is_one_step_of_the_usual_training():
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.long
 def test_an_epoch_reads_each_text_once():
     """The gradient of the bias is the mean error, so steps sum up to all texts."""
     state, history = run(LENGTHS)
