@@ -87,5 +87,5 @@ def test_each_fact_of_stored_lines_describes_the_input_or_is_an_outcome(path):
     known = {"what", "workload", "batch_size", "ids", "distinct", "ids_in_step"}
     known |= {"rows", "words", "bytes", "num_words", "ids_given", "data", "flags"}
     known |= {"settings", "examples", "epochs", "validation", "skipped"}
-    known |= {"implementation", "device", "cpus", "orders"}
+    known |= {"implementation", "device", "cpus", "orders", "letters"}
     assert inputs <= known
