@@ -26,6 +26,7 @@ def _fake_peers(monkeypatch):
 
 
 @pytest.mark.usefixtures("_fake_peers")
+@pytest.mark.long
 def test_all_are_reported(make_folder, monkeypatch, tmp_path, read_lines):
     parts = synthetic_reviews(3, n_train=400, n_test=100, n_unlabelled=0)
     reviews = {

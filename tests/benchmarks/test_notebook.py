@@ -34,6 +34,7 @@ def _rank_promotion():
 
 
 @pytest.mark.usefixtures("_rank_promotion")
+@pytest.mark.long
 def test_epochs_take_turns(_task, read_lines):
     pytest.importorskip("keras")
     notebook.time_epochs(_task, True, Lines())

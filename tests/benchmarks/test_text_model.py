@@ -42,6 +42,7 @@ def _fake_fasttext(monkeypatch):
 
 
 @pytest.mark.usefixtures("_fake_fasttext")
+@pytest.mark.long
 def test_each_data_set_has_lines(folder, monkeypatch, read_lines):
     def classify(path, texts, settings):
         lines = path.read_text().splitlines()

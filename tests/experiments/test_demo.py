@@ -40,6 +40,7 @@ def install(make_package):
     make_package(installed_vectors.PACKAGE, installed_vectors.VERSION, files)
 
 
+@pytest.mark.long
 def test_it_shows_sources_both_halves_another_domain_and_neighbours(install, run_main):
     lines = run_main(demo)
     assert lines[0] == (

@@ -48,6 +48,7 @@ def test_neighbours_analogies_and_a_picture(run_main, royals, tmp_path):
 
 
 @pytest.mark.parametrize("module", [imdb_learned, few_reviews])
+@pytest.mark.long
 def test_the_table_of_a_checkpoint(run_main, reviews, module):
     flags = ["--data", reviews, "--epochs", 1, "--num-words", 300, "--batch-size", 4]
     if module is few_reviews:

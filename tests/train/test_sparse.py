@@ -169,6 +169,7 @@ def compile_epoch(n_rows, dim, head, form):
 
 
 @pytest.mark.parametrize("head", ["flatten", "mean"])
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_vocabulary(head):
     dim = 16
     found = {n: compile_epoch(n, dim, head, "sparse") for n in (4_000, 60_000)}

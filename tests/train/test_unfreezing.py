@@ -17,6 +17,7 @@ ADAMW = optax.adamw(0.01, weight_decay=0.5)
 
 
 @pytest.mark.parametrize("make", [optax.adam, optim.rmsprop])
+@pytest.mark.long
 def test_a_table_is_unfrozen_after_some_epochs(fit, model, examples, make):
     """Compare with a frozen run and an epoch that continues from its weights."""
     params, tx = start_of(model, examples), make(0.01)

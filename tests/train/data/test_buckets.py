@@ -86,6 +86,7 @@ def run(lengths, epochs=1, *, batch_size=4, examples=None, pool="mean", **settin
     )
 
 
+@pytest.mark.long
 def test_one_bucket_of_all_texts_is_one_step_of_the_usual_training():
     """One batch with all texts of one length does not depend on the order."""
     same = np.flatnonzero((SIZES > 3) & (SIZES <= 8))
@@ -115,7 +116,7 @@ def test_training_learns_with_lengths():
 
 
 @pytest.mark.parametrize(
-    ("save_every", "n_calls"), [(None, 8), pytest.param(3, 14, marks=pytest.mark.long)]
+    ("save_every", "n_calls"), [pytest.param(None, 8, marks=pytest.mark.long), (3, 14)]
 )
 def test_a_resumed_run_has_the_same_bits(tmp_path, save_every, n_calls):
     whole, history = run(LENGTHS, 4, pool=nn.Attention(), save_every=save_every)

@@ -22,7 +22,10 @@ print(len(loaded), peak() - before)
 """
 
 
-@pytest.mark.parametrize("name", ["many.bin", "many.vec.xz", "many.safetensors"])
+XZ = pytest.param("many.vec.xz", marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize("name", ["many.bin", XZ, "many.safetensors"])
 def test_memory_is_bounded_by_the_vocabulary(tmp_path, monkeypatch, name):
     """Load a thousand rows of a file of 96 MB."""
     words = [f"word{i}" for i in range(40_000)]
