@@ -96,7 +96,7 @@ def _find_classes(folder: Path, given: Sequence[str] | None) -> list[str]:
 
 
 def _find_files(folder: Path, suffix: str) -> list[Path]:
-    """Return the texts of a class, sorted by name; raise if there are none."""
+    """Return the text files of a class, sorted by name; raise if it has no file."""
     entries = sorted(folder.iterdir())
     files = [entry for entry in entries if entry.name.endswith(suffix)]
     files = [file for file in files if file.is_file()]

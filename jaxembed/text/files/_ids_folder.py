@@ -10,12 +10,14 @@ from jaxembed.text._ragged import Ragged
 
 FORMAT, VERSION = "jaxembed.ids", 1
 VALUES, OFFSETS, META = "values.int32", "offsets.int64", "meta.json"
+MOST_BYTES = 2**16  # of meta.json
 
 
 def open_ids(folder: str | Path) -> Ragged:
     """Return the ids that ``write_ids`` wrote, mapped into memory.
 
-    The ids stay on the disk: the system reads what is used, and may drop it again.
+    The ids stay on the disk: the system reads the pages that are used, and can drop
+    them when memory is needed.
 
     Args:
       folder: the folder.
@@ -57,6 +59,11 @@ def _read_meta(path: Path) -> dict[str, Any]:
             f"{path} does not contain ids: {META} is missing. Write them with "
             "text.write_ids."
         )
+    if file.stat().st_size > MOST_BYTES:
+        raise ValueError(
+            f"{file} is damaged: it has more than {MOST_BYTES} bytes. Write the ids "
+            "again."
+        )
     try:
         meta = json.loads(file.read_bytes())
         numbers = [meta[name] for name in ("n_texts", "n_ids")]
@@ -65,7 +72,9 @@ def _read_meta(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         is_good = False
     if not is_good:
-        raise ValueError(f"{file} is not of ids, or damaged.")
+        raise ValueError(
+            f"{file} is damaged, or not of text.write_ids: write the ids again."
+        )
     if meta.get("version") != VERSION:
         raise ValueError(
             f"{path} has ids of version {meta.get('version')}, and this jaxembed reads "

@@ -90,8 +90,8 @@ def test_files_are_checked(tmp_path):
     meta = json.loads((folder / "meta.json").read_text())
     for changed, message in (
         ({"version": 2}, "has ids of version 2, and this jaxembed reads version 1"),
-        ({"n_ids": -1}, "is not of ids, or damaged"),
-        ({"format": "else"}, "is not of ids, or damaged"),
+        ({"n_ids": -1}, "is damaged, or not of text.write_ids"),
+        ({"format": "else"}, "is damaged, or not of text.write_ids"),
     ):
         (folder / "meta.json").write_text(json.dumps(meta | changed))
         with pytest.raises(ValueError, match=message):
