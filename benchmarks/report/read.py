@@ -14,7 +14,7 @@ REQUIRED = ("what", "implementation")
 
 
 class Place(NamedTuple):
-    """Measured operation, its input and the machine; unknown fields are None."""
+    """Measured operation, its input and the machine; None for an unknown field."""
 
     what: str  # name of the measurement
     workload: str | None  # name or sizes of the workload

@@ -119,6 +119,6 @@ def compile_for(
 
 @functools.cache
 def find_versions() -> dict[str, str]:
-    """Return the versions of the compiler and of what it compiles."""
+    """Return the versions of libtpu and of the Python packages, by name."""
     names = ("jaxembed", "jax", "jaxlib", "libtpu", "flax", "optax")
     return {name: version(name) for name in names}

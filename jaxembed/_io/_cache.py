@@ -10,7 +10,7 @@ from jaxembed._io._replace import replace
 
 
 def make_cache(folder: str | Path) -> Path:
-    """Create the folder of a cache; a disk that cannot be written is no error.
+    """Create the folder of a cache, without an error if the disk cannot be written.
 
     Returns:
       The folder, which exists or will be reported by :func:`write_cache`.

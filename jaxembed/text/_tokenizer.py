@@ -81,7 +81,7 @@ class Tokenizer:
         self.normalize = normalize
         self.word_counts: dict[str, int] = {}
         self.word_index: dict[str, int] = {}
-        # The index of _find_index, and what it was made of.
+        # The cached index of _find_index, and the inputs that it was made from.
         self._made: tuple[dict[str, int], tuple, WordIndex] | None = None
 
     def fit(self, texts: Iterable[str]) -> "Tokenizer":

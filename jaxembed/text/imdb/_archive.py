@@ -160,7 +160,7 @@ def collect(path: Path, reviews: Iterable[tuple[tuple[str, str], str, bytes]]) -
             raise ValueError(f"{place} is not UTF-8: {error}.") from error
         if "\0" in text:
             raise ValueError(
-                f"{place} has a NUL character at {text.index(chr(0))}: it is no text."
+                f"{place} has a NUL character at {text.index(chr(0))}: it is not text."
             )
         if not text.strip():
             raise ValueError(f"{place} is empty: remove it, or download it again.")
