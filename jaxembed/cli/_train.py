@@ -166,7 +166,8 @@ def _write(options: Train, model: Any, facts: dict[str, Any]) -> None:
     with _io.replace(options.out / "metrics.json") as beside:
         beside.write_text(json.dumps(facts, indent=2) + "\n")
     try:
-        plot.curves(history, options.out / "history.png", str(options.data))
+        title = f"TextModel, {options.data}, seed {options.seed}"
+        plot.curves(history, options.out / "history.png", title)
         if bins := facts["test"].get("calibration"):
             _measures.draw_calibration(bins, options.out / "calibration.png")
     except ImportError as error:
