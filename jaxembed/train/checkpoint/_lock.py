@@ -59,10 +59,15 @@ def lock(path: str | Path, *, is_file: bool = False) -> Iterator[None]:
 def _acquire(path: Path, target: Path) -> int:
     """Return the descriptor of the lock's file, which is locked until it is closed."""
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:  # another writer has just removed the folder
+            continue
+        except FileExistsError:
+            # mkdir looks at the folder after it has found it, and may find it removed.
+            if os.path.lexists(path.parent) and not path.parent.is_dir():
+                raise
             continue
         try:
             _flock(descriptor, target)

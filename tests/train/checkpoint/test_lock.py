@@ -103,6 +103,30 @@ def test_threads_exclude_each_other(tmp_path):
     assert not (tmp_path / "model" / LOCK_NAME).exists()
 
 
+def test_a_folder_removed_while_it_is_created_is_created_again(tmp_path, monkeypatch):
+    """Remove the folder between the two looks of Path.mkdir, as a writer that ends does."""
+    mkdir, calls = os.mkdir, []
+
+    def find_it_first(path, *arguments):
+        calls.append(path)
+        if len(calls) == 1:
+            raise FileExistsError(errno.EEXIST, "File exists", os.fspath(path))
+        mkdir(path, *arguments)
+
+    monkeypatch.setattr(os, "mkdir", find_it_first)
+    with lock(tmp_path / "model"):
+        assert (tmp_path / "model" / LOCK_NAME).exists()
+    assert len(calls) == 2
+
+
+def test_a_path_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    for path in (tmp_path / "file", tmp_path / "dangling"):
+        with pytest.raises(OSError):
+            lock(path).__enter__()
+
+
 def test_a_lock_file_that_was_removed_is_no_lock(tmp_path, monkeypatch):
     """Remove the file after it is opened, as a writer that ends at this moment does."""
     flock, calls = fcntl.flock, []
