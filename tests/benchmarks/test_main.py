@@ -165,6 +165,7 @@ def test_reviews_are_real_only_if_they_are_given(monkeypatch, tmp_path):
     assert not any("--data" in words for words in calls)
 
 
+@pytest.mark.long
 def test_a_process_is_run_and_its_failure_seen(tmp_path, capsys):
     out = str(tmp_path / "lines.jsonl")
     flags = ["--workload", "9x2x3", "--batch-sizes", "2", "--ids", "zipf", "--peers"]

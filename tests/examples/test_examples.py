@@ -119,6 +119,7 @@ def test_nnx_model_keeps_its_frozen_table(run):
     assert int(names["optimizer"].step[...]) == 160
 
 
+@pytest.mark.long
 def test_save_and_predict_restores_each_model_by_one_recipe(run):
     names, lines = run("save_and_predict")
     pattern = r"(\S+): ([\d.]+), row by row (\[.*\]), equal: True"

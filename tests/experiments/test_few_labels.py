@@ -37,6 +37,7 @@ def test_each_arm_has_its_accuracies_and_their_mean(run_main, reviews, tmp_path)
     assert any("test accuracy: mean over draws" in line for line in lines)
 
 
+@pytest.mark.long
 def test_glove_is_validated_on_a_block(run_main, reviews, glove, tmp_path):
     flags = ("--arms", "glove", "--vectors", glove)
     run_main(few_labels, "--data", reviews, *SMALL, *flags)

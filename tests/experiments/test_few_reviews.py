@@ -22,6 +22,7 @@ def rows_of(table):
     return state.variables["params"]["embed"]["embedding"]
 
 
+@pytest.mark.long
 def test_a_frozen_table(run_main, reviews, glove):
     lines = run_main(few_reviews, "--data", reviews, "--vectors", glove, *SMALL)
     sources = f"reviews {reviews}, vectors {glove}, table glove, seed 0"

@@ -133,6 +133,7 @@ def test_the_notebooks_figure(run_main, real_reviews):
     assert 0.74 < metrics["val_accuracy_best"] < 0.785
 
 
+@pytest.mark.long
 @pytest.mark.real_archive
 def test_the_test_accuracy(run_main, real_archive):
     run_main(imdb_learned, "--data", real_archive, "--epochs", 5)

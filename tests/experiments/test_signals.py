@@ -138,12 +138,13 @@ def finish(name, folder):
     return metrics, printed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "number", "line"),
     [
         ("imdb_learned", signal.SIGINT, "epoch  2"),
-        pytest.param("few_reviews", signal.SIGTERM, "epoch  3", marks=pytest.mark.long),
-        pytest.param("replicates", signal.SIGINT, "4,000", marks=pytest.mark.long),
+        ("few_reviews", signal.SIGTERM, "epoch  3"),
+        ("replicates", signal.SIGINT, "4,000"),
     ],
 )
 def test_an_interrupted_experiment_resumes(tmp_path, name, number, line):

@@ -53,6 +53,7 @@ def test_two_classes_have_two_columns(model):
     np.testing.assert_allclose(loss, -np.log(found[0, 1]), rtol=1e-5)
 
 
+@pytest.mark.long
 def test_a_text_is_predicted_the_same_in_any_company():
     """Of any length and in any batch: texts are padded to several lengths."""
     rng = np.random.default_rng(0)

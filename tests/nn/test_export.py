@@ -52,7 +52,13 @@ POOLS = {
 }
 
 
-@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize(
+    "pool",
+    [
+        pytest.param(pool, marks=[] if pool == "attention" else pytest.mark.long)
+        for pool in POOLS
+    ],
+)
 def test_a_sequence_head_of_any_length(pool):
     embed = nn.Embed(V, D, padding_idx=2)
     model = nn.TextClassifier(embed, nn.DenseHead(), pool=POOLS[pool])

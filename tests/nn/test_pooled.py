@@ -60,6 +60,7 @@ def test_one_class_is_one_logit_and_dropout_needs_training():
     assert (np.asarray(trained) != np.asarray(model.apply(variables, IDS))).any()
 
 
+@pytest.mark.long
 def test_a_padding_row_is_in_no_bag_and_has_no_gradient():
     model, variables = make(padding_idx=3)
     ids = np.array([[5, 3, 3], [6, 7, 3]], np.int32)

@@ -70,7 +70,13 @@ def decayed(name, state):
 
 @pytest.mark.parametrize("with_mask", [False, True], ids=["all rows", "masked"])
 @pytest.mark.parametrize("rate", [0.05, SCHEDULE], ids=["constant", "schedule"])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if "decay" in name else [])
+        for name in OPTIMIZERS
+    ],
+)
 def test_400_steps_are_those_of_the_dense_rule(name, rate, with_mask):
     tx, case = OPTIMIZERS[name](rate), make_case(with_mask=with_mask)
     table, state = train_sparse(tx, *case)

@@ -145,6 +145,7 @@ def test_draws():
     assert 6 < counts.min() and counts.max() < 36
 
 
+@pytest.mark.long
 def test_validation_of_another_length_is_checked_too():
     """Name a bad id in longer texts, which a model that pools accepts."""
     model = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead(), pool="mean")

@@ -73,7 +73,7 @@ ARMS = {
 }
 
 
-QUICK = ("frozen", "fine-tuned, padding")
+QUICK = ("frozen",)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,7 @@ def test_the_size_of_a_chunk_changes_no_number(replicate, rows):
     np.testing.assert_array_equal(bits(fewer.loss), bits(chunks[2].loss[:2]))
 
 
+@pytest.mark.long
 def test_another_seed_gives_other_runs(replicate):
     first, second = (replicate(key=jax.random.key(seed)) for seed in (1, 2))
     assert not np.isclose(first.loss, second.loss).any()

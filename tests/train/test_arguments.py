@@ -107,6 +107,7 @@ def test_several_keys(make):
             call(key=jax.random.split(make(0)))
 
 
+@pytest.mark.long
 def test_old_and_new_keys_are_equal():
     old, new = (fit(key=make(3))[1] for make in (jax.random.PRNGKey, jax.random.key))
     assert old.loss == new.loss

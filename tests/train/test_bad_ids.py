@@ -104,6 +104,7 @@ def by_weights(ids):
     return embed()(best).mean(1)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:ids were not checked")
 def test_the_learning_rate_is_blamed_only_if_all_ids_are_in_range():
     rate, unsure = optax.sgd(jnp.inf), r"0 to \d+, could not all be checked: compare"

@@ -114,7 +114,7 @@ TRAINED = {
 
 
 # The others take long together.
-QUICK = ("computed ids", "twice", "scan")
+QUICK = ("twice", "scan")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_taps_have_the_shape_of_each_lookup(model, examples):
     chex.assert_shape(taps["embed", "embedding"], (8, L, 4))
 
 
-@pytest.mark.parametrize("name", ["a/b", "a b"])
+@pytest.mark.parametrize("name", ["a/b", pytest.param("a b", marks=pytest.mark.long)])
 def test_any_name_of_a_layer(fit_form, name):
     model = make(lambda ids: embed(name)(ids).mean(1))
     losses = [
@@ -228,6 +228,7 @@ def test_norms_that_are_no_numbers(fit, fit_form, bad):
         fit(max_norm=bad)
 
 
+@pytest.mark.long
 def test_constants_of_a_schedule_make_another_run(fit_form, tmp_path):
     def tx(first):
         rates = jnp.linspace(first, 0.5, 100)

@@ -153,6 +153,7 @@ def test_a_lost_gradient_is_refused_and_trained_by_tx(fit, name):
     assert np.isfinite(fit(model=model, epochs=1)[1].loss).all()
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:ids were not checked")
 def test_a_table_for_each_element_is_refused(fit_form):
     mapped = flax.linen.vmap(

@@ -26,6 +26,7 @@ HEADS = {
     "mean": {"head": nn.DenseHead(), "pool": "mean"},
     "max": {"head": nn.DenseHead(hidden=(3,)), "pool": "max"},
 }
+LATER = [pytest.param(head, marks=pytest.mark.long) for head in ("mean", "max")]
 
 
 class Twice(flax.linen.Module):
@@ -56,7 +57,7 @@ def assert_forms_agree(fit_form, **changed):
     [
         *(pytest.param(name, "flatten", marks=pytest.mark.long) for name in OPTIMIZERS),
         ("sgd", "mean"),
-        ("rmsprop", "max"),
+        pytest.param("rmsprop", "max", marks=pytest.mark.long),
         ("adagrad per row", "mean"),
         ("lazy adam", "mean"),
     ],
@@ -70,7 +71,7 @@ def test_both_forms_give_the_same_weights(fit_form, name, head):
     assert np.abs(table_of(state) - start["params"]["embed"]["embedding"]).max() > 0.01
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", ["flatten", *LATER])
 def test_padding_masks_and_clipping(fit_form, examples, head):
     embed = nn.Embed(V, 4, padding_idx=7)
     model = nn.TextClassifier(embed, **HEADS[head])

@@ -17,7 +17,7 @@ COLLECTIVE = re.compile(
     r"reduce-scatter)(?:-start)?\((.*)"
 )
 CASES = [
-    (n_bags, combine)
+    pytest.param(n_bags, combine, marks=[] if combine == "max" else pytest.mark.long)
     for n_bags in (64, 1024)  # on one device: a loop over rows, a loop over columns
     for combine in ("mean", "weighted", "max")
 ]

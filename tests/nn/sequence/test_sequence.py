@@ -225,6 +225,7 @@ def test_word_dropout_drops_its_share_of_the_words():
     assert len(set(kept.tolist())) > 1
 
 
+@pytest.mark.long
 def test_row_dropout_drops_elements_and_scales_the_rest():
     ids = np.ones((2, 5_000), np.int32)
     model = nn.TextClassifier(

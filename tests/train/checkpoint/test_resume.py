@@ -27,7 +27,10 @@ def interrupt_after(epoch):
     return on_epoch
 
 
-@pytest.mark.parametrize(("keep_best", "dropout"), [(False, 0.0), (True, 0.3)])
+@pytest.mark.parametrize(
+    ("keep_best", "dropout"),
+    [pytest.param(False, 0.0, marks=pytest.mark.long), (True, 0.3)],
+)
 def test_bit_by_bit(fit, examples, tmp_path, keep_best, dropout):
     settings = {
         "model": nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead((5,), 1, dropout)),

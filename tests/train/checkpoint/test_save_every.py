@@ -34,7 +34,9 @@ def stop_after(n_parts):
 
 
 @pytest.mark.parametrize("name", FORMS)
-@pytest.mark.parametrize("n_parts", [(1, 1), (4, 3)], ids=str)
+@pytest.mark.parametrize(
+    "n_parts", [pytest.param((1, 1), marks=pytest.mark.long), (4, 3)], ids=str
+)
 def test_an_interrupted_run_has_the_bits_of_an_uninterrupted_one(
     fit, examples, tmp_path, name, n_parts
 ):
@@ -65,6 +67,7 @@ def test_the_weights_are_those_of_whole_epochs(fit):
     chex.assert_trees_all_close(once, whole, rtol=1e-5)
 
 
+@pytest.mark.long
 def test_two_parts_of_an_epoch_have_its_steps(model, examples):
     ids, labels = map(jnp.asarray, examples)
     plan, _ = train.make_plan(model, optax.sgd(0.1), ids[:8])

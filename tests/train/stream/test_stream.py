@@ -119,6 +119,7 @@ def train_plainly(batches, n_epochs):
     return params, losses
 
 
+@pytest.mark.long
 def test_batches_are_trained_on_in_their_order():
     batches = make_batches(36)  # 36, 36 and 24 examples
     params, losses = train_plainly(batches, 3)
