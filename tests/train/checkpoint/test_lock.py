@@ -104,7 +104,7 @@ def test_threads_exclude_each_other(tmp_path):
 
 
 def test_a_folder_removed_while_it_is_created_is_created_again(tmp_path, monkeypatch):
-    """Remove the folder between the two looks of Path.mkdir, as a writer that ends does."""
+    """Remove the folder between the two looks of Path.mkdir, as another writer does."""
     mkdir, calls = os.mkdir, []
 
     def find_it_first(path, *arguments):
