@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_ROOMS = {"geometry", "model", "nn", "optim", "plot", "replicates", "stats", "text"}
-_ROOMS |= {"cli", "train", "vectors"}
+_ROOMS = {"cli", "dist", "geometry", "model", "nn", "optim", "plot", "replicates"}
+_ROOMS |= {"stats", "text", "train", "vectors"}
 
 if TYPE_CHECKING:
     from jaxembed import cli as cli
+    from jaxembed import dist as dist
     from jaxembed import geometry as geometry
     from jaxembed import model as model
     from jaxembed import nn as nn
