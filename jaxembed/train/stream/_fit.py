@@ -16,8 +16,9 @@ from jaxembed.train._setup import make_plan, warn_unchecked
 from jaxembed.train.data._arrays import MakeRun
 from jaxembed.train.data._checks import Examples
 from jaxembed.train.data._masks import make_masks
+from jaxembed.train.stream._checker import Checker
 from jaxembed.train.stream._program import StreamPrograms
-from jaxembed.train.stream._run import Checker, StreamRun
+from jaxembed.train.stream._run import StreamRun
 from jaxembed.train.stream._source import Source
 
 
@@ -64,7 +65,7 @@ def prepare_stream(
     Returns:
       A function that makes the run.
     """
-    size = np.shape(source.first[0])
+    size = np.shape(source.first.ids)
     if len(size) != 2:
         raise ValueError(f"ids of a batch must have the axes [B, L], got {list(size)}.")
     shape = jax.ShapeDtypeStruct(size, np.int32)

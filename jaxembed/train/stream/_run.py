@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
-from jaxembed._checks import check_weights
-from jaxembed.nn._inspect import Variables
-from jaxembed.train._evaluate import explain_shapes
 from jaxembed.train._history import History
 from jaxembed.train._run import Run
-from jaxembed.train._setup import Interface, inspect_model
 from jaxembed.train._step import Batch
 from jaxembed.train.checkpoint._resume import Progress, Saver, fingerprint
-from jaxembed.train.data._checks import check_examples, check_form
+from jaxembed.train.stream._checker import Checker
 from jaxembed.train.stream._prefetch import prefetch
 from jaxembed.train.stream._program import (
     StreamPrograms,
@@ -29,45 +24,6 @@ from jaxembed.train.stream._source import Item, Source
 
 # Steps between two looks at the losses and at ``stop``, without ``save_every``.
 STEPS = 256
-
-
-@dataclasses.dataclass
-class Checker:
-    """Checks of batches against the model, and their copy to the device.
-
-    Attributes:
-      model: the model.
-      shapes: shapes of its parameters.
-      loss: name of the loss.
-      interfaces: the interface of the model for texts of each length.
-    """
-
-    model: Any
-    shapes: Variables
-    loss: str
-    interfaces: dict[int, Interface] = dataclasses.field(default_factory=dict)
-
-    def check(self, arrays: tuple, name: str) -> Batch:
-        """Return a batch of NumPy arrays, if it fits the model.
-
-        Raises:
-          TypeError: if the ids are not integers.
-          ValueError: if an id, a label or a weight is out of range.
-        """
-        ids, labels = check_form(arrays[:2], name)
-        length = ids.shape[1]
-        if length not in self.interfaces:
-            with explain_shapes(ids):
-                found = inspect_model(self.model, self.shapes, ids[:1])
-            self.interfaces[length] = found
-        pair: Any = check_examples(
-            self.interfaces[length], (ids, labels), f"{name} ", loss=self.loss
-        )
-        weights: Any = None
-        if len(arrays) == 3:
-            weights = check_weights(arrays[2], len(ids))
-        mask: Any = np.ones(len(ids), bool)
-        return Batch(pair[0], pair[1], mask, weights)
 
 
 @dataclasses.dataclass

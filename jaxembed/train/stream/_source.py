@@ -10,18 +10,32 @@ import numpy as np
 
 from jaxembed._checks import check_count
 
-KEYS = ("ids", "labels", "weights")
+
+class Arrays(NamedTuple):
+    """Arrays of a batch, not checked yet.
+
+    Attributes:
+      ids: ``int[B, L]``.
+      labels: ``int[B]``, or as the loss needs them.
+      weights: factors of the losses, or None.
+      mask: ``bool[B]``, False for padding; None for a batch without padding.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray | None = None
+    mask: np.ndarray | None = None
 
 
 class Item(NamedTuple):
     """One batch.
 
     Attributes:
-      arrays: ids, labels, and weights if there are any.
+      arrays: the arrays of the batch.
       is_last: whether it is known to be the last of its epoch.
     """
 
-    arrays: tuple[Any, ...]
+    arrays: Arrays
     is_last: bool = False
 
 
@@ -147,8 +161,8 @@ class Source:
             )
 
 
-def read_batch(batch: Any) -> tuple[Any, ...]:
-    """Return ids, labels and perhaps weights of a batch.
+def read_batch(batch: Any) -> Arrays:
+    """Return the arrays of a batch.
 
     Args:
       batch: a pair or a triple, a mapping with the keys "ids" and "labels", or an
@@ -158,24 +172,23 @@ def read_batch(batch: Any) -> tuple[Any, ...]:
       TypeError: if it is something else.
 
     Example:
-      >>> read_batch({"ids": [[1, 2]], "labels": [1]})
+      >>> read_batch({"ids": [[1, 2]], "labels": [1]})[:2]
       (array([[1, 2]]), array([1]))
     """
     if isinstance(batch, Mapping):
-        found = [batch[key] for key in KEYS if key in batch]
-        is_good = "ids" in batch and "labels" in batch
+        found = {name: batch.get(name) for name in Arrays._fields}
     elif isinstance(batch, tuple | list) and not hasattr(batch, "_fields"):
-        found, is_good = list(batch), len(batch) in (2, 3)
+        found = dict(zip(Arrays._fields, batch, strict=False))
+        found = found if len(batch) in (2, 3) else {}
     else:
-        found = [getattr(batch, key, None) for key in KEYS]
-        is_good = found[0] is not None and found[1] is not None
-        found = [array for array in found if array is not None]
-    if not is_good:
+        found = {name: getattr(batch, name, None) for name in Arrays._fields}
+    if found.get("ids") is None or found.get("labels") is None:
         raise TypeError(
             "a batch of data must be (ids, labels), (ids, labels, weights), or have "
             f"the keys 'ids' and 'labels', got {type(batch).__name__}: {batch!r:.60}."
         )
-    return tuple(np.asarray(array) for array in found)
+    arrays = {n: None if x is None else np.asarray(x) for n, x in found.items()}
+    return Arrays(**arrays)  # type: ignore[arg-type]
 
 
 def _get_state(iterator: Any) -> Any:

@@ -135,9 +135,51 @@ def test_an_iterator_goes_to_a_place():
         assert ours.tolist() == theirs.tolist()
 
 
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_the_parts_of_all_processes_are_the_batch(tmp_path, n):
+    tokenizer = text.Tokenizer()
+    text.write_ids(TEXTS, tokenizer, tmp_path / "ids", processes=0)
+    settings = {"batch_size": 8, "maxlen": 5, "seed": 3}
+    labels = np.arange(len(TEXTS))
+    hosts = []
+    for i in range(n):
+        ids = text.open_ids(tmp_path / "ids")  # each process maps the file itself
+        hosts.append(text.Batches(ids, labels, part=(i, n), **settings))
+    whole = text.Batches(ids, labels, **settings)
+    for epoch in (0, 1):
+        for batches in [*hosts, whole]:
+            batches.set_epoch(epoch)
+        for batch, *parts in zip(whole, *hosts, strict=True):
+            joined = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+            assert {len(part.ids) for part in parts} == {8 // n}
+            n_real = joined[2].sum()
+            assert n_real == len(batch[0]) and joined[2][:n_real].all()
+            for ours, theirs in zip(joined[:2], batch, strict=True):
+                np.testing.assert_array_equal(ours[:n_real], theirs)
+                # Padding is the last text, so that it reads no other rows of a table.
+                np.testing.assert_array_equal(ours[n_real:], ours[[-1] * (8 - n_real)])
+    assert n_real == len(TEXTS) % 8 != 0
+
+
+def test_a_part_reads_only_its_texts(monkeypatch):
+    ids = text.Ragged.from_lists([[i] for i in range(20)])
+    seen = []
+    take = text.Ragged.take
+    monkeypatch.setattr(
+        text.Ragged, "take", lambda self, p: seen.extend(p) or take(self, p)
+    )
+    settings = {"batch_size": 4, "maxlen": 1, "shuffle": False, "part": (1, 2)}
+    assert len(list(text.Batches(ids, range(20), **settings))) == 5
+    assert seen == [2, 3, 6, 7, 10, 11, 14, 15, 18, 19]
+
+
 @pytest.mark.parametrize(
     ("changed", "error", "message"),
     [
+        ({"part": (0, 2)}, ValueError, "multiple of the 2 processes, got 1: give 2"),
+        ({"part": (1, 1)}, ValueError, r"i below n, got \(1, 1\)"),
+        ({"part": 3}, TypeError, r"part must be a pair \(i, n\), got 3"),
+        ({"part": (-1, 2)}, ValueError, r"part\[0\] must be at least 0, got -1"),
         ({"ids": [[1]]}, TypeError, "ids must be a Ragged, got list"),
         ({"labels": [1]}, ValueError, r"labels of the shape \[1\] and 2 texts"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),

@@ -153,6 +153,19 @@ def test_forms_of_a_batch(form):
     chex.assert_trees_all_close(found[0].params, expected[0].params, atol=1e-6)
 
 
+def test_padding_is_not_trained_on():
+    batches = make_batches()
+    ids, labels = batches[-1]
+    mask = np.ones(len(ids) + 2, bool)
+    mask[-2:] = False
+    padded = {"ids": ids[[*range(len(ids)), -1, -1]], "mask": mask}
+    padded["labels"] = labels[[*range(len(ids)), -1, -1]]
+    expected, history = fit(Repeated(batches))
+    found, ours = fit(Repeated([*batches[:-1], padded]))
+    chex.assert_trees_all_close(found.params, expected.params, atol=1e-6)
+    np.testing.assert_allclose(ours.loss, history.loss, rtol=1e-6)
+
+
 def test_each_shape_compiles_one_program():
     _program.stream_step.clear_cache()
     data = [make_batches(size)[0] for size in (16, 8, 16, 5, 8, 16)]
@@ -299,6 +312,18 @@ def test_batches_are_read_while_the_device_trains_and_the_thread_ends():
             {},
             ValueError,
             r"batch 7 of epoch 1: labels\[\d+\] is 2, and the model has the classes",
+        ),
+        (
+            Repeated([train.Batch(IDS, LABELS, np.ones(3, bool))]),
+            {},
+            ValueError,
+            r"batch 1 of epoch 1: mask must have the shape \[96\], .*, got \[3\]",
+        ),
+        (
+            Repeated([train.Batch(IDS, LABELS, np.ones(96))]),
+            {},
+            TypeError,
+            "mask must be bools, False for padding, got float64",
         ),
         (Repeated([(IDS[0], LABELS[:1])]), {}, ValueError, r"axes \[B, L\], got \[6\]"),
     ],
