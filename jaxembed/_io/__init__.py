@@ -6,6 +6,7 @@ from jaxembed._io._disk import check_regular as check_regular
 from jaxembed._io._disk import explain_disk as explain_disk
 from jaxembed._io._disk import is_full as is_full
 from jaxembed._io._disk import sync as sync
+from jaxembed._io._folders import check_free as check_free
 from jaxembed._io._folders import replace_folder as replace_folder
 from jaxembed._io._hash import hash_arrays as hash_arrays
 from jaxembed._io._installed import find_installed as find_installed

@@ -4,12 +4,49 @@ import ctypes
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from jaxembed._io._disk import sync
 from jaxembed._io._temporary import SUFFIX
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux
+
+
+def check_free(
+    path: Path, content: str, is_ours: Callable[[Path], bool], *, overwrite: bool
+) -> None:
+    """Raise unless a folder may be created, or replaced by one of the same content.
+
+    Args:
+      path: the folder.
+      content: content of the folder, for the error, such as "ids".
+      is_ours: called with an existing folder that is not empty; returns whether it has
+        this content and nothing else.
+      overwrite: whether a folder of this content may be replaced.
+
+    Raises:
+      FileExistsError: if the folder must stay; names the reason and the remedy.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as parent:
+      ...     check_free(Path(parent), "ids", lambda path: False, overwrite=False)
+    """
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise FileExistsError(f"{path} is a file: give a folder.")
+    if not any(path.iterdir()):
+        return
+    if not is_ours(path):
+        raise FileExistsError(
+            f"{path} exists and contains other files than {content}: give another path."
+        )
+    if not overwrite:
+        raise FileExistsError(
+            f"{path} already contains {content}: give another path, or overwrite=True."
+        )
 
 
 def replace_folder(temporary: Path, path: Path) -> None:

@@ -12,6 +12,7 @@ from jaxembed.model._bags import Bags
 from jaxembed.model._fit import Fitted, fit_model
 from jaxembed.model._inputs import Label, read_texts, warn_empty
 from jaxembed.model._network import find_logits, fold_network, use_cache
+from jaxembed.model._settings import read_task
 from jaxembed.model._tasks import read_given
 from jaxembed.text import Tokenizer
 from jaxembed.vectors import WordVectors
@@ -221,18 +222,8 @@ class TextModel:
             if it has anything else.
           OSError: if the folder cannot be written; ``errno.ENOSPC`` for a full disk.
         """
-        fitted, head = self._fitted, self._fitted.params["head"]
-        arrays = {
-            "table": fitted.params["embed"]["embedding"],
-            **head["logits"],
-        }
-        arrays |= {
-            _folder.INDEX + name: array
-            for name, array in fitted.bags.index.to_arrays().items()
-        }
-        if "hidden_0" in head:
-            layer = head["hidden_0"]
-            arrays |= {"hidden_kernel": layer["kernel"], "hidden_bias": layer["bias"]}
+        fitted = self._fitted
+        arrays = _folder.to_arrays(fitted.params, fitted.bags.index)
         settings: dict[str, Any] = {
             "labels": list(self.labels),
             "task": fitted.task.to_json(),
@@ -258,12 +249,8 @@ class TextModel:
         arrays, tokenizer, settings = _folder.read_folder(folder)
         index = _folder.read_index(folder, arrays)
         bags = Bags(Tokenizer.from_json(tokenizer), index, settings["length"])
-        head = {"logits": {"kernel": arrays["kernel"], "bias": arrays["bias"]}}
-        if "hidden_kernel" in arrays:
-            layer = {"kernel": arrays["hidden_kernel"], "bias": arrays["hidden_bias"]}
-            head["hidden_0"] = layer
-        params = {"embed": {"embedding": arrays["table"]}, "head": head}
-        task = _folder.read_task(settings)
+        params = _folder.to_params(arrays)
+        task = read_task(settings)
         return cls(Fitted(task, bags, params, settings["settings"]))
 
     def __repr__(self) -> str:

@@ -10,7 +10,6 @@ import pytest
 
 from jaxembed import __version__
 from jaxembed.cli import _main
-from jaxembed.model import _folder
 
 
 def test_help_shows_examples(run):
@@ -93,7 +92,7 @@ def test_a_model_of_another_version_is_one_line(run, folder, tmp_path):
     other = shutil.copytree(folder, tmp_path / "model")
     path = other / "settings.json"
     settings = json.loads(path.read_text()) | {"version": 3}
-    settings["sha256"] = _folder._hash_settings(settings)
+    settings["sha256"] = _settings.hash_settings(settings)
     path.write_text(json.dumps(settings))
     for arguments in (["predict", other, "a"], ["info", other]):
         status, out, err = run(*arguments)

@@ -84,7 +84,7 @@ def test_a_damaged_model(rounds, tmp_path):
 
 def test_a_forged_model(rounds, tmp_path):
     """Settings with a right digest and other values are refused, or a model."""
-    from jaxembed.model import _folder
+    from jaxembed.model import _settings
 
     folder = tmp_path / "model"
     TextModel.fit(TEXTS, ["pos", "pos", "neg", "neg"] * 5, epochs=1).save(folder)
@@ -95,7 +95,7 @@ def test_a_forged_model(rounds, tmp_path):
         name = sorted(set(whole) - {"sha256"})[rng.integers(len(whole) - 1)]
         others = [None, [], {}, "x", -1, 10**20, 1e300, {"bytes": 1}, [1, "a"]]
         settings[name] = others[rng.integers(len(others))]
-        settings["sha256"] = _folder._hash_settings(settings)
+        settings["sha256"] = _settings.hash_settings(settings)
         path.write_text(json.dumps(settings))
         with rounds.refusals(ValueError, OSError, TypeError):
             TextModel.load(folder).predict_proba(TEXTS[:1])

@@ -11,7 +11,7 @@ import pytest
 from safetensors import numpy as safetensors
 
 from jaxembed import TextModel
-from jaxembed.model import _folder
+from jaxembed.model import _folder, _settings
 from tests._io.test_replace import largest_file
 from tests.model.conftest import draw_texts
 
@@ -88,7 +88,7 @@ def test_other_folders_are_no_models(tmp_path):
 def test_a_newer_version_is_refused(folder):
     path = folder / "settings.json"
     settings = json.loads(path.read_text()) | {"version": 3}
-    settings["sha256"] = _folder._hash_settings(settings)
+    settings["sha256"] = _settings.hash_settings(settings)
     path.write_text(json.dumps(settings))
     with pytest.raises(
         ValueError, match="of version 3, and this jaxembed reads version 2"
@@ -161,7 +161,7 @@ def test_forged_settings_are_refused(folder, changes, message):
     """Settings with a right digest, since whoever forges them can write one."""
     path = folder / "settings.json"
     settings = json.loads(path.read_text()) | changes
-    settings["sha256"] = _folder._hash_settings(settings)
+    settings["sha256"] = _settings.hash_settings(settings)
     path.write_text(json.dumps(settings))
     with pytest.raises(ValueError, match=f"is damaged: .*{message}"):
         TextModel.load(folder)
@@ -185,7 +185,7 @@ def test_forged_arrays_are_refused(folder, name, array, message):
     settings = json.loads(file.read_text())
     digest = hashlib.sha256(data).hexdigest()
     settings["files"][path.name] = {"bytes": len(data), "sha256": digest}
-    settings["sha256"] = _folder._hash_settings(settings)
+    settings["sha256"] = _settings.hash_settings(settings)
     file.write_text(json.dumps(settings))
     with pytest.raises(ValueError, match=f"is damaged: .*{message}"):
         TextModel.load(folder)

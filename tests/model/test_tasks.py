@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 
 from jaxembed import TextModel
-from jaxembed.model import _folder
 from tests.model.conftest import WORDS, draw_texts
 
 TEXTS, NAMES = draw_texts(300, ("neg", "pos", "so"))
@@ -96,7 +95,7 @@ def test_a_forged_task_is_refused(of_numbers, tmp_path, task):
     of_numbers.save(tmp_path / "model")
     path = tmp_path / "model/settings.json"
     settings = json.loads(path.read_text()) | {"task": task}
-    settings["sha256"] = _folder._hash_settings(settings)
+    settings["sha256"] = _settings.hash_settings(settings)
     path.write_text(json.dumps(settings))
     with pytest.raises(ValueError, match="is damaged: settings.json has the task"):
         TextModel.load(tmp_path / "model")

@@ -23,7 +23,7 @@ from jaxembed.text.files._ids_folder import (
     OFFSETS,
     VALUES,
     VERSION,
-    check_free,
+    is_folder_of_ids,
     open_ids,
 )
 from jaxembed.text.files._worker import Counted, Worker, count_words
@@ -72,7 +72,7 @@ def write_ids(
       [[1, 2, 3], [1, 4]]
     """
     path = Path(folder).resolve()
-    check_free(path, overwrite)
+    _io.check_free(path, "ids", is_folder_of_ids, overwrite=overwrite)
     if processes is None:
         processes = os.cpu_count() or 1
     check_count("processes", processes, least=0)

@@ -83,18 +83,7 @@ def _read_meta(path: Path) -> dict[str, Any]:
     return meta
 
 
-def check_free(path: Path, overwrite: bool) -> None:
-    """Raise unless a folder may be created, or replaced by other ids."""
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise FileExistsError(f"{path} is a file: give a folder.")
+def is_folder_of_ids(path: Path) -> bool:
+    """Return whether a folder has the files of ids, and no others."""
     found = {entry.name for entry in path.iterdir()}
-    if found and not (META in found and found <= {VALUES, OFFSETS, META}):
-        raise FileExistsError(
-            f"{path} exists and contains other files than ids: give another path."
-        )
-    if found and not overwrite:
-        raise FileExistsError(
-            f"{path} already contains ids: give another path, or overwrite=True."
-        )
+    return META in found and found <= {VALUES, OFFSETS, META}
