@@ -58,7 +58,7 @@ def write_folder(
       OSError: if the folder cannot be written; with ``errno.ENOSPC`` on a full disk.
     """
     path = Path(folder).resolve()
-    _io.check_free(path, "a TextModel", _is_ours, overwrite=overwrite)
+    check_free(path, overwrite)
     contents = {
         WEIGHTS: safetensors.save(
             {n: np.ascontiguousarray(x) for n, x in arrays.items()}
@@ -174,6 +174,11 @@ def _find_versions() -> dict[str, str]:
     versions = {"jaxembed": jaxembed.__version__, "python": platform.python_version()}
     names = ("jax", "flax", "numpy", "safetensors")
     return versions | {name: metadata.version(name) for name in names}
+
+
+def check_free(path: Path, overwrite: bool) -> None:
+    """Raise unless a folder may be created, or replaced by another TextModel."""
+    _io.check_free(path, "a TextModel", _is_ours, overwrite=overwrite)
 
 
 def _is_ours(path: Path) -> bool:

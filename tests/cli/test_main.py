@@ -10,6 +10,7 @@ import pytest
 
 from jaxembed import __version__
 from jaxembed.cli import _main
+from jaxembed.model import _settings
 
 
 def test_help_shows_examples(run):

@@ -88,7 +88,7 @@ def test_a_forged_model(rounds, tmp_path):
 
     folder = tmp_path / "model"
     TextModel.fit(TEXTS, ["pos", "pos", "neg", "neg"] * 5, epochs=1).save(folder)
-    path = folder / _folder.SETTINGS
+    path = folder / _settings.SETTINGS
     whole = json.loads(path.read_text())
     for rng in rounds(seed=43):
         settings = dict(whole)

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from jaxembed import TextModel
+from jaxembed.model import _settings
 from tests.model.conftest import WORDS, draw_texts
 
 TEXTS, NAMES = draw_texts(300, ("neg", "pos", "so"))
