@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.stages import Traced
 
 from jaxembed._io import progress_bar
@@ -33,14 +34,14 @@ class Compiled(NamedTuple):
       run: function of the key, the numbers and the examples of C replicates, and their
         shared data.
       n_parallel: number of replicates in the batch, C.
-      traced: the program before it was compiled.
+      place: sharding of arrays with one entry for each replicate; None for one device.
       seconds: seconds of the compilation.
     """
 
     recipe: Recipe
     run: Callable[..., Results]
     n_parallel: int
-    traced: Traced
+    place: NamedSharding | None
     seconds: float
 
 
@@ -53,6 +54,7 @@ def compile_replicates(
     n_parallel: int | None,
     memory: int,
     is_begun: bool = False,
+    mesh: Mesh | None = None,
 ) -> Compiled:
     """Compile the program for a batch of replicates that fits into memory.
 
@@ -62,8 +64,9 @@ def compile_replicates(
       examples: ``int32[K, n]``, the examples of each replicate.
       shared: arrays that all replicates read.
       n_parallel: number of replicates at a time; None to choose it.
-      memory: memory in bytes.
+      memory: memory of each device in bytes.
       is_begun: whether a checkpoint is resumed, which fixes ``n_parallel``.
+      mesh: mesh over which the replicates are spread; None for one device.
 
     Returns:
       :class:`Compiled`.
@@ -73,23 +76,57 @@ def compile_replicates(
         says how many fit.
     """
     start = time.perf_counter()
-    wanted = n_parallel or min(len(examples), WIDTHS.get(jax.default_backend(), WIDTH))
+    place, n_devices = None, 1
+    if mesh is not None:
+        place = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
+        n_devices = mesh.size
+    wanted = _start_width(n_parallel, len(examples), n_devices, NOTE * is_begun)
     width, refused = wanted, 0
     while True:
-        numbers = jax.ShapeDtypeStruct((width,), np.int32)
-        shape = jax.ShapeDtypeStruct((width, examples.shape[1]), np.int32)
-        traced = run_replicates.trace(recipe, key, numbers, shape, shared)
+        size = width * n_devices
+        traced = trace_replicates(recipe, key, size, examples, shared, place)
         compiled = traced.lower().compile()
         fitting, needed = _count_fitting(compiled, width, shared, memory)
         refused = refused or needed
-        if fitting >= width and n_parallel in (None, width):
+        if fitting >= width and (n_parallel is None or width == wanted):
             seconds = time.perf_counter() - start
-            return Compiled(recipe, compiled, width, traced, seconds)
+            return Compiled(recipe, compiled, size, place, seconds)
         if fitting >= width or width == 1:  # known only after compiling this width
-            n_fit = width if fitting >= width else 0
-            message = _refusal(wanted, refused, n_fit, memory)
+            n_fit = size if fitting >= width else 0
+            message = _refusal(wanted * n_devices, refused, n_fit, memory)
             raise ValueError(message + NOTE * is_begun)
         width = min(max(fitting, 1), width - 1)
+
+
+def _start_width(
+    n_parallel: int | None, n_replicates: int, n_devices: int, note: str
+) -> int:
+    """Return the number of replicates of each device to compile first."""
+    if n_parallel is None:
+        most = -(-n_replicates // n_devices)
+        return min(most, WIDTHS.get(jax.default_backend(), WIDTH))
+    if n_parallel % n_devices:
+        better = f"{-(-n_parallel // n_devices) * n_devices}, or " * (not note)
+        raise ValueError(
+            f"n_parallel must be a multiple of the {n_devices} devices of the mesh, "
+            f"got {n_parallel}: give {better}another mesh.{note}"
+        )
+    return n_parallel // n_devices
+
+
+def trace_replicates(
+    recipe: Recipe,
+    key: jax.Array,
+    n_parallel: int,
+    examples: np.ndarray,
+    shared: Shared,
+    place: NamedSharding | None = None,
+) -> Traced:
+    """Trace the program of a batch of ``n_parallel`` replicates."""
+    shapes = (n_parallel,), (n_parallel, examples.shape[1])
+    own = (jax.ShapeDtypeStruct(shape, np.int32, sharding=place) for shape in shapes)
+    mesh = None if place is None else place.mesh
+    return run_replicates.trace(recipe, key, *own, shared, mesh=mesh)
 
 
 def _count_fitting(
@@ -114,9 +151,9 @@ def _count_fitting(
 def _refusal(width: int, needed: int, fitting: int, memory: int) -> str:
     remedy = f"n_parallel={fitting} fits" if fitting else "not even one fits"
     return (
-        f"{width} replicates at a time need {needed / MIB:,.2f} MiB, and memory is "
-        f"{memory / MIB:,.2f} MiB: {remedy}. Give more memory, or fewer validation "
-        "examples."
+        f"{width} replicates at a time need {needed / MIB:,.2f} MiB on a device, and "
+        f"memory is {memory / MIB:,.2f} MiB: {remedy}. Give more memory, or fewer "
+        "validation examples."
     )
 
 
@@ -143,7 +180,8 @@ def run_all(
             # Pad the last batch with its last replicate, so all batches have one shape.
             places = np.arange(first, first + compiled.n_parallel)
             batch = missing[np.minimum(places, len(missing) - 1)]
-            results = compiled.run(key, batch, examples[batch], shared)
+            arrays = jax.device_put((batch, examples[batch]), compiled.place)
+            results = compiled.run(key, *arrays, shared)
             found = _to_metrics(jax.device_get(results))
             if not are_checked and np.isnan([*found.values()]).any():
                 check_ids(compiled.recipe.plan.model, shared, examples)

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
+from jax.sharding import Mesh, PartitionSpec
 
 from jaxembed.replicates._validation import (
     Validation,
@@ -77,13 +78,15 @@ class Results(NamedTuple):
     is_bad: jax.Array
 
 
-@functools.partial(jax.jit, static_argnames="recipe")
+@functools.partial(jax.jit, static_argnames=("recipe", "mesh"))
 def run_replicates(
     recipe: Recipe,
     key: jax.Array,
     numbers: jax.Array,
     examples: jax.Array,
     shared: Shared,
+    *,
+    mesh: Mesh | None = None,
 ) -> Results:
     """Train and measure C replicates, all their epochs, in one program. Pure.
 
@@ -93,10 +96,31 @@ def run_replicates(
       numbers: ``int32[C]``, numbers of the replicates.
       examples: ``int32[C, n]``, numbers of the examples of each replicate.
       shared: arrays that all replicates read.
+      mesh: mesh with one axis, over which the replicates are spread; C is a multiple of
+        the number of its devices. None for one device.
 
     Returns:
       :class:`Results`.
     """
+    run = functools.partial(_run_all, recipe)
+    if mesh is not None:
+        own, whole = PartitionSpec(mesh.axis_names), PartitionSpec()
+        specs = whole, own, own, whole
+        # Each device runs the program of one device, without any communication.
+        run = jax.shard_map(
+            run, mesh=mesh, in_specs=specs, out_specs=own, check_vma=False
+        )
+    return run(key, numbers, examples, shared)
+
+
+def _run_all(
+    recipe: Recipe,
+    key: jax.Array,
+    numbers: jax.Array,
+    examples: jax.Array,
+    shared: Shared,
+) -> Results:
+    """Train and measure replicates on one device."""
     plan, length = recipe.plan, shared.ids.shape[1]
     keys = jax.vmap(functools.partial(jax.random.fold_in, key))(numbers)
     # Frozen parameters that all replicates share stay in memory once.

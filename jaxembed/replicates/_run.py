@@ -7,33 +7,29 @@ from pathlib import Path
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
 from jaxembed._checks import check_count, check_key
 from jaxembed.optim import SparseOptimizer
-from jaxembed.optim._dense_or_sparse import choose_sparse
 from jaxembed.replicates._draw import check_draws
 from jaxembed.replicates._histories import Histories
-from jaxembed.replicates._journal import Identity, Journal, open_journal
-from jaxembed.replicates._memory import Compiled, compile_replicates, run_all
-from jaxembed.replicates._program import Recipe, Shared
-from jaxembed.replicates._validation import make_validation
-from jaxembed.train._evaluate import check_validation
-from jaxembed.train._history import MONITORS
-from jaxembed.train._setup import Interface, Paths, Plan, make_plan, warn_unchecked
-from jaxembed.train._state import Params
-from jaxembed.train.checkpoint._arrays import check_params
-from jaxembed.train.checkpoint._resume import fingerprint
-from jaxembed.train.data._checks import (
-    Checked,
-    Examples,
-    check_examples,
-    check_form,
+from jaxembed.replicates._journal import Journal, open_journal
+from jaxembed.replicates._memory import (
+    Compiled,
+    compile_replicates,
+    run_all,
+    trace_replicates,
 )
-from jaxembed.train.data._masks import make_masks
+from jaxembed.replicates._prepare import find_sparse, flatten_mesh, share
+from jaxembed.replicates._program import Recipe, Shared
+from jaxembed.train._history import MONITORS
+from jaxembed.train._setup import make_plan, warn_unchecked
+from jaxembed.train._state import Params
+from jaxembed.train.checkpoint._resume import fingerprint
+from jaxembed.train.data._checks import Examples, check_examples, check_form
 
 MEMORY = 4 * 2**30  # in bytes
 
@@ -55,6 +51,7 @@ def run(
     unfreeze_after: int = 0,
     memory: int = MEMORY,
     n_parallel: int | None = None,
+    mesh: Mesh | None = None,
     checkpoint: str | Path | None = None,
     progress: bool | None = None,
     stop: Callable[[], bool] | None = None,
@@ -86,13 +83,16 @@ def run(
       validation: ids and labels to measure all replicates on after each epoch.
       trainable_rows: see ``fit``.
       unfreeze_after: see ``fit``.
-      memory: memory in bytes that the program may use, for examples, states and
-        temporary arrays.
+      memory: memory in bytes that the program may use on each device, for examples,
+        states and temporary arrays.
       n_parallel: number of replicates trained at a time; None to choose it by
         ``memory`` and device.
+      mesh: mesh of devices, of any axes, over which the replicates are spread. Each
+        device trains whole replicates, so ``n_parallel`` must be a multiple of their
+        number. None for one device.
       checkpoint: a JSON file. The metrics of finished replicates are saved there. The
-        run resumes from there, with the same ``n_parallel``, after an interruption or
-        with more replicates.
+        run resumes from there, with the same ``n_parallel``, after an interruption,
+        with more replicates, or on another mesh.
       progress: whether to show a progress bar; None to show it only in a terminal.
       stop: called before each ``n_parallel`` replicates. If it returns True,
         KeyboardInterrupt is raised; all finished replicates are saved.
@@ -105,7 +105,8 @@ def run(
       TypeError: if an argument has another type, see ``fit``.
       ValueError: if an id, a label or an example is out of range (the error says which
         one), if ``n_parallel`` replicates need more than ``memory`` (the error says how
-        many fit), or if the checkpoint belongs to another run.
+        many fit) or do not divide among the devices, or if the checkpoint belongs to
+        another run.
       BlockingIOError: if another process trains with the checkpoint.
       KeyboardInterrupt: if ``stop`` returns True.
 
@@ -115,6 +116,7 @@ def run(
         checkpoint are damaged: their replicates are trained again.
 
     Example:
+      >>> import jax.numpy as jnp
       >>> from jaxembed import nn, optim, replicates
       >>> model = nn.TextClassifier(nn.Embed(9, 2), nn.DenseHead())
       >>> ids, key = jnp.arange(24).reshape(12, 2) % 9, jax.random.key(0)
@@ -130,6 +132,7 @@ def run(
     epochs, batch_size, memory = (check_count(*size) for size in sizes.items())
     if n_parallel is not None:
         n_parallel = check_count("n_parallel", n_parallel)
+    mesh = flatten_mesh(mesh)
     with open_journal(checkpoint) as (path, saved):
         texts, labels = check_form(data)
         shape = jax.ShapeDtypeStruct((batch_size, texts.shape[1]), np.int32)
@@ -142,12 +145,16 @@ def run(
             unfreeze_after=unfreeze_after,
         )
         warn_unchecked(interface)
-        sparse = _find_sparse(plan, shape, params, saved)
+        sparse = find_sparse(plan, shape, params, saved)
         given = check_examples(interface, (texts, labels))
         draws = check_draws(examples, len(texts), batch_size)
-        shared = _share(
+        shared = share(
             model, interface, given, params, validation, trainable_rows, memory
         )
+        if mesh is not None:
+            key, shared = jax.device_put(
+                (key, shared), NamedSharding(mesh, PartitionSpec())
+            )
         recipe = Recipe(plan, sparse, epochs, batch_size)
         program = compile_replicates(
             recipe,
@@ -157,6 +164,7 @@ def run(
             n_parallel=n_parallel or saved.get("n_parallel"),
             memory=memory,
             is_begun=bool(saved),
+            mesh=mesh,
         )
         journal = _make_journal(path, recipe, program, key, shared, draws)
         return _run(program, key, draws, shared, journal, progress, stop)
@@ -180,41 +188,6 @@ def _run(
     return Histories.of(arrays, seconds, program.n_parallel)
 
 
-def _find_sparse(
-    plan: Plan, shape: jax.ShapeDtypeStruct, params: Params | None, saved: Identity
-) -> Paths:
-    """Check ``params``, and return the paths of the tables to train row by row.
-
-    A resumed run keeps the paths in its journal.
-    """
-    shapes = jax.eval_shape(plan.model.init, jax.random.key(0), shape)["params"]
-    check_params(shapes, params)
-    sparse = saved.get("sparse")
-    if sparse is None:
-        return choose_sparse(plan.tables, shape, shapes)
-    return frozenset(map(tuple, sparse))
-
-
-def _share(
-    model: nn.Module,
-    interface: Interface,
-    examples: Checked,
-    params: Params | None,
-    validation: Examples | None,
-    trainable_rows: ArrayLike | None,
-    memory: int,
-) -> Shared:
-    """Check the arrays that all replicates read, and put them on the device."""
-    held_out = None
-    if validation is not None:
-        pair = check_validation(model, interface, validation, train_labels=examples[1])
-        held_out = make_validation(model, pair, memory)
-    masks = make_masks(interface, trainable_rows)
-    given = jax.tree.map(jnp.asarray, params or {})
-    ids, labels, masks, held_out = jax.device_put((*examples, masks, held_out))
-    return Shared(ids, labels, given, masks, held_out)
-
-
 def _check_kind(key: jax.Array) -> None:
     """Raise unless the random bits of ``key`` are the same under ``jax.vmap``."""
     kind = str(jax.random.key_impl(check_key(key)))
@@ -236,7 +209,10 @@ def _make_journal(
     """Return the :class:`Journal` of the run, with the identity of the run."""
     if path is None:
         return Journal(None, draws, {})
-    lowered = program.traced.lower(lowering_platforms=("cpu",))
+    # The program of one device, so that a run can be resumed on any mesh.
+    shapes = jax.eval_shape(lambda: (key, shared))
+    traced = trace_replicates(recipe, shapes[0], program.n_parallel, draws, shapes[1])
+    lowered = traced.lower(lowering_platforms=("cpu",))
     settings = {
         "program": hashlib.sha256(lowered.as_text().encode()).hexdigest(),
         "metrics": sorted(MONITORS if shared.validation else MONITORS[:2]),
