@@ -10,13 +10,14 @@ from typing import Any
 
 import jax
 
+from jaxembed.dist._processes import share_error
 from jaxembed.train._history import History
 from jaxembed.train._state import TrainState
 from jaxembed.train.checkpoint._arrays import fill, hash_tree
 from jaxembed.train.checkpoint._files import KEEP
-from jaxembed.train.checkpoint._lock import lock
+from jaxembed.train.checkpoint._joint import check_same_run, find_place, gather_places
 from jaxembed.train.checkpoint._read import read_meta, read_newest, read_step
-from jaxembed.train.checkpoint._steps import check_free, has_checkpoint
+from jaxembed.train.checkpoint._steps import has_checkpoint
 from jaxembed.train.checkpoint._versions import describe_change, find_versions
 from jaxembed.train.checkpoint._write import Extra, write
 from jaxembed.train.checkpoint._writer import Writer
@@ -76,28 +77,6 @@ def fingerprint(
     return {"key": numbers, **digests, **settings}
 
 
-@contextmanager
-def hold(checkpoint: str | Path | None) -> Iterator[None]:
-    """Hold the lock of the folder of a run, so that no other process writes into it.
-
-    Args:
-      checkpoint: the folder; None to hold nothing.
-
-    Raises:
-      BlockingIOError: if another process writes this checkpoint; names the process.
-      FileExistsError: if ``checkpoint`` is a file, or a folder with other files.
-    """
-    if checkpoint is None:
-        yield
-        return
-    path = Path(checkpoint)
-    if path.exists() and not path.is_dir():
-        raise FileExistsError(f"checkpoint={path} is a file: give a folder.")
-    check_free(path, overwrite=True)
-    with lock(path):
-        yield
-
-
 def read_identity(path: str | Path | None) -> Identity:
     """Return the identity of the run saved at ``path``, or {} without a checkpoint.
 
@@ -119,10 +98,13 @@ class Saver:
     Attributes:
       path: a folder; None to save nothing.
       identity: the :func:`fingerprint` of the run.
+      is_joint: whether several processes train together. All of them restore, and
+        process 0 writes.
     """
 
     path: Path | None = None
     identity: Identity = dataclasses.field(default_factory=dict)
+    is_joint: bool = False
 
     def load(self, start: Callable[[int], Progress], epochs: int) -> Progress:
         """Return the saved run, or a new run without a checkpoint.
@@ -135,15 +117,20 @@ class Saver:
         Raises:
           ValueError: if the checkpoint is damaged, has more than ``epochs`` epochs, or
             belongs to another run; the error names the settings and the versions that
-            differ.
+            differ. In a joint run, also if the processes find different checkpoints.
 
         Warns:
           UserWarning: if JAX or jaxlib have other versions. The run is resumed, as its
             program is equal, but its bits are promised on equal versions only.
         """
-        if self.path is None or not has_checkpoint(self.path):
+        if self.path is None:
             return start(0)
-        tree, meta = read_newest(self.path, read_step)
+        is_new = not has_checkpoint(self.path)
+        tree, meta = ({}, {}) if is_new else read_newest(self.path, read_step)
+        if self.is_joint:
+            check_same_run(self.identity, self.path, meta.get("arrays"))
+        if is_new:
+            return start(0)
         extra = meta["extra"]
         saved = extra.get("run", {}) if isinstance(extra, dict) else {}
         differing = [n for n in self.identity if saved.get(n) != self.identity[n]]
@@ -170,7 +157,7 @@ class Saver:
             )
         filled = fill(_as_tree(start(n_begun)), tree, self.path)
         sums = tuple(extra["sums"])
-        best, place = filled.get("best"), extra.get("place")
+        best, place = filled.get("best"), find_place(extra, self.path)
         return Progress(filled["state"], best, history, n_steps, sums, place)
 
     @contextmanager
@@ -189,24 +176,47 @@ class Saver:
         if self.path is None:
             yield lambda progress: None
             return
-        path = self.path
-        writer = Writer(functools.partial(write, path, keep=KEEP))
-        writer.reserve(_as_tree(start))
+        writer = Writer(functools.partial(write, self.path, keep=KEEP))
+        is_writing = not self.is_joint or jax.process_index() == 0
+        if is_writing:
+            writer.reserve(_as_tree(start))
+
+        def save(progress: Progress) -> None:
+            tree, extra = _as_tree(progress), self._describe(progress)
+            if is_writing:
+                writer.offer(tree, extra)
+
         try:
-            yield lambda progress: writer.offer(
-                _as_tree(progress), self._describe(progress)
-            )
-        finally:
+            yield save
+        except BaseException:  # another process may train on, and share no error
             writer.close()
+            raise
+        self._close(writer)
+
+    def _close(self, writer: Writer) -> None:
+        """Wait for the last save; in a joint run, in all processes."""
+        error = None
+        try:
+            writer.close()
+        except Exception as raised:
+            error = raised
+        if self.is_joint:
+            share_error(error, "cannot write the checkpoint")
+        elif error is not None:
+            raise error
 
     def _describe(self, progress: Progress) -> Extra:
         """Return all but the arrays of a run as JSON."""
+        places = [progress.place]
+        if self.is_joint:
+            places = gather_places(progress.place)
         return {
             "run": self.identity,
             "history": progress.history.to_dict(),
             "n_steps": progress.n_steps,
             "sums": list(progress.sums),
-            "place": progress.place,
+            "place": places[0],
+            **({"places": places} if len(places) > 1 else {}),
         }
 
 
