@@ -67,9 +67,11 @@ class Rules:
     """Sharding rules: the placement of tables and examples on a mesh.
 
     A table of V rows is stored in shard order, as ``[Vp, D]``, where Vp is the next
-    multiple of the number of shards. Shard k has the rows of the words k, k + n,
-    k + 2 n, and further ones, so that frequent words, which have small ids, are spread
-    evenly. Rows that belong to no word are zeros.
+    multiple of the number of shards above V. Shard k has the rows of the words k,
+    k + n, k + 2 n, and further ones, so that frequent words, which have small ids, are
+    spread evenly. Rows that belong to no word are zeros. There is always such a row
+    with several shards, so a model that reads the table in word order raises an error
+    about its shape.
 
     Attributes:
       mesh: mesh with the axes ``data`` and ``vocab``; further axes are not used.
@@ -140,7 +142,7 @@ class Rules:
 
     def pad(self, n_rows: int) -> int:
         """Return Vp, the number of stored rows of a table of ``n_rows`` words."""
-        return -(-n_rows // self.n_shards) * self.n_shards
+        return shard_size(n_rows, self.n_shards) * self.n_shards
 
     def place(self, ids: jax.Array | np.ndarray, n_rows: int) -> jax.Array | np.ndarray:
         """Return the stored row of each id.
@@ -154,3 +156,13 @@ class Rules:
         """
         n = self.n_shards
         return ids % n * (self.pad(n_rows) // n) + ids // n
+
+
+def shard_size(n_rows: int, n_shards: int) -> int:
+    """Return the number of stored rows of each shard of a table.
+
+    Example:
+      >>> [shard_size(n_rows, 4) for n_rows in (7, 8, 9)], shard_size(8, 1)
+      ([2, 3, 3], 8)
+    """
+    return n_rows if n_shards == 1 else n_rows // n_shards + 1

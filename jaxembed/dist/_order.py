@@ -11,7 +11,7 @@ from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 from jax.typing import ArrayLike
 
 from jaxembed._checks import check_count
-from jaxembed.dist._mesh import Rules
+from jaxembed.dist._mesh import Rules, shard_size
 from jaxembed.optim._layout import choose_format
 
 # Integers that hold the bits of a number, by its bytes.
@@ -94,11 +94,11 @@ def to_words(array: jax.Array, n_rows: int) -> np.ndarray:
     n_rows = check_count("n_rows", n_rows)
     size = array.sharding.shard_shape(array.shape)[0]
     n_shards = len(array) // size
-    if -(-n_rows // n_shards) != size:
+    if (wanted := shard_size(n_rows, n_shards)) != size:
         raise ValueError(
-            f"{n_rows} words in {n_shards} shards have {-(-n_rows // n_shards)} rows "
-            f"each, got an array {list(array.shape)} with {size}: give the array that "
-            "to_shards returned, and the number of its words."
+            f"{n_rows} words in {n_shards} shards have {wanted} rows each, got an "
+            f"array {list(array.shape)} with {size}: give the array that to_shards "
+            "returned, and the number of its words."
         )
     words = np.empty((n_rows, *array.shape[1:]), array.dtype)
     local = {

@@ -58,6 +58,7 @@ def test_words_are_dealt_to_the_shards_in_turn(n_rows):
     rules = Rules(make_mesh())
     ids = np.arange(n_rows)
     rows, size = rules.place(ids, n_rows), rules.pad(n_rows) // 4
-    assert rules.pad(n_rows) in range(n_rows, n_rows + 4)
+    # At least one row of no word: no other model takes the table.
+    assert rules.pad(n_rows) in range(n_rows + 1, n_rows + 5)
     assert len(set(rows)) == n_rows and (rows // size == ids % 4).all()
     assert (rows % size == ids // 4).all()

@@ -34,7 +34,7 @@ def test_each_device_has_its_part_only():
     stored = to_shards(np.arange(10), rules)
     assert stored.sharding.is_equivalent_to(rules.rows, 1)
     parts = [shard.data.tolist() for shard in stored.addressable_shards]
-    assert parts == 2 * [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
+    assert parts == 2 * [[0, 2, 4, 6, 8, 0], [1, 3, 5, 7, 9, 0]]
 
 
 def test_a_mapped_file_is_read(tmp_path):
@@ -52,7 +52,8 @@ def test_a_shard_is_fetched_from_another_process_bit_by_bit(shape, kind):
     stored = to_shards(words, rules)
     for number in range(rules.n_shards):
         found = np.asarray(jax.block_until_ready(_fetch(stored, number)))
-        assert found.tobytes() == words[number :: rules.n_shards].tobytes()
+        part = words[number :: rules.n_shards]
+        assert found[: len(part)].tobytes() == part.tobytes()
 
 
 def test_another_number_of_words_is_refused():
