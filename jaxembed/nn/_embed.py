@@ -1,6 +1,7 @@
 """Embed: a layer that holds a table of word vectors and looks up its rows."""
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -107,10 +108,8 @@ class Embed(nn.Module):
         if self.padding_idx is not None:
             is_word = ~self._is_pad(ids)
             mask = is_word if mask is None else is_word & mask
-        table, tap = self._table(), self._next_tap(ids, mask)
-        bags = self.bag_fn(table, ids, weights, mask, combine)
-        if tap is not None:
-            bags = tap_bags(bags, tap, table, ids, weights, mask, combine)
+        tap = self._next_tap(ids, mask)
+        bags = self._pool(self._table(), tap, ids, weights, mask, combine)
         return bags if self.dtype is None else bags.astype(self.dtype)
 
     def compute_mask(self, ids: ArrayLike) -> jax.Array:
@@ -140,6 +139,11 @@ class Embed(nn.Module):
             table = table.at[self.padding_idx].set(0)
         query, table = promote_dtype(query, table, dtype=self.dtype)
         return jnp.dot(query, table.T)
+
+    def _pool(self, table: jax.Array, tap: jax.Array | None, *given: Any) -> jax.Array:
+        """Return bags for the arguments of ``bag``, with their gradient in the tap."""
+        bags = self.bag_fn(table, *given)
+        return bags if tap is None else tap_bags(bags, tap, table, *given)
 
     def _table(self) -> jax.Array:
         """Return the table, without a gradient if taps receive that of its rows."""
