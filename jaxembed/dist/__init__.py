@@ -8,3 +8,4 @@ from jaxembed.dist._mesh import make_mesh as make_mesh
 from jaxembed.dist._model import shard_model as shard_model
 from jaxembed.dist._order import to_shards as to_shards
 from jaxembed.dist._order import to_words as to_words
+from jaxembed.dist._update import update_tables as update_tables

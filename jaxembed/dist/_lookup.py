@@ -10,9 +10,9 @@ from jax.typing import ArrayLike
 
 from jaxembed import nn
 from jaxembed._checks import check_count
-from jaxembed.dist._fetch import fetch
 from jaxembed.dist._mesh import Rules
 from jaxembed.dist._modes import run_auto
+from jaxembed.dist.exchange._fetch import fetch
 from jaxembed.nn._lookup import as_ids
 from jaxembed.nn._tap import tap_bags
 from jaxembed.nn.bag._bag import check_bag

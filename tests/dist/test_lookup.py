@@ -10,7 +10,7 @@ from jax.sharding import AxisType
 
 from jaxembed import nn
 from jaxembed.dist import Rules, lookup, to_shards, to_words
-from jaxembed.dist._buckets import choose_capacity
+from jaxembed.dist.exchange._buckets import choose_capacity
 from tests.dist._cases import N_WORDS, SHAPES, make_ids, make_rules
 
 DIM = 3

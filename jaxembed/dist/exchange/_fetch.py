@@ -13,14 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec
 
-from jaxembed.dist._buckets import (
+from jaxembed.dist._mesh import Rules
+from jaxembed.dist.exchange._buckets import (
     Buckets,
     choose_capacity,
     cut,
     find_buckets,
     find_distinct,
 )
-from jaxembed.dist._mesh import Rules
 
 
 def fetch(
@@ -39,12 +39,7 @@ def fetch(
       ``dtype[n * U, D]``, U rows for each of n devices, and ``int32[N, ...]``, in
       ``[0, U)``, or U for an id out of range. Both are spread by ``rules.batch``.
     """
-    if len(table) != rules.pad(n_rows):
-        raise ValueError(
-            f"a table of {n_rows} words in {rules.n_shards} shards must have "
-            f"{rules.pad(n_rows)} rows, got {list(table.shape)}: make it with "
-            "dist.to_shards."
-        )
+    check_rows(rules, table, n_rows)
     batch = PartitionSpec(rules.axes)
 
     def find(ids: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -55,6 +50,16 @@ def fetch(
     run = jax.shard_map(find, mesh=mesh, in_specs=batch, out_specs=batch)
     distinct, numbers = run(ids)
     return _fetch(mesh, rules, table, distinct), numbers
+
+
+def check_rows(rules: Rules, table: jax.Array, n_rows: int) -> None:
+    """Raise unless a table has the stored rows of ``n_rows`` words."""
+    if len(table) != rules.pad(n_rows):
+        raise ValueError(
+            f"a table of {n_rows} words in {rules.n_shards} shards must have "
+            f"{rules.pad(n_rows)} rows, got {list(table.shape)}: make it with "
+            "dist.to_shards."
+        )
 
 
 def place(rules: Rules, ids: jax.Array, n_rows: int) -> jax.Array:

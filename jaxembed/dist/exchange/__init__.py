@@ -1,0 +1,1 @@
+"""Exchange: rows and gradients of rows, sent between the devices of a mesh."""
