@@ -1,5 +1,6 @@
 """Tokenizer: convert words to ids and back, as Keras's Tokenizer does."""
 
+import functools
 import itertools
 import json
 from collections.abc import Iterable, Sequence
@@ -80,7 +81,6 @@ class Tokenizer:
         self.unicode_punctuation = unicode_punctuation
         self.normalize = normalize
         self.word_counts: dict[str, int] = {}
-        self.word_index: dict[str, int] = {}
         # The cached index of _find_index, and the inputs that it was made from.
         self._made: tuple[dict[str, int], tuple, WordIndex] | None = None
 
@@ -100,22 +100,33 @@ class Tokenizer:
             words = pa.chunked_array([piece.words for piece in some])
             counted = words.value_counts()  # in order of first appearance
             seen = counted.field("values").to_pylist()
-            for word, count in zip(seen, counted.field("counts").tolist(), strict=True):
-                word = word.decode("utf-8", "surrogatepass")
-                self.word_counts[word] = self.word_counts.get(word, 0) + count
+            self.add_counts(zip(seen, counted.field("counts").tolist(), strict=True))
         if not self.word_counts:
             raise ValueError(
                 f"texts must contain words to fit on, got {len(texts)} without words."
             )
-        self._number_words()
         return self
 
-    def _number_words(self) -> None:
+    def add_counts(self, counts: Iterable[tuple[bytes, int]]) -> None:
+        """Add numbers of occurrences of words in UTF-8 to those of earlier calls."""
+        for word, count in counts:
+            name = word.decode("utf-8", "surrogatepass")
+            self.word_counts[name] = self.word_counts.get(name, 0) + count
+        self.__dict__.pop("word_index", None)  # the numbers of the earlier counts
+
+    @functools.cached_property
+    def word_index(self) -> dict[str, int]:
+        """Id of each word, including ids of ``num_words`` and above.
+
+        Computed when it is first read: the numbers of 90,000 words take 0.1 s.
+        """
+        if not self.word_counts:
+            return {}
         # sorted() is stable: words of equal count stay in order of appearance.
         ranked = sorted(self.word_counts.items(), key=itemgetter(1), reverse=True)
         words = [] if self.oov_token is None else [self.oov_token]
         words += [word for word, _ in ranked]
-        self.word_index = {word: i for i, word in enumerate(words, start=1)}
+        return {word: i for i, word in enumerate(words, start=1)}
 
     def encode(self, texts: Iterable[str]) -> Ragged:
         """Return the ids of the words of each text.
@@ -225,7 +236,6 @@ class Tokenizer:
             ) from error
         if config.get("char_level") or config.get("split", " ") != " ":
             raise ValueError("only tokenizers that split texts at ' ' can be read.")
-        tokenizer._number_words()
         return tokenizer
 
     def _is_kept(self, word_id: int) -> bool:

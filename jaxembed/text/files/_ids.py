@@ -188,10 +188,7 @@ def _write_new(
             lengths.append(part.lengths)
     if not numbers:
         raise ValueError("texts must contain words to fit on, got none with words.")
-    for word, number in numbers.items():
-        name = word.decode("utf-8", "surrogatepass")
-        tokenizer.word_counts[name] = int(counts[number])
-    tokenizer._number_words()
+    tokenizer.add_counts((word, int(counts[i])) for word, i in numbers.items())
     index = tokenizer._find_index()
     ids = index.find(pa.array(list(numbers), pa.large_binary()))
     del numbers, counts

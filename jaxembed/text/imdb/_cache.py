@@ -108,7 +108,7 @@ def load_imdb_tokens(
 
 def _tokenize(corpus: Corpus, given: Tokenizer) -> TokenizedCorpus:
     tokenizer = given
-    if not given.word_index:
+    if not given.word_counts:
         tokenizer = Tokenizer(
             given.num_words,
             filters=given.filters,
@@ -133,7 +133,7 @@ def _key(content: str, tokenizer: Tokenizer) -> str:
         tokenizer.lower,
         tokenizer.oov_token,
     ]
-    fitted = [tokenizer.to_json()] if tokenizer.word_index else []
+    fitted = [tokenizer.to_json()] if tokenizer.word_counts else []
     text = json.dumps([FORMAT, content, settings, *fitted])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
