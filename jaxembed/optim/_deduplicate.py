@@ -79,14 +79,9 @@ def sum_in_order(
     if not ids.size:
         return grads, ids
     scatter = functools.partial(_scatter, n_rows=n_rows)
-
-    def without_atomics(grads: jax.Array, ids: jax.Array) -> tuple:
-        sums, rows = _sum_blocks(grads, ids, n_rows)
-        rows, order = _sort(rows)
-        return sums[order], rows
-
+    blocks = functools.partial(sum_blocks_in_order, n_rows=n_rows)
     return jax.lax.platform_dependent(
-        grads, ids, cpu=scatter, tpu=scatter, default=without_atomics
+        grads, ids, cpu=scatter, tpu=scatter, default=blocks
     )
 
 
@@ -161,6 +156,15 @@ def _sum_blocks(
     sums += jnp.where(continues[..., None], carried[:, None], 0)
     sums = sums.reshape(n_blocks * BLOCK, -1)[:n]
     return jnp.where((rows < n_rows)[:, None], sums, 0), rows
+
+
+def sum_blocks_in_order(
+    grads: jax.Array, ids: jax.Array, n_rows: int
+) -> tuple[jax.Array, jax.Array]:
+    """Compute :func:`sum_in_order` as :func:`sum_by_blocks`, and sort its sums."""
+    sums, rows = _sum_blocks(grads, ids, n_rows)
+    rows, order = _sort(rows)
+    return sums[order], rows
 
 
 def _sum_in_blocks(ids: jax.Array, grads: jax.Array) -> jax.Array:

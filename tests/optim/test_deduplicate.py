@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from jaxembed import optim
 from jaxembed.optim._deduplicate import (
     BLOCK,
+    sum_blocks_in_order,
     sum_by_blocks,
     sum_by_scatter,
     sum_by_slot,
+    sum_in_order,
 )
 
 V, D, N = 9, 3, 20
@@ -67,6 +69,19 @@ def test_a_bad_id_is_never_another_row(bad):
     slot = jnp.full(V, 1, jnp.int32)  # old values, which must not be read
     result = optim.deduplicate(jnp.array(grads), jnp.array(ids), slot)
     assert_equal(result, grads, ids)
+
+
+@pytest.mark.parametrize("form", [sum_in_order, sum_blocks_in_order])
+@pytest.mark.parametrize("n", [0, 20, 300])
+def test_sums_in_order_rise_and_end_with_padding(form, n):
+    rng = np.random.default_rng(n)
+    ids = rng.integers(0, V + 1, n).astype(np.int32)
+    grads = rng.integers(-99, 99, (n, D)).astype(np.float32)
+    if n or form is sum_in_order:
+        sums, rows = form(jnp.array(grads), jnp.array(ids), V)
+        assert (np.diff(np.asarray(rows)[rows < V]) > 0).all()
+        assert (np.diff(np.asarray(rows)) >= 0).all()
+        assert_equal((sums, rows, jnp.zeros(V)), grads, ids)
 
 
 N_MANY = 5 * BLOCK + 37
