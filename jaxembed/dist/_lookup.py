@@ -22,7 +22,8 @@ def lookup(table: ArrayLike, ids: ArrayLike, rules: Rules, n_rows: int) -> jax.A
     """Return one row of a sharded table for each id, as :func:`jaxembed.nn.lookup`.
 
     The ids are spread over all devices. Each device fetches the distinct rows that its
-    ids need from the shards that own them. The table never leaves its shards.
+    ids need from the shards that own them. The table never leaves its shards. It has a
+    first derivative in reverse mode, as of ``jax.grad``.
 
     Args:
       table: ``dtype[Vp, D]``, the result of :func:`to_shards`.
@@ -62,7 +63,9 @@ def embedding_bag(
 ) -> jax.Array:
     """Pool the rows of each bag of ids, as :func:`jaxembed.nn.embedding_bag`.
 
-    The bags are spread over all devices; see :func:`lookup`.
+    The bags are spread over all devices; see :func:`lookup`. With "max",
+    ``nn.tap_bags`` would look for the largest elements in other rows, since the table
+    is in shard order: use a model of :func:`shard_model` instead.
 
     Args:
       table: ``dtype[Vp, D]`` of floats, the result of :func:`to_shards`.

@@ -19,9 +19,9 @@ def make_mesh(
     """Return a mesh of devices with the axes "data" and "vocab".
 
     The rows of each table are spread over the axis "vocab", and copied along "data".
-    Examples are spread over all devices. A longer axis "vocab" needs less memory for
-    each device, and a longer axis "data" less communication. Devices of one host are
-    neighbours along "vocab".
+    Examples are spread over all devices. A longer axis "vocab" needs less memory on
+    each device. Copies of a table exchange the gradients of its rows along "data".
+    Devices of one host are neighbours along "vocab".
 
     Args:
       data: number of copies of each table.

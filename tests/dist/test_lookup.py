@@ -53,14 +53,25 @@ def test_rows_and_gradients_equal_those_of_one_device(shape, kind):
     assert gradient.sharding.is_equivalent_to(rules.table, 2)
 
 
-def test_uneven_ids_need_several_turns():
-    table = np.zeros((4000, 1), np.float32)
-    rules = make_rules((1, 4))
-    ids = np.arange(0, 4000, 4).reshape(4, 250)
-    assert choose_capacity(250, 4, 1000) < 250 / 2  # all of them in the first shard
+@pytest.mark.parametrize("shape", [(1, 4), (2, 2)], ids=str)
+def test_uneven_ids_need_several_turns(shape):
+    n = shape[1]
+    table, rules = np.zeros((4000, 1), np.float32), make_rules(shape)
+    # Device 0 reads rows of the first shard only, the others rows of all shards.
+    ids = np.random.default_rng(0).integers(0, 4000, (4, 250))
+    ids[0] = np.arange(0, 250 * n, n)
+    assert choose_capacity(250, n, 4000 // n) < 250
     table[:, 0] = np.arange(4000)
-    rows = lookup(to_shards(table, rules), ids, rules, 4000)
+
+    @jax.jit
+    def run(table):
+        rows, pull = jax.vjp(lambda table: lookup(table, ids, rules, 4000), table)
+        return rows, pull(rows)[0]
+
+    rows, gradient = jax.block_until_ready(run(to_shards(table, rules)))
     np.testing.assert_array_equal(rows[..., 0], ids)
+    counts = np.bincount(ids.reshape(-1), minlength=4000)
+    np.testing.assert_array_equal(to_words(gradient, 4000)[:, 0], counts * table[:, 0])
 
 
 @pytest.mark.parametrize("shape", [(7, 2), (), (0, 5), (4, 0)])
@@ -141,5 +152,8 @@ def test_a_table_in_word_order_is_refused():
         lookup(make_table(), np.array([1]), rules, N_WORDS)
     with pytest.raises(ValueError, match=r"axes \[Vp, D\], got \[40\]"):
         lookup(np.zeros(40), np.array([1]), rules, N_WORDS)
+    with pytest.raises(ValueError, match="at most 2147483647 rows"):
+        large = jax.ShapeDtypeStruct((3_000_000_004, 1), jnp.float32)
+        jax.eval_shape(lambda t: lookup(t, np.array([1]), rules, 3_000_000_000), large)
     with pytest.raises(TypeError, match="ids must be integers, got float"):
         lookup(np.zeros((40, 2)), np.array([1.0]), rules, N_WORDS)

@@ -133,19 +133,22 @@ def test_all_tables_equal_those_of_one_device(shape, name, max_norm, has_mask):
     check(shape, name, max_norm, has_mask)
 
 
-def test_equal_and_uneven_ids_need_several_turns():
+@pytest.mark.parametrize(
+    ("shape", "max_norm"), [((1, 4), 30.0), ((2, 2), None)], ids=str
+)
+def test_uneven_ids_need_several_turns(shape, max_norm):
     # Device 0 has rows of the first shard only, the others random rows.
+    n = shape[1]
     ids = np.random.default_rng(0).integers(0, 4000, (4, 250)).astype(np.int32)
-    ids[0] = np.arange(0, 1000, 4)
-    assert choose_capacity(250, 4, 1001) < 250 / 2
-    rules, tx = make_rules((1, 4)), optim.sparse_sgd(0.5)
+    ids[0] = np.arange(0, 250 * n, n)
+    assert choose_capacity(250, n, 4000 // n) < 250
+    rules, tx = make_rules(shape), optim.sparse_sgd(0.5)
     grads = np.random.default_rng(1).integers(-9, 9, (4, 250, 1)).astype(np.float32)
     table = to_shards(np.zeros((4000, 1), np.float32), rules)
-    state = jax.tree.map(jnp.asarray, tx.init(table))
 
     @jax.jit
     def run(table, state, grads, ids):
-        return update_tables(
+        _, tables, states = update_tables(
             tx,
             {("table",): (grads,)},
             {("table",): (ids,)},
@@ -154,12 +157,17 @@ def test_equal_and_uneven_ids_need_several_turns():
             rules=rules,
             n_rows={("table",): 4000},
             grads={},
-        )[1]["table"]
+            max_norm=max_norm,
+        )
+        return tables["table"], states["table"]
 
     wanted = np.zeros((4000, 1))
     np.add.at(wanted, ids.reshape(-1), grads.reshape(-1, 1))
-    found = jax.block_until_ready(run(table, state, grads, ids))
-    np.testing.assert_array_equal(to_words(found, 4000), -wanted / 2)
+    scale = 1 if max_norm is None else max_norm / np.sqrt((wanted**2).sum())
+    assert max_norm is None or scale < 0.5
+    found, state = jax.block_until_ready(run(table, tx.init(table), grads, ids))
+    np.testing.assert_allclose(to_words(found, 4000), -scale * wanted / 2, rtol=1e-5)
+    assert state.count == 1
 
 
 def test_an_explicit_mesh_gives_the_table_of_one_device():

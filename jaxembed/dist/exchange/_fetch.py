@@ -22,6 +22,9 @@ from jaxembed.dist.exchange._buckets import (
     find_distinct,
 )
 
+# Rows are numbered by int32.
+MOST_ROWS = 2**31 - 1
+
 
 def fetch(
     mesh: Any, rules: Rules, table: jax.Array, ids: jax.Array, *, n_rows: int
@@ -53,12 +56,17 @@ def fetch(
 
 
 def check_rows(rules: Rules, table: jax.Array, n_rows: int) -> None:
-    """Raise unless a table has the stored rows of ``n_rows`` words."""
+    """Raise unless a table has the stored rows of ``n_rows`` words, and few enough."""
     if len(table) != rules.pad(n_rows):
         raise ValueError(
             f"a table of {n_rows} words in {rules.n_shards} shards must have "
             f"{rules.pad(n_rows)} rows, got {list(table.shape)}: make it with "
             "dist.to_shards."
+        )
+    if len(table) > MOST_ROWS:
+        raise ValueError(
+            f"a table must have at most {MOST_ROWS} rows, the largest int32, got "
+            f"{len(table)}: use fewer words, or several tables."
         )
 
 
