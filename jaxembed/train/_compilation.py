@@ -17,9 +17,11 @@ from jax.tree_util import PyTreeDef
 from jaxembed.optim._formats import Formats, find_formats
 from jaxembed.train._epoch import run_epoch
 from jaxembed.train._setup import Plan
-from jaxembed.train._state import Params, TrainState, split
-from jaxembed.train._step import Batch, Metrics
+from jaxembed.train._state import TrainState, split
+from jaxembed.train._step import Metrics
 from jaxembed.train.data._buckets import Bucket
+from jaxembed.train.data._inputs import Inputs
+from jaxembed.train.sharded._shards import find_places
 
 STEPS = 16  # steps of a program if the texts are in several buckets
 
@@ -77,26 +79,6 @@ def use_compilation_cache(folder: str | Path | None = None) -> Path:
     # Small programs are stored too: the epoch of the notebook compiles in 0.3 s.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     return path
-
-
-class Inputs(NamedTuple):
-    """Arrays that every epoch reads, on the device.
-
-    Attributes:
-      ids: ``int32[N, L]``.
-      labels: ``int32[N]``.
-      examples: ``int32[n]``, the examples to train on.
-      validation: batches of validation examples; may be empty.
-      trainable_rows: masks ``bool[V]`` by path, for tables with frozen rows only.
-      weights: ``float32[N]``, or None if all examples have the weight 1.
-    """
-
-    ids: jax.Array
-    labels: jax.Array
-    examples: jax.Array
-    validation: list[Batch]
-    trainable_rows: Params
-    weights: jax.Array | None = None
 
 
 class Piece(NamedTuple):
@@ -224,7 +206,7 @@ class Programs:
         arguments, options = self._arguments(state, epoch, n_done)
         plan, sizes = self.plan.at(epoch), {"batch_size": self.batch_size}
         piece = self.find_piece(epoch, n_done)
-        formats = find_formats(arguments[0]) if keep_formats else ()
+        formats = self._find_formats(arguments[0]) if keep_formats else ()
         structure = jax.tree.structure(arguments[0]) if formats else None
         run = _jit(structure, formats, bool(self.buckets))
         if self.buckets:
@@ -233,6 +215,12 @@ class Programs:
         if self.save_every is not None:
             sizes["n_steps"] = piece.n_steps
         return run.trace(plan, *arguments, **options, **sizes)
+
+    def _find_formats(self, state: TrainState) -> Formats:
+        """Return where the arrays of a state are stored; () if nothing is special."""
+        if self.plan.shards is None:
+            return find_formats(state)
+        return tuple(jax.tree.leaves(find_places(state, self.plan.shards)))
 
     def _arguments(self, state: TrainState, epoch: int, n_done: int) -> tuple:
         ids, labels, examples, _, masks, weights = self.inputs
@@ -246,5 +234,9 @@ class Programs:
             options["n_steps"] = np.int32(piece.n_steps)
             examples = jnp.asarray(self.buckets[piece.bucket].numbers)
             key = jax.random.fold_in(key, piece.bucket)
+        if self.plan.shards is not None:
+            examples, key = jax.device_put(
+                (examples, key), self.plan.shards.rules.whole
+            )
         state, frozen = state.replace(frozen={}), state.frozen
         return (state, frozen, data, examples, key, np.int32(epoch)), options

@@ -1,17 +1,17 @@
 """Evaluation: mean loss and accuracy of any number of examples, in one program."""
 
-import contextlib
 import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
-import flax.errors
 import flax.linen as nn
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
 from jaxembed._checks import MAX_IDS, check_count
+from jaxembed.dist import Rules
 from jaxembed.nn._inspect import Variables
 from jaxembed.nn._reads import check_reads
 from jaxembed.train._losses import CROSS_ENTROPY, check_loss
@@ -26,6 +26,12 @@ from jaxembed.train.data._checks import (
     check_form,
 )
 from jaxembed.train.data._labels import warn_one_class
+from jaxembed.train.data._variables import (
+    check_variables,
+    explain_shapes,
+    place_variables,
+)
+from jaxembed.train.sharded._shards import Shards, place_batch
 
 # Examples computed at once: enough to fill a device, few enough for its memory.
 BATCH_SIZE = 1024
@@ -44,6 +50,7 @@ def cut_batches(
     *,
     lengths: Sequence[int] | None = None,
     padding_idx: int | None = None,
+    shards: Shards | None = None,
 ) -> list[Batch]:
     """Cut examples into batches of one shape for each length, on the device.
 
@@ -55,6 +62,7 @@ def cut_batches(
         last example.
       lengths: lengths to which batches are cut; None for length L.
       padding_idx: id of padding; needed with ``lengths``.
+      shards: placement on a mesh; None for one device.
 
     Returns:
       Batches of ``int32[B, L]`` ids.
@@ -68,13 +76,14 @@ def cut_batches(
     if lengths is not None and padding_idx is not None:
         buckets = make_buckets(ids, lengths, padding_idx)
         parts = [(bucket.cut(ids), labels[bucket.numbers]) for bucket in buckets]
-        return [batch for part in parts for batch in cut_batches(part, batch_size)]
-    batches = []
+        cut = functools.partial(cut_batches, batch_size=batch_size, shards=shards)
+        return [batch for part in parts for batch in cut(part)]
+    batches, place = [], place_batch(batch_size, shards)
     for start in range(0, len(ids), batch_size):
         places = np.arange(start, start + batch_size)
         numbers = np.minimum(places, len(ids) - 1)
         arrays = ids[numbers], labels[numbers], places < len(ids)
-        batches.append(Batch(*jax.device_put(arrays)))
+        batches.append(Batch(*jax.device_put(arrays, place)))
     return batches
 
 
@@ -88,7 +97,7 @@ def evaluate_batches(
 
 def check_batches(
     model: nn.Module,
-    variables: Variables,
+    variables: Variables | None,
     batches: list[Batch],
     name: str = "validation ids",
 ) -> None:
@@ -96,7 +105,7 @@ def check_batches(
 
     Args:
       model: a Linen module, called as ``model(ids)``.
-      variables: its parameters.
+      variables: its parameters; None on a mesh, where the model does not take them.
       batches: the result of :func:`cut_batches`.
       name: name of the ids, for the error.
 
@@ -185,6 +194,7 @@ def evaluate(
     batch_size: int = BATCH_SIZE,
     lengths: Sequence[int] | None = None,
     loss: str = CROSS_ENTROPY,
+    mesh: Mesh | Rules | None = None,
 ) -> dict[str, float]:
     """Return mean loss and accuracy of a model on examples.
 
@@ -196,6 +206,8 @@ def evaluate(
       batch_size: number of examples computed at once.
       lengths: lengths to which batches are cut, see :func:`fit`; None for length L.
       loss: name of the loss, see :func:`example_losses`.
+      mesh: mesh over which tables and examples are spread, see :func:`fit`; None for
+        one device.
 
     Returns:
       ``{"loss": ..., "accuracy": ...}``; cross-entropies in nats. With several labels
@@ -215,9 +227,11 @@ def evaluate(
       >>> evaluate(model, variables, ids, [0, 1])
       {'loss': 0.6931471824645996, 'accuracy': 0.5}
     """
-    params = check_variables(variables)
+    check_variables(variables)
     texts, labels = check_form((ids, labels))
     with explain_shapes(texts):
+        placed = place_variables(model, variables, texts[:1], mesh)
+        variables = placed.variables
         interface = inspect_model(model, variables, texts[:1])
     examples = check_examples(interface, (texts, labels), loss=check_loss(loss))
     padding = None
@@ -228,32 +242,9 @@ def evaluate(
         check_count("batch_size", batch_size),
         lengths=lengths,
         padding_idx=padding,
+        shards=placed.shards,
     )
-    metrics = evaluate_batches(model, params, batches, loss)
+    metrics = evaluate_batches(placed.network, placed.params, batches, loss)
     if not math.isfinite(metrics["loss"]):
-        check_batches(model, variables, batches, "ids")
+        check_batches(model, None if mesh else variables, batches, "ids")
     return metrics
-
-
-@contextlib.contextmanager
-def explain_shapes(texts: np.ndarray) -> Iterator[None]:
-    """Raise ValueError in place of Flax's error about the shape of a parameter."""
-    try:
-        yield
-    except flax.errors.ScopeParamShapeError as error:
-        difference = str(error).partition(" (https")[0]
-        raise ValueError(
-            "the parameters do not fit the model and texts of length "
-            f"{texts.shape[1]}. Pad the texts to the length of the training texts, and "
-            f"give the model its sizes of training. {difference}"
-        ) from error
-
-
-def check_variables(variables: Variables) -> Params:
-    """Return the parameters of ``variables``; raise TypeError for another form."""
-    if not isinstance(variables, Mapping) or "params" not in variables:
-        raise TypeError(
-            'variables must be {"params": ...}, got '
-            f"{type(variables).__name__}: give state.variables of a TrainState."
-        )
-    return variables["params"]

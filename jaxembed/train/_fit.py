@@ -9,9 +9,11 @@ from typing import Any
 import flax.linen as nn
 import jax
 import optax
+from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
 from jaxembed._checks import check_count, check_key
+from jaxembed.dist import Rules
 from jaxembed.optim import SparseOptimizer
 from jaxembed.train._history import History, Stopping
 from jaxembed.train._loop import train_epochs
@@ -44,6 +46,7 @@ def fit(
     trainable_rows: ArrayLike | None = None,
     unfreeze_after: int = 0,
     loss: str = CROSS_ENTROPY,
+    mesh: Mesh | Rules | None = None,
     stopping: Stopping | None = None,
     checkpoint: str | Path | None = None,
     save_every: int | None = None,
@@ -105,13 +108,19 @@ def fit(
       loss: "cross_entropy" of classes; "binary_cross_entropy" of several labels for
         each text, ``int[N, C]``; or "mean_squared_error" of numbers, ``float[N]``. See
         :func:`example_losses`.
+      mesh: mesh of ``dist.make_mesh``, over whose devices the rows of each table, their
+        optimizer states and the examples of a batch are spread; None for one device.
+        ``batch_size`` must be a multiple of the number of devices. Losses and weights
+        are those of one device, up to rounding. The tables of the returned state are on
+        the mesh, in the order of ``dist.to_shards``. ``params`` and ``state`` may be in
+        word order, or those of an earlier call.
       stopping: see :class:`Stopping`; None to train all epochs and return the last
         state.
       checkpoint: a folder. The run is saved there in the background, at ends of epochs,
-        and resumed from there after an interruption. An epoch is not saved while an
-        earlier one is written, and for some time afterwards. The last finished epoch is
-        saved in any case, also after Ctrl-C or another exception. The copies need
-        memory for up to two states on the host.
+        and resumed from there after an interruption, on any mesh or none. An epoch is
+        not saved while an earlier one is written, and for some time afterwards. The
+        last finished epoch is saved in any case, also after Ctrl-C or another
+        exception. The copies need memory for up to two states on the host.
       save_every: number of steps after which a run is also saved within an epoch; None
         for epochs that take seconds or minutes.
       progress: whether to show a progress bar; None to show it only in a terminal.
@@ -131,8 +140,9 @@ def fit(
       ValueError: if an id, a label, a weight or an example is out of range (the error
         says which one), if ``epochs`` or ``batch_size`` is negative, if there are fewer
         examples than ``batch_size``, if ``validation`` has texts of a length that the
-        model does not take, if ``table_tx`` cannot train the tables, or if ``state`` or
-        the checkpoint belongs to another run.
+        model does not take, if ``table_tx`` cannot train the tables, if ``batch_size``
+        does not divide among the devices of ``mesh``, or if ``state`` or the checkpoint
+        belongs to another run.
       FloatingPointError: if loss or weights are not finite; names the epoch and the
         step.
       KeyboardInterrupt: if ``stop`` returns True.
@@ -171,6 +181,7 @@ def fit(
         "max_norm": max_norm,
         "unfreeze_after": unfreeze_after,
         "loss": loss,
+        "mesh": mesh,
     }
     of_arrays: dict[str, Any] = {
         "batch_size": batch_size,
@@ -179,7 +190,7 @@ def fit(
         "lengths": lengths,
     }
     if is_stream(data):
-        refuse(of_arrays)
+        refuse(of_arrays | {"mesh": mesh})
         source = Source(data, epochs, steps_per_epoch)
         make = prepare_stream(model, source, **shared)
     else:

@@ -7,17 +7,26 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
 from jaxembed._checks import check_count, check_range
+from jaxembed.dist import Rules
 from jaxembed.nn._inspect import Variables
 from jaxembed.nn._lookup import as_ids
 from jaxembed.nn._reads import check_reads
-from jaxembed.train._evaluate import BATCH_SIZE, check_variables, explain_shapes
+from jaxembed.train._evaluate import BATCH_SIZE
 from jaxembed.train._setup import inspect_model
 from jaxembed.train._state import Params
 from jaxembed.train.data._buckets import find_padding, make_buckets
 from jaxembed.train.data._checks import check_ids
+from jaxembed.train.data._variables import (
+    Placed,
+    check_variables,
+    explain_shapes,
+    place_variables,
+)
+from jaxembed.train.sharded._shards import place_batch
 
 # Fewer texts are padded to one of a few smaller shapes, each FACTOR times the next.
 FACTOR = 8
@@ -33,6 +42,7 @@ def predict(
     *,
     batch_size: int = BATCH_SIZE,
     lengths: Sequence[int] | None = None,
+    mesh: Mesh | Rules | None = None,
 ) -> np.ndarray:
     """Return the logits of a model for texts.
 
@@ -45,6 +55,8 @@ def predict(
       ids: ``int[N, L]``; each is checked to be a row of the model's table.
       batch_size: number of texts computed at once.
       lengths: lengths to which batches are cut, see :func:`fit`; None for length L.
+      mesh: mesh over which tables and texts are spread, see :func:`fit`; None for one
+        device.
 
     Returns:
       A NumPy array: ``float[N]``, whose sigmoid is the probability of label 1, or
@@ -62,23 +74,42 @@ def predict(
       >>> predict(model, model.init(jax.random.key(0), ids), ids, batch_size=2).shape
       (3,)
     """
-    params = check_variables(variables)
+    check_variables(variables)
     texts = check_ids(ids, 0)  # their range is checked below
+    with explain_shapes(texts):
+        placed = place_variables(model, variables, texts[:1], mesh)
     if lengths is not None:
-        return _predict_lengths(model, variables, texts, batch_size, lengths)
+        return _predict_lengths(model, placed, texts, batch_size, lengths)
+    return _predict(model, placed, texts, batch_size)
+
+
+def _predict(
+    model: nn.Module, placed: Placed, texts: np.ndarray, batch_size: int
+) -> np.ndarray:
+    """Return the logits of texts of one length."""
     size = _choose_size(len(texts), check_count("batch_size", batch_size))
+    place = place_batch(size, placed.shards)
+    if placed.shards is not None:
+        with explain_shapes(texts):
+            interface = inspect_model(model, placed.variables, texts[:1])
+        check_range(texts, interface.limits)
     parts: list[np.ndarray] = []
     for start in range(0, len(texts), size):
         part = texts[start : start + size]
         batch = np.zeros((size, texts.shape[1]), np.int32)
         batch[: len(part)] = as_ids(part)
         batch[len(part) :] = batch[len(part) - 1]  # its ids are checked anyway
+        limits = None
         with explain_shapes(texts):
-            if len(texts) <= FEW:
-                logits, limits = _few_logits(model, params, batch, len(part))
+            if placed.shards is not None:
+                logits = _spread_logits(
+                    placed.network, placed.params, jax.device_put(batch, place)
+                )
+            elif len(texts) <= FEW:
+                logits, limits = _few_logits(model, placed.params, batch, len(part))
             else:
-                logits, limits = _logits(model, params, batch)
-        if not parts:
+                logits, limits = _logits(model, placed.params, batch)
+        if limits is not None and not parts:
             check_range(texts, np.asarray(limits))
         parts.append(np.asarray(logits)[: len(part)])
     logits = parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -86,26 +117,26 @@ def predict(
     if is_bad.any():
         numbers = np.flatnonzero(is_bad)
         known = as_ids(texts[numbers])
+        variables = placed.variables if placed.shards is None else None
         check_reads(model, variables, np.asarray(known), numbers=numbers)
     return logits
 
 
 def _predict_lengths(
     model: nn.Module,
-    variables: Variables,
+    placed: Placed,
     texts: np.ndarray,
     batch_size: int,
     lengths: Sequence[int],
 ) -> np.ndarray:
     """Return the logits of texts, computed in batches of a few lengths."""
     with explain_shapes(texts):
-        interface = inspect_model(model, variables, texts[:1])
-    padding = find_padding(model, variables, interface, lengths)
+        interface = inspect_model(model, placed.variables, texts[:1])
+    padding = find_padding(model, placed.variables, interface, lengths)
     check_ids(texts, interface.limits)
     buckets = make_buckets(texts, lengths, padding)
     parts = [
-        predict(model, variables, bucket.cut(texts), batch_size=batch_size)
-        for bucket in buckets
+        _predict(model, placed, bucket.cut(texts), batch_size) for bucket in buckets
     ]
     logits = np.empty((len(texts), *parts[0].shape[1:]), parts[0].dtype)
     for bucket, part in zip(buckets, parts, strict=True):
@@ -120,6 +151,12 @@ def _logits(
     """Return the logits, and the number of rows that each column may address."""
     limits = inspect_model(model, {"params": params}, ids).limits
     return model.apply({"params": params}, ids), jnp.asarray(limits, jnp.uint32)
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def _spread_logits(model: nn.Module, params: Params, ids: jax.Array) -> jax.Array:
+    """Return the logits of a model on a mesh."""
+    return model.apply({"params": params}, ids)
 
 
 @functools.partial(jax.jit, static_argnames="model")

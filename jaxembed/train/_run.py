@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
+import numpy as np
 from flax.traverse_util import flatten_dict
 
 from jaxembed.optim._dense_or_sparse import choose_sparse
@@ -24,6 +25,8 @@ from jaxembed.train._state import (
 )
 from jaxembed.train.checkpoint._arrays import check_likeness, refill
 from jaxembed.train.checkpoint._resume import Progress, Saver, fingerprint
+from jaxembed.train.sharded._shards import find_places
+from jaxembed.train.sharded._words import in_words, spread, to_shapes
 
 
 @dataclasses.dataclass
@@ -51,7 +54,7 @@ class Run:
         """Return a new run with the tree structure it has after ``n_done`` epochs."""
         state, epoch = self.initial, self.first_epoch + n_done
         if 0 < self.plan.unfreeze_after < epoch and self._is_frozen(state):
-            state = unfreeze(self.plan, self.sparse, state)
+            state = unfreeze_in_place(self.plan, self.sparse, state)
         return Progress(state, copy_state(state) if keep_best else None, History())
 
     def prepare(self, run: Progress) -> None:
@@ -90,7 +93,9 @@ class Run:
             found = self._validate(run.state)
             if found and not math.isfinite(found["loss"]):
                 batches = self.programs.inputs.validation
-                check_batches(self.plan.model, run.state.variables, batches)
+                # The model itself does not take tables in shard order.
+                variables = None if self.plan.shards else run.state.variables
+                check_batches(self.plan.model, variables, batches)
             history.append(**{f"val_{name}": value for name, value in found.items()})
         history.seconds["run"] += time.perf_counter() - start
         return is_end
@@ -113,24 +118,28 @@ class Run:
             "sparse": sorted(map(list, self.sparse)),
             **stopping,
         }
+        initial = in_words(self.initial)
         arrays = {
-            "examples": self.programs.inputs,
-            "initial weights": self.initial.variables,
-            "initial optimizer state": (
-                self.initial.opt_state,
-                self.initial.table_states,
-            ),
+            "examples": self.programs.inputs.in_words(self.plan.shards),
+            "initial weights": initial.variables,
+            "initial optimizer state": (initial.opt_state, initial.table_states),
         }
         path = Path(checkpoint).absolute()  # as Orbax needs
         return Saver(path, fingerprint(self.programs.key, arrays, settings))
 
     def _describe(self) -> str:
         """Return a digest of the run's programs, equal on all kinds of devices."""
-        states = {0: self.initial}
+        programs, initial = self.programs, self.initial
+        if self.plan.shards is not None:  # as on one device
+            plan = dataclasses.replace(self.plan, shards=None)
+            inputs = to_shapes(programs.inputs.in_words(self.plan.shards))
+            programs = dataclasses.replace(programs, plan=plan, inputs=inputs)
+            initial = to_shapes(in_words(initial)).replace(shards=None)
+        states = {0: initial}
         if self.plan.unfreeze_after:
-            after = functools.partial(unfreeze, self.plan, self.sparse)
-            states[self.plan.unfreeze_after] = jax.eval_shape(after, self.initial)
-        return self.programs.describe(states)
+            after = functools.partial(unfreeze, programs.plan, self.sparse)
+            states[self.plan.unfreeze_after] = jax.eval_shape(after, initial)
+        return programs.describe(states)
 
     def _is_frozen(self, state: TrainState) -> bool:
         """Return whether the tables of ``plan.late`` are still frozen."""
@@ -139,10 +148,11 @@ class Run:
     def _unfreeze(self, run: Progress) -> None:
         """Unfreeze the tables of ``plan.late``, in the best state too."""
         best, frozen = run.best, run.state.frozen
-        run.state = unfreeze(self.plan, self.sparse, run.state)
+        run.state = unfreeze_in_place(self.plan, self.sparse, run.state)
         if best is not None:
             tables = put(frozen, copy=True)
-            best = unfreeze(self.plan, self.sparse, best.replace(frozen=tables))
+            best = best.replace(frozen=tables)
+            best = unfreeze_in_place(self.plan, self.sparse, best)
             run.best = best.replace(frozen={})
 
     def _check_finite(self, history: History, first_bad: int) -> None:
@@ -158,7 +168,7 @@ class Run:
         batches, params = self.programs.inputs.validation, state.variables["params"]
         if not batches:
             return {}
-        return evaluate_batches(self.plan.model, params, batches, self.plan.loss)
+        return evaluate_batches(self.plan.network, params, batches, self.plan.loss)
 
 
 def make_run(
@@ -201,16 +211,33 @@ def make_run(
     shapes = jax.eval_shape(plan.model.init, jax.random.key(0), shape)["params"]
     paths |= choose_sparse(plan.tables & late, shape, shapes)
 
-    def expect(key: jax.Array) -> TrainState:
+    def expect(plan: Plan, key: jax.Array) -> TrainState:
         state = create_state(plan, shape, key=key, sparse=paths)
         return state if late else unfreeze(plan, paths, state)
 
-    expected = jax.eval_shape(expect, key)
-    check_likeness(expected, start, "state")
+    alone = dataclasses.replace(plan, shards=None)
+    words = in_words(start)
+    plain = jax.eval_shape(functools.partial(expect, alone), key)
+    check_likeness(plain, words, "state")
     # A copy, since training donates its buffers. It has the structure of the
     # optimizer's state, which is made of dicts in a restored state.
-    state = refill(expected, put(start, copy=True))
+    expected = jax.eval_shape(functools.partial(expect, plan), key)
+    if plan.shards is not None:
+        state = spread(refill(expected, words), plan.shards, expected, copy=True)
+    elif words is start:
+        state = refill(expected, put(start, copy=True))
+    else:
+        state = put(jax.tree.map(np.asarray, refill(expected, words)))
     return Run(programs, state, paths, first_epoch)
+
+
+def unfreeze_in_place(plan: Plan, sparse: Paths, state: TrainState) -> TrainState:
+    """Return the state of :func:`unfreeze`, with new arrays on the mesh of the run."""
+    if plan.shards is None:
+        return unfreeze(plan, sparse, state)
+    run = functools.partial(unfreeze, plan, sparse)
+    places = find_places(jax.eval_shape(run, state), plan.shards)
+    return jax.jit(run, out_shardings=places)(state)
 
 
 def copy_state(state: TrainState) -> TrainState:

@@ -1,7 +1,6 @@
 """Setup: the plan of a training run and the interface of its model, from shapes."""
 
 import dataclasses
-import inspect
 import warnings
 from typing import NamedTuple
 
@@ -9,13 +8,18 @@ import flax.linen as nn
 import jax
 import numpy as np
 import optax
+from flax.traverse_util import flatten_dict
+from jax.sharding import Mesh
 
 from jaxembed._checks import MAX_IDS, check_count, check_positive
+from jaxembed.dist import Rules, shard_model
 from jaxembed.nn._hooks import check_embed
 from jaxembed.nn._inspect import Ids, Path, Table, Variables, find_tables
 from jaxembed.nn._row_grads import check_lookups
 from jaxembed.optim import SparseOptimizer
 from jaxembed.train._losses import CROSS_ENTROPY, check_loss
+from jaxembed.train.data._arguments import check_optimizers, find_shapes
+from jaxembed.train.sharded._shards import Shards, find_shards, make_rules
 
 Paths = frozenset[Path]
 
@@ -37,6 +41,7 @@ class Plan:
       late: paths of the tables that are frozen in the first epochs.
       unfreeze_after: number of epochs in which ``late`` is frozen.
       loss: name of the loss, see :func:`jaxembed.train.example_losses`.
+      shards: placement of the tables on a mesh; None for one device.
     """
 
     model: nn.Module
@@ -48,13 +53,24 @@ class Plan:
     late: Paths = frozenset()
     unfreeze_after: int = 0
     loss: str = CROSS_ENTROPY
+    shards: Shards | None = None
 
     def __post_init__(self) -> None:
-        # Hashed once: jit hashes the plan at each call, and a model hashes all fields.
+        # Hashed once: jit hashes the plan at each call.
         object.__setattr__(self, "_hash", hash(tuple(vars(self).values())))
 
     def __hash__(self) -> int:
         return self.__dict__["_hash"]
+
+    @property
+    def rules(self) -> Rules | None:
+        """Sharding rules of the mesh; None for one device."""
+        return None if self.shards is None else self.shards.rules
+
+    @property
+    def network(self) -> nn.Module:
+        """The model as a program runs it: on a mesh, with tables in shard order."""
+        return self.model if not self.rules else shard_model(self.model, self.rules)
 
     def at(self, epoch: int) -> "Plan":
         """Return the plan of an epoch; ``late`` is frozen before ``unfreeze_after``."""
@@ -153,6 +169,7 @@ def make_plan(
     max_norm: float | None = None,
     unfreeze_after: int = 0,
     loss: str = CROSS_ENTROPY,
+    mesh: Mesh | Rules | None = None,
 ) -> tuple[Plan, Interface]:
     """Return the plan that trains all parameters of ``model`` except frozen tables.
 
@@ -164,16 +181,18 @@ def make_plan(
       max_norm: global norm to which all gradients together are clipped.
       unfreeze_after: number of epochs in which all tables are frozen.
       loss: name of the loss, see :func:`jaxembed.train.example_losses`.
+      mesh: mesh of ``dist.make_mesh``, or sharding rules, to spread the rows of tables
+        and the examples over devices; None for one device.
 
     Returns:
       The plan, and the interface of the model.
 
     Raises:
       TypeError: if the model does not take ``train``, if ``tx`` and ``table_tx`` are
-        interchanged, or if a number has another type.
-      ValueError: if the model has variables that are not parameters, if it does not
-        have the table that ``table_tx`` or ``unfreeze_after`` needs, or if a number is
-        out of range.
+        interchanged, or if a number or ``mesh`` has another type.
+      ValueError: if the model has variables that are not parameters, or not the table
+        that ``table_tx`` or ``unfreeze_after`` needs, if a number is out of range, or
+        if ``mesh`` lacks an axis or the model makes its ``Embed`` itself.
 
     Example:
       >>> import jax.numpy as jnp
@@ -183,9 +202,9 @@ def make_plan(
       >>> plan.frozen
       frozenset({('embed', 'embedding')})
     """
-    shapes = _find_shapes(model, ids)
+    shapes = find_shapes(model, ids)
     interface = inspect_model(model, shapes, ids)
-    _check_optimizers(tx, table_tx)
+    check_optimizers(tx, table_tx)
     trained = frozenset(interface.tables) - interface.frozen
     tables: Paths = frozenset()
     if table_tx is not None:
@@ -205,6 +224,7 @@ def make_plan(
             "does not have one: leave unfreeze_after out, or use an Embed with "
             "frozen=False."
         )
+    shards = None if mesh is None else make_shards(model, mesh, shapes, ids)[1]
     plan = Plan(
         model,
         tx,
@@ -215,47 +235,16 @@ def make_plan(
         late=trained if unfreeze_after else frozenset(),
         unfreeze_after=unfreeze_after,
         loss=check_loss(loss),
+        shards=shards,
     )
     return plan, interface
 
 
-def _find_shapes(model: nn.Module, ids: Ids) -> Variables:
-    """Return the shapes of the model's parameters."""
-    if not isinstance(model, nn.Module):
-        raise TypeError(
-            f"model must be a flax.linen.Module, got {type(model).__name__}: convert "
-            "an NNX model with flax.nnx.bridge.to_linen."
-        )
-    arguments = inspect.signature(type(model).__call__).parameters
-    takes_any = any(a.kind is a.VAR_KEYWORD for a in arguments.values())
-    if "train" not in arguments and not takes_any:
-        raise TypeError(
-            f"{type(model).__name__} must take the argument train: bool, which turns "
-            f"on dropout, got the arguments {list(arguments)[1:]}."
-        )
-    shapes = jax.eval_shape(model.init, jax.random.key(0), ids)
-    if set(shapes) != {"params"}:
-        raise ValueError(
-            f"the model must have parameters only, got the collections {list(shapes)}: "
-            "layers such as BatchNorm are not supported."
-        )
-    return shapes
-
-
-def _check_optimizers(tx: object, table_tx: object) -> None:
-    if isinstance(tx, SparseOptimizer):
-        raise TypeError(
-            "tx must be an Optax optimizer, got a row-sparse one, which trains tables "
-            "only: give it as table_tx, and an Optax optimizer as tx."
-        )
-    if not (hasattr(tx, "init") and hasattr(tx, "update")):
-        raise TypeError(
-            "tx must be an Optax optimizer, such as jaxembed.optim.rmsprop(), got "
-            f"{tx!r}."
-        )
-    if table_tx is not None and not isinstance(table_tx, SparseOptimizer):
-        raise TypeError(
-            f"table_tx must be a row-sparse optimizer of jaxembed.optim, got "
-            f"{type(table_tx).__name__}: give an Optax optimizer as tx, which then "
-            "trains the tables too."
-        )
+def make_shards(
+    model: nn.Module, mesh: Mesh | Rules, shapes: Variables, ids: Ids
+) -> tuple[nn.Module, Shards]:
+    """Return a model with its tables in shard order, and its :class:`Shards`."""
+    network = shard_model(model, rules := make_rules(mesh))
+    stored = jax.eval_shape(network.init, jax.random.key(0), ids)["params"]
+    tables = find_tables(model, shapes, ids)[1]
+    return network, find_shards(rules, tables, flatten_dict(stored))

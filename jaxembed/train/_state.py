@@ -1,5 +1,6 @@
 """State: parameters and optimizer states of a training run."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -16,8 +17,11 @@ from jaxembed.optim._formats import choose_formats, put
 from jaxembed.optim._layout import PLATFORMS
 from jaxembed.optim._sparse import RowState
 from jaxembed.optim._tables import Params
+from jaxembed.optim._trees import merge, split
 from jaxembed.train._setup import Ids, Path, Paths, Plan
 from jaxembed.train.checkpoint._arrays import check_params
+from jaxembed.train.sharded._shards import Shards, check_forms, find_places
+from jaxembed.train.sharded._words import spread, view
 
 # Folded into the key for the initial weights; no epoch has this number.
 INIT = 2**32 - 1
@@ -39,6 +43,8 @@ class TrainState(flax.struct.PyTreeNode):
       frozen: frozen parameters, which no optimizer sees.
       tables: row-sparse tables.
       table_states: :class:`jaxembed.optim.RowState` of each table, at the same path.
+      shards: placement on a mesh, on which tables and their optimizer states are in
+        shard order; None for one device. It is not an array.
     """
 
     step: jax.Array
@@ -47,37 +53,15 @@ class TrainState(flax.struct.PyTreeNode):
     frozen: Params = flax.struct.field(default_factory=dict)
     tables: Params = flax.struct.field(default_factory=dict)
     table_states: Params = flax.struct.field(default_factory=dict)
+    shards: Shards | None = flax.struct.field(pytree_node=False, default=None)
 
     @property
     def variables(self) -> dict[str, Params]:
-        """All parameters, as ``model.apply`` takes them."""
+        """All parameters, as ``model.apply`` takes them.
+
+        On a mesh, tables are in shard order; ``dist.to_words`` returns word order.
+        """
         return {"params": merge(self.params, self.tables, self.frozen)}
-
-
-def merge(*trees: Params) -> Params:
-    """Return the union of trees that do not share a leaf.
-
-    Example:
-      >>> merge({"head": {"kernel": 1}}, {"embed": {"embedding": 2}})
-      {'head': {'kernel': 1}, 'embed': {'embedding': 2}}
-    """
-    leaves: dict[Path, jax.Array] = {}
-    for tree in trees:
-        leaves |= flatten_dict(tree)
-    return unflatten_dict(leaves)
-
-
-def split(params: Params, paths: Paths) -> tuple[Params, Params]:
-    """Return the leaves that are not at ``paths``, and the leaves at ``paths``.
-
-    Example:
-      >>> split({"a": {"b": 1}, "c": 2}, frozenset([("a", "b")]))
-      ({'c': 2}, {'a': {'b': 1}})
-    """
-    leaves = flatten_dict(params)
-    apart = {path: leaf for path, leaf in leaves.items() if path in paths}
-    rest = {path: leaf for path, leaf in leaves.items() if path not in paths}
-    return unflatten_dict(rest), unflatten_dict(apart)
 
 
 def create_state(
@@ -97,7 +81,8 @@ def create_state(
       ids: ``int[B, L]`` of one batch, or its shape. The shapes decide which tables are
         trained row by row; see :func:`choose_sparse`.
       key: random key of the initial weights.
-      params: initial values of some or all parameters, which are copied.
+      params: initial values of some or all parameters, which are copied. With a mesh,
+        tables may be in word order, or on this mesh in shard order.
       sparse: paths of the tables to train row by row, such as those of a checkpoint;
         None to decide by the shapes.
 
@@ -119,11 +104,15 @@ def create_state(
     """
     shape = jax.ShapeDtypeStruct(jnp.shape(ids), jnp.int32)
     shapes = jax.eval_shape(plan.model.init, jax.random.key(0), shape)["params"]
+    params = view(params or {}, plan.shards)
     check_params(shapes, params)
     if sparse is None:
         sparse = choose_sparse(plan.tables, shape, shapes)
     # A copy: training donates its buffers.
-    params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params or {})
+    if plan.shards is None:
+        params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params)
+    else:
+        params = spread(params, plan.shards, copy=True)
     arguments = plan, sparse, shape.shape, key, params
     if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((key, params))):
         return start_state(*arguments)
@@ -136,32 +125,42 @@ def start_state(
 ) -> TrainState:
     """Return the state of :func:`create_state`, without checks."""
     ids = jnp.zeros((1, *shape[1:]), jnp.int32)
-    drawn = plan.model.init(jax.random.fold_in(key, INIT), ids)["params"]
+    drawn = plan.network.init(jax.random.fold_in(key, INIT), ids)["params"]
     rest, frozen = split(merge(drawn, params), plan.at(0).frozen)
     rest, tables = split(rest, sparse)
     step = jnp.zeros((), jnp.int32)
     opt_state = make_tx(plan, sparse).init(rest)
     states = init_states(plan, tables)
-    return TrainState(step, rest, opt_state, frozen, tables, states)
+    return TrainState(step, rest, opt_state, frozen, tables, states, plan.shards)
 
 
 _static = ("plan", "sparse", "shape")
+_quick = {"xla_backend_optimization_level": 0}
 _start = jax.jit(start_state, static_argnames=_static)
-_start_small = jax.jit(
-    start_state,
-    static_argnames=_static,
-    compiler_options={"xla_backend_optimization_level": 0},
-)
+_start_small = jax.jit(start_state, static_argnames=_static, compiler_options=_quick)
 
 
 def _find_start(arguments: tuple, n_numbers: int) -> Callable[..., TrainState]:
     """Return a jitted :func:`start_state`, whose arrays have their memory formats."""
-    backend, (*fixed, key, params) = jax.default_backend(), arguments
-    if backend in PLATFORMS:
-        make = functools.partial(start_state, *fixed)
-        formats = choose_formats(jax.eval_shape(make, key, params))
-        return jax.jit(start_state, static_argnames=_static, out_shardings=formats)
-    return _start_small if backend == "cpu" and n_numbers < MANY else _start
+    backend, (plan, *fixed, key, params) = jax.default_backend(), arguments
+    is_small = backend == "cpu" and n_numbers < MANY
+    if plan.shards is None and backend not in PLATFORMS:
+        return _start_small if is_small else _start
+    state = jax.eval_shape(functools.partial(start_state, plan, *fixed), key, params)
+    if plan.shards is None:
+        formats = choose_formats(state)
+    else:
+        alone = dataclasses.replace(plan, shards=None)
+        plain = jax.eval_shape(functools.partial(start_state, alone, *fixed), key, {})
+        check_forms(plain, state, plan.shards)
+        formats = find_places(state, plan.shards)
+    return jax.jit(
+        start_state,
+        static_argnames=_static,
+        out_shardings=formats,
+        # The bits of some initializers depend on the optimizations.
+        compiler_options=_quick if is_small else None,
+    )
 
 
 def make_tx(plan: Plan, sparse: Paths) -> optax.GradientTransformation:

@@ -7,12 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict
 
+from jaxembed import dist
 from jaxembed.nn._row_grads import Reads, apply_with_taps, make_taps
 from jaxembed.optim import apply_updates, mask_rows
 from jaxembed.optim._tables import clip, sum_rows, update_tables
 from jaxembed.train._losses import CROSS_ENTROPY, example_losses, is_correct
 from jaxembed.train._setup import Plan
 from jaxembed.train._state import Params, TrainState, make_tx, merge, split
+from jaxembed.train.sharded._shards import constrain, constrain_batch
 
 
 class Batch(NamedTuple):
@@ -111,14 +113,15 @@ def step(
       >>> state.step, metrics.n_examples
       (Array(1, dtype=int32), Array(1, dtype=int32))
     """
+    batch = constrain_batch(batch, plan.shards)
     rngs = {"dropout": jax.random.fold_in(key, state.step)}
     sparse = frozenset(flatten_dict(state.tables))
     variables = {"params": merge(state.params, state.tables, frozen)}
-    taps = make_taps(plan.model, variables, batch.ids, sparse)
+    taps = make_taps(plan.network, variables, batch.ids, sparse)
 
     def mean_loss(params: Params, taps: Reads) -> tuple[jax.Array, tuple]:
         variables = {"params": merge(params, state.tables, frozen)}
-        logits, ids = apply_with_taps(plan.model, variables, batch.ids, taps, rngs)
+        logits, ids = apply_with_taps(plan.network, variables, batch.ids, taps, rngs)
         metrics = measure(logits, batch, plan.loss)
         return metrics.loss / metrics.n_examples, (metrics, ids)
 
@@ -126,13 +129,50 @@ def step(
     (grads, row_grads), (metrics, ids) = both(state.params, taps)
     masks, row_masks = split(trainable_rows or {}, sparse)
     grads = mask_rows(grads, masks)
-    sums, states = sum_rows(state.table_states, row_grads, ids, row_masks)
-    grads, sums = clip(grads, sums, plan.max_norm)
+    given = state.table_states, row_grads, ids, row_masks
+    grads, tables, states = _update_tables(plan, state.tables, grads, *given)
     tx = make_tx(plan, sparse)
     updates, opt_state = tx.update(grads, state.opt_state, state.params)
     params = apply_updates(state.params, updates, masks)
-    after = state.replace(step=state.step + 1, params=params, opt_state=opt_state)
+    after = state.replace(
+        step=state.step + 1,
+        params=params,
+        opt_state=opt_state,
+        tables=tables,
+        table_states=states,
+    )
+    return constrain(after, plan.shards), metrics
+
+
+def _update_tables(
+    plan: Plan,
+    tables: Params,
+    grads: Params,
+    states: Params,
+    row_grads: Reads,
+    ids: Reads,
+    row_masks: Params,
+) -> tuple[Params, Params, Params]:
+    """Clip all gradients, and update the row-sparse tables.
+
+    Returns:
+      The clipped gradients of the other parameters, the tables and their states.
+    """
+    if plan.shards is not None and plan.table_tx is not None and states:
+        return dist.update_tables(
+            plan.table_tx,
+            row_grads,
+            ids,
+            states=states,
+            tables=tables,
+            rules=plan.shards.rules,
+            n_rows=dict(plan.shards.n_words),
+            grads=grads,
+            trainable_rows=row_masks,
+            max_norm=plan.max_norm,
+        )
+    sums, states = sum_rows(states, row_grads, ids, row_masks)
+    grads, sums = clip(grads, sums, plan.max_norm)
     if plan.table_tx is not None and states:
-        tables, states = update_tables(plan.table_tx, sums, states, state.tables)
-        after = after.replace(tables=tables, table_states=states)
-    return after, metrics
+        tables, states = update_tables(plan.table_tx, sums, states, tables)
+    return grads, tables, states

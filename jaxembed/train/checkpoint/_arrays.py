@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict
 
 from jaxembed import _io
 from jaxembed.optim._formats import put
 from jaxembed.optim._tables import Params
+from jaxembed.train.sharded._words import in_words, restore_places
 
 Leaves = dict[tuple[str, ...], Any]
 Tree = TypeVar("Tree")
@@ -19,6 +19,8 @@ Tree = TypeVar("Tree")
 
 def fill(like: Tree, tree: Params, path: str | Path) -> Tree:
     """Return arrays in the structure of ``like``, on the default device.
+
+    A state that is spread over a mesh is filled there, shard by shard.
 
     Args:
       like: a tree of the expected structure, whose arrays give shapes and dtypes.
@@ -33,10 +35,12 @@ def fill(like: Tree, tree: Params, path: str | Path) -> Tree:
         dtype differs, or whose dtype JAX would narrow.
 
     Example:
+      >>> import jax.numpy as jnp
       >>> fill((jnp.zeros(2),), {"0": np.ones(2, np.float32)}, "model")
       (Array([1., 1.], dtype=float32),)
     """
-    check_likeness(like, tree, f"the checkpoint {path}")
+    words = in_words(like)
+    check_likeness(words, tree, f"the checkpoint {path}")
     for names, leaf in named_leaves(tree).items():
         narrow = jax.dtypes.canonicalize_dtype(leaf.dtype)
         if narrow != leaf.dtype:
@@ -45,7 +49,7 @@ def fill(like: Tree, tree: Params, path: str | Path) -> Tree:
                 f"JAX would narrow to {narrow}: set jax_enable_x64, or restore NumPy "
                 "arrays without like=."
             )
-    return put(refill(like, tree))
+    return put(restore_places(like, refill(words, tree)))
 
 
 def refill(like: Tree, tree: object) -> Tree:
@@ -99,10 +103,10 @@ def check_params(shapes: Params, params: Params | None) -> None:
             raise ValueError(
                 f"params: {name} must be a parameter of the model, which has {known}."
             )
-        if jnp.shape(leaf) != expected[path]:
+        if np.shape(leaf) != expected[path]:
             raise ValueError(
                 f"params: {name} must have the shape {expected[path]} as in the model, "
-                f"got {jnp.shape(leaf)}."
+                f"got {np.shape(leaf)}."
             )
 
 

@@ -12,6 +12,7 @@ from jaxembed.train.checkpoint._lock import lock
 from jaxembed.train.checkpoint._read import read_newest, read_step
 from jaxembed.train.checkpoint._steps import check_free
 from jaxembed.train.checkpoint._write import Extra, write
+from jaxembed.train.sharded._words import in_words
 
 KEEP = 3  # steps in the folder of a checkpoint
 
@@ -32,7 +33,8 @@ def save(
 
     Args:
       path: a folder, created if it does not exist.
-      state: a tree of arrays, such as a :class:`TrainState`.
+      state: a tree of arrays, such as a :class:`TrainState`. One on a mesh is written
+        in word order, as if it were on one device.
       extra: other data to store as JSON, such as the tokenizer and the configuration.
       overwrite: whether to write into a folder that holds a checkpoint.
       keep: number of steps to keep. :func:`restore` returns the newest, or the step
@@ -61,6 +63,7 @@ def save(
     path = Path(path).absolute()
     keep = check_count("keep", keep)
     extra = {} if extra is None else extra
+    state = in_words(state)
     savable_leaves(state), json.dumps(extra)  # raise before the folder is created
     check_free(path, overwrite=overwrite)
     with lock(path):
@@ -81,8 +84,8 @@ def restore(path: str | Path, like: object = None) -> tuple[Any, Extra]:
         :func:`step`. None to restore TrainStates, with all other nodes as dicts.
 
     Returns:
-      The state and ``extra``. The arrays of the state are on the default device if
-      ``like`` is given, else they are NumPy arrays.
+      The state and ``extra``. The arrays of the state are on the default device, or on
+      the mesh of ``like``, if ``like`` is given, else they are NumPy arrays.
 
     Raises:
       FileNotFoundError: if ``path`` does not hold a checkpoint.

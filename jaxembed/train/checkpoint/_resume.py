@@ -21,6 +21,7 @@ from jaxembed.train.checkpoint._steps import has_checkpoint
 from jaxembed.train.checkpoint._versions import describe_change, find_versions
 from jaxembed.train.checkpoint._write import Extra, write
 from jaxembed.train.checkpoint._writer import Writer
+from jaxembed.train.sharded._words import in_words
 
 Identity = dict[str, Any]
 COMPILERS = ("jax", "jaxlib")  # packages that turn a program into machine code
@@ -179,10 +180,10 @@ class Saver:
         writer = Writer(functools.partial(write, self.path, keep=KEEP))
         is_writing = not self.is_joint or jax.process_index() == 0
         if is_writing:
-            writer.reserve(_as_tree(start))
+            writer.reserve(in_words(_as_tree(start)))
 
         def save(progress: Progress) -> None:
-            tree, extra = _as_tree(progress), self._describe(progress)
+            tree, extra = in_words(_as_tree(progress)), self._describe(progress)
             if is_writing:
                 writer.offer(tree, extra)
 

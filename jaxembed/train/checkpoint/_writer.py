@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxembed.train.sharded._words import find_source
+
 # Time between two saves, as a multiple of the seconds that the last save took. While a
 # save is written, training can be slower: both need the processor.
 PAUSE = 10.0
@@ -70,13 +72,15 @@ class Writer:
         def fill() -> None:
             with contextlib.suppress(MemoryError):  # which the first copy raises
                 for _ in range(2):
-                    new = [np.empty(x.shape, x.dtype) for x in leaves]
+                    new = [np.empty(*form) for form in forms]
                     for array in new:
                         array.fill(0)
                     copy = jax.tree.unflatten(structure, new)
                     self._spares.append(HostCopy(copy, new, [_no_source] * len(new)))
 
-        leaves, structure = jax.tree.flatten(jax.eval_shape(lambda: tree))
+        leaves, structure = jax.tree.flatten(tree)
+        forms = [(leaf.shape, leaf.dtype) for leaf in leaves]
+        del leaves, tree  # the thread keeps no array in memory
         self._reserving = threading.Thread(target=fill)
         self._reserving.start()
 
@@ -177,11 +181,10 @@ def copy_to_host(tree: Any, spare: HostCopy | None = None) -> HostCopy:
         source, array = old.get(i, (_no_source, None))
         if array is None or (array.shape, array.dtype) != (leaf.shape, leaf.dtype):
             array = np.empty(leaf.shape, leaf.dtype)
-        elif source() is leaf:
+        elif source() is find_source(leaf):
             arrays.append(array)
             continue
         np.copyto(array, np.asarray(leaf))
         arrays.append(array)
-    return HostCopy(
-        jax.tree.unflatten(structure, arrays), arrays, list(map(weakref.ref, leaves))
-    )
+    sources = map(weakref.ref, map(find_source, leaves))
+    return HostCopy(jax.tree.unflatten(structure, arrays), arrays, list(sources))

@@ -21,6 +21,8 @@ from jaxembed.train.data._checks import (
     check_selection,
 )
 from jaxembed.train.data._masks import make_masks
+from jaxembed.train.sharded._shards import check_batch_size
+from jaxembed.train.sharded._words import spread
 
 # Makes a run of a state or initial parameters, and of the paths of row-sparse tables.
 MakeRun = Callable[[Any, Sequence[Sequence[str]] | None], Run]
@@ -63,6 +65,8 @@ def prepare_arrays(
     size = check_count("batch_size", batch_size)  # type: ignore[arg-type]
     shape = jax.ShapeDtypeStruct((size, texts.shape[1]), np.int32)
     plan, interface = make_plan(model, ids=shape, loss=loss, **settings)
+    shards = plan.shards
+    check_batch_size(size, shards)
     warn_unchecked(interface, stacklevel=4)
     arrays = check_examples(interface, (texts, labels), loss=loss)
     chosen = check_selection(examples, len(texts), size)
@@ -78,11 +82,13 @@ def prepare_arrays(
         pair = check_validation(
             model, interface, validation, train_labels=own, loss=loss, stacklevel=5
         )
-        batches = cut_batches(pair, lengths=lengths, padding_idx=padding)
+        batches = cut_batches(pair, lengths=lengths, padding_idx=padding, shards=shards)
     masks = make_masks(interface, trainable_rows)
     factors = None if weights is None else check_weights(weights, len(texts))
-    ids, labels, chosen = jax.device_put((*arrays, chosen))
-    inputs = Inputs(ids, labels, chosen, batches, *jax.device_put((masks, factors)))
+    place = None if shards is None else shards.rules.whole
+    ids, labels, chosen, factors = jax.device_put((*arrays, chosen, factors), place)
+    masks = jax.device_put(masks) if shards is None else spread(masks, shards)
+    inputs = Inputs(ids, labels, chosen, batches, masks, factors)
     programs = Programs(plan, inputs, key, size, save_every, buckets)
     return lambda start, sparse: make_run(programs, shape, start, sparse)
 

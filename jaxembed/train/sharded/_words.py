@@ -1,0 +1,138 @@
+"""Words: arrays in shard order read in word order, and back."""
+
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import KeyPath
+
+from jaxembed.dist import to_shards, to_words
+from jaxembed.train.sharded._shards import Shards, name_path
+
+Tree = TypeVar("Tree")
+
+
+class InWords:
+    """View of an array in shard order, which NumPy reads in word order.
+
+    Attributes:
+      array: ``dtype[Vp, ...]``, spread over devices.
+      shape: shape in word order, ``[V, ...]``.
+      dtype: dtype of the array.
+    """
+
+    def __init__(self, array: jax.Array, n_words: int) -> None:
+        self.array = array
+        self.shape = (n_words, *array.shape[1:])
+        self.dtype = array.dtype
+
+    @property
+    def size(self) -> int:
+        """Number of elements in word order."""
+        return int(np.prod(self.shape))
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def is_on(self, shards: Shards) -> bool:
+        """Return whether the array is stored as the shards of a run need it."""
+        sharding: Any = self.array.sharding
+        return getattr(sharding, "mesh", None) == shards.rules.mesh
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        words = to_words(self.array, self.shape[0])
+        return words if dtype is None else words.astype(dtype, copy=False)
+
+
+def view(tree: Tree, shards: Shards | None) -> Tree:
+    """Return a tree with :class:`InWords` for each array in shard order.
+
+    All other arrays are unchanged. With one shard both orders are equal.
+    """
+    if shards is None or shards.rules.n_shards == 1:
+        return tree
+
+    def look(path: KeyPath, leaf: Any) -> Any:
+        is_spread = isinstance(leaf, jax.Array) and leaf.ndim > 0
+        n = shards.count(name_path(path), leaf.shape) if is_spread else None
+        return leaf if n is None else InWords(leaf, n)
+
+    return jax.tree_util.tree_map_with_path(look, tree)
+
+
+def in_words(tree: Tree) -> Tree:
+    """Return a tree whose states are read in word order, see :func:`view`.
+
+    A state knows by its field ``shards`` that it is in shard order.
+    """
+
+    def look(node: Any) -> Any:
+        shards = getattr(node, "shards", None)
+        return node if shards is None else view(node, shards)
+
+    return jax.tree.map(look, tree, is_leaf=_is_state)
+
+
+def find_source(leaf: Any) -> Any:
+    """Return the array behind a view, or any other array itself."""
+    return leaf.array if isinstance(leaf, InWords) else leaf
+
+
+def to_shapes(tree: Tree) -> Tree:
+    """Return the shapes of a tree in word order."""
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
+
+
+def spread(tree: Tree, shards: Shards, like: Any = None, *, copy: bool = False) -> Tree:
+    """Return a tree on the mesh, with its tables in shard order.
+
+    Arrays in word order are read shard by shard.
+
+    Args:
+      tree: arrays in word order, or :class:`InWords`.
+      shards: the shards of the run.
+      like: the same tree in shard order, or its shapes; None if the tree has parameters
+        only.
+      copy: whether to copy the arrays that are on the mesh already.
+    """
+    tables = dict(shards.n_words)
+
+    def move(path: KeyPath, leaf: Any, stored: Any = None) -> jax.Array:
+        names = name_path(path)
+        if stored is None:
+            is_table = names in tables
+        else:
+            is_table = shards.count(names, stored.shape) is not None
+        if not is_table:
+            may_alias = False if copy else None
+            return jax.device_put(leaf, shards.rules.whole, may_alias=may_alias)
+        if isinstance(leaf, InWords):
+            if leaf.is_on(shards):
+                return jnp.copy(leaf.array) if copy else leaf.array
+            leaf = np.asarray(leaf)
+        return to_shards(leaf, shards.rules)
+
+    rest = () if like is None else (like,)
+    return jax.tree_util.tree_map_with_path(move, tree, *rest)
+
+
+def restore_places(like: Tree, tree: Tree) -> Tree:
+    """Return a tree of NumPy arrays on the devices of ``like``.
+
+    Args:
+      like: a tree with states in shard order, or with their shapes.
+      tree: the same tree in word order.
+    """
+
+    def move(node: Any, words: Any) -> Any:
+        shards = getattr(node, "shards", None)
+        return words if shards is None else spread(words, shards, node)
+
+    return jax.tree.map(move, like, tree, is_leaf=_is_state)
+
+
+def _is_state(node: Any) -> bool:
+    return hasattr(node, "shards")
