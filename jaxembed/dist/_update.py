@@ -1,5 +1,6 @@
 """Row-sparse update of sharded tables: each device updates the rows of its shards."""
 
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +16,7 @@ from jaxembed.dist._modes import run_auto
 from jaxembed.dist.exchange._deliver import deliver
 from jaxembed.dist.exchange._fetch import check_rows, place
 from jaxembed.optim._deduplicate import sum_in_order
-from jaxembed.optim._sparse import RowState, SparseOptimizer
+from jaxembed.optim._sparse import Moments, RowState, SparseOptimizer
 from jaxembed.optim._tables import Params, Path, Reads
 
 
@@ -179,46 +180,59 @@ def _update(
     scale: tuple[jax.Array, float] | None,
 ) -> tuple[jax.Array, RowState]:
     """Return a table and its state after the step."""
-    batch, by_row = PartitionSpec(rules.axes), PartitionSpec(rules.vocab)
+    batch, by_row, whole = rules.batch.spec, rules.rows.spec, rules.whole.spec
+    norm, max_norm = (None, None) if scale is None else scale
+    run_local = functools.partial(_update_shard, rules, tx, max_norm)
 
-    def run_local(sums, table, moments, last, rest):
-        count, slot, mask, norm = rest
-
-        def apply(carry: tuple, grads: jax.Array, rows: jax.Array) -> tuple:
-            table, moments, last = carry
-            if scale is not None:
-                grads = _clip(grads, norm, scale[1])
-            state = RowState(count, moments, last, slot)
-            options = {"distinct": True, "in_order": True}
-            table, state = tx.update(grads, rows, state, table, **options)
-            return table, state.moments, state.last
-
-        carry = table, moments, last
-        options: dict = {"size": len(table), "mask": mask, "apply": apply}
-        return deliver(rules, *sums, **options, carry=carry)
-
-    def run(mesh, sums, table, moments, last, rest):
-        rest_specs = PartitionSpec(), by_row, by_row, PartitionSpec()
-        specs = batch, by_row, by_row, by_row, rest_specs
+    def run(mesh: Any, *arrays: Any) -> Any:
         return jax.shard_map(
             run_local,
             mesh=mesh,
-            in_specs=specs,
-            out_specs=(by_row, by_row, by_row),
+            in_specs=(batch, by_row, by_row, whole),
+            out_specs=by_row,
             check_vma=False,
-        )(sums, table, moments, last, rest)
+        )(*arrays)
 
-    norm = None if scale is None else scale[0]
-    specs = (
-        rules.table.spec,
-        {
-            n: PartitionSpec(rules.vocab, *[None] * (m.ndim - 1))
-            for n, m in state.moments.items()
-        },
-        None if state.last is None else by_row,
+    changed = table, state.moments, state.last
+    specs = jax.tree.map(
+        lambda leaf: PartitionSpec(rules.vocab, *[None] * (leaf.ndim - 1)), changed
     )
-    rest = state.count, state.slot, mask, norm
-    table, moments, last = run_auto(
-        run, rules, specs, sums, table, state.moments, state.last, rest
-    )
+    rest = (state.slot, mask), (state.count, norm)
+    table, moments, last = run_auto(run, rules, specs, sums, changed, *rest)
     return table, state._replace(count=state.count + 1, moments=moments, last=last)
+
+
+def _update_shard(
+    rules: Rules,
+    tx: SparseOptimizer,
+    max_norm: float | None,
+    sums: tuple[jax.Array, jax.Array],
+    changed: tuple[jax.Array, Moments, jax.Array | None],
+    by_row: tuple[jax.Array, jax.Array | None],
+    numbers: tuple[jax.Array, jax.Array | None],
+) -> tuple[jax.Array, Moments, jax.Array | None]:
+    """Update the rows of one shard, on each device.
+
+    Args:
+      rules: placement on the mesh.
+      tx: row-sparse optimizer.
+      max_norm: largest norm, or None.
+      sums: gradients and rows of this device.
+      changed: table, moments and ``last`` of the shard, which are returned.
+      by_row: ``slot`` and mask of the shard.
+      numbers: ``count``, and the norm of all gradients.
+    """
+    (slot, mask), (count, norm) = by_row, numbers
+
+    def apply(carry: tuple, grads: jax.Array, rows: jax.Array) -> tuple:
+        table, moments, last = carry
+        if norm is not None and max_norm is not None:
+            grads = _clip(grads, norm, max_norm)
+        # The count of each turn is that of the step.
+        state = RowState(count, moments, last, slot)
+        options = {"distinct": True, "in_order": True}
+        table, state = tx.update(grads, rows, state, table, **options)
+        return table, state.moments, state.last
+
+    options: dict = {"size": len(changed[0]), "mask": mask, "apply": apply}
+    return deliver(rules, *sums, **options, carry=changed)
