@@ -48,18 +48,22 @@ def find_lack() -> str | None:
     return None
 
 
-@functools.cache
 def find_device(generation: str) -> Any:
     """Return the description of a device of a generation, such as "v5e"."""
+    return find_devices(TOPOLOGIES[generation])[0]
+
+
+@functools.cache
+def find_devices(topology: str) -> list[Any]:
+    """Return the descriptions of the devices of a slice, such as "v5e:16x16"."""
     # Otherwise libtpu asks the machine of a cloud which TPU it has.
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
     # Several processes may compile at a time, since none of them uses a TPU.
     os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     from jax.experimental import topologies
 
-    name = TOPOLOGIES[generation]
-    topology = topologies.get_topology_desc(platform="tpu", topology_name=name)
-    return topology.devices[0]
+    found = topologies.get_topology_desc(platform="tpu", topology_name=topology)
+    return list(found.devices)
 
 
 def place(arguments: Any, generation: str) -> Any:
