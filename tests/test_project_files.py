@@ -13,7 +13,7 @@ import jaxembed
 ROOT = Path(__file__).parents[1]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-ROOMS = "text|vectors|nn|optim|train|replicates|stats|geometry|plot"
+ROOMS = "text|vectors|nn|optim|dist|train|replicates|stats|geometry|plot"
 ROWS = [line.split(" | ") for line in CHANGELOG.splitlines() if line.startswith("| `")]
 
 
