@@ -2,13 +2,14 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.errors
 import flax.linen as nn
 import jax
 import numpy as np
-from jax.sharding import Mesh
+from flax.traverse_util import flatten_dict
+from jax.sharding import Mesh, NamedSharding
 
 from jaxembed.dist import Rules
 from jaxembed.nn._inspect import Ids, Variables
@@ -49,16 +50,31 @@ def place_variables(
 
     Raises:
       TypeError: if ``variables`` are not a dict, or ``mesh`` is not a mesh.
-      ValueError: if a parameter is unknown or has the wrong shape.
+      ValueError: if a parameter is unknown or has the wrong shape, or if a table is
+        spread over shards and ``mesh`` is None.
     """
     params = check_variables(variables)
     if mesh is None:
+        _check_order(params)
         return Placed(model, params, None, variables)
     shapes = jax.eval_shape(model.init, jax.random.key(0), ids)
     network, shards = make_shards(model, mesh, shapes, ids)
     words = view(params, shards)
     check_params(shapes["params"], words)
     return Placed(network, spread(words, shards), shards, shapes)
+
+
+def _check_order(params: Params) -> None:
+    """Raise if a table is spread over shards, in whose order the model reads none."""
+    for path, leaf in flatten_dict(params).items():
+        sharding: Any = getattr(leaf, "sharding", None)
+        if not isinstance(sharding, NamedSharding) or not sharding.spec:
+            continue
+        if sharding.spec[0] == "vocab" and sharding.mesh.shape["vocab"] > 1:
+            raise ValueError(
+                f"{'.'.join(path)} is spread over the devices of a mesh: give mesh= of "
+                "that mesh, or tables of dist.to_words."
+            )
 
 
 @contextlib.contextmanager

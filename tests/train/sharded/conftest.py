@@ -43,7 +43,10 @@ def leaves_of(state):
     """Return all arrays of a state in word order, by path."""
     state = in_words(state).replace(shards=None)
     leaves = jax.tree_util.tree_leaves_with_path(state)
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(leaf)
+        for path, leaf in leaves
+    }
 
 
 def table_of(state):
