@@ -135,6 +135,15 @@ def check_large(names: Names, out: str) -> None:
     assert abs(folded - names["history"].val_accuracy[-1]) < 0.002
 
 
+def check_mesh(names: Names, out: str) -> None:
+    shapes, is_equal, accuracy = out.splitlines()
+    assert f"    {shapes}\n    {is_equal}\n" in (ROOT / "docs/guide.md").read_text(
+        "utf-8"
+    )
+    assert is_equal == "True" and float(accuracy) > 0.85
+    assert names["history"].loss[-1] < names["history"].loss[0]
+
+
 def check_naive_bayes(names: Names, out: str) -> None:
     lines = dict(line.rsplit(" ", 1) for line in out.splitlines()[:-1])
     # 25 texts of the 50 of a class have the pair: (26 / 154) / (1 / 154), with alpha 1.
@@ -192,6 +201,7 @@ CHECKS: dict[str, Callable[[Names, str], None]] = {
     "Short and long texts": check_lengths,
     "Data larger than memory": check_streams,
     "Large vocabularies": check_large,
+    "One table on many devices": check_mesh,
     "N-grams weighted as in Naive Bayes": check_naive_bayes,
     "Intervals": check_intervals,
     "Two classifiers on the same texts": check_two_classifiers,
@@ -208,6 +218,7 @@ LONG = (
     "Word vectors from elsewhere",
     "Intervals",
     "Large vocabularies",
+    "One table on many devices",
     "Short and long texts",
     "Word order: convolution and recurrence",
     "Your own data, saved and restored",
