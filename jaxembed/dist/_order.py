@@ -69,7 +69,9 @@ def _read_shard(array: Any, number: int, n_shards: int, size: int) -> np.ndarray
     return shard
 
 
-def to_words(array: jax.Array, n_rows: int) -> np.ndarray:
+def to_words(
+    array: jax.Array, n_rows: int, *, out: np.ndarray | None = None
+) -> np.ndarray:
     """Return an array in shard order as a NumPy array in word order.
 
     Shards are fetched one after another. If other processes have some of them, every
@@ -78,12 +80,14 @@ def to_words(array: jax.Array, n_rows: int) -> np.ndarray:
     Args:
       array: ``dtype[Vp, ...]``, the result of :func:`to_shards` or of a step.
       n_rows: number of words, V.
+      out: array to write into; None for a new one.
 
     Returns:
       ``dtype[V, ...]``.
 
     Raises:
-      ValueError: if the shards of ``array`` are not those of ``n_rows`` words.
+      ValueError: if the shards of ``array`` are not those of ``n_rows`` words, or if
+        ``out`` has another shape.
 
     Example:
       >>> from jaxembed.dist import make_mesh
@@ -100,7 +104,10 @@ def to_words(array: jax.Array, n_rows: int) -> np.ndarray:
             f"array {list(array.shape)} with {size}: give the array that to_shards "
             "returned, and the number of its words."
         )
-    words = np.empty((n_rows, *array.shape[1:]), array.dtype)
+    shape = n_rows, *array.shape[1:]
+    words = np.empty(shape, array.dtype) if out is None else out
+    if words.shape != shape:
+        raise ValueError(f"out must have the shape {shape}, got {words.shape}.")
     local = {
         (shard.index[0].start or 0) // size: shard.data
         for shard in array.addressable_shards

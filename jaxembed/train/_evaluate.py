@@ -31,7 +31,7 @@ from jaxembed.train.data._variables import (
     explain_shapes,
     place_variables,
 )
-from jaxembed.train.sharded._shards import Shards, place_batch
+from jaxembed.train.sharded._shards import Shards, place_batch, settle
 
 # Examples computed at once: enough to fill a device, few enough for its memory.
 BATCH_SIZE = 1024
@@ -92,7 +92,7 @@ def evaluate_batches(
 ) -> dict[str, float]:
     """Return the mean loss and accuracy over batches that are on the device."""
     # All batches are dispatched before the first result is fetched.
-    return mean_metrics([_measure(model, params, b, loss) for b in batches])
+    return mean_metrics([settle(_measure(model, params, b, loss)) for b in batches])
 
 
 def check_batches(

@@ -56,6 +56,14 @@ def test_a_shard_is_fetched_from_another_process_bit_by_bit(shape, kind):
         assert found[: len(part)].tobytes() == part.tobytes()
 
 
+def test_words_are_written_into_an_array():
+    out, stored = np.ones(9), to_shards(np.arange(9.0), make_rules((2, 2)))
+    assert to_words(stored, 9, out=out) is out
+    assert out.tolist() == list(range(9))
+    with pytest.raises(ValueError, match=r"out must have the shape \(9,\), got \(8,\)"):
+        to_words(stored, 9, out=out[:8])
+
+
 def test_another_number_of_words_is_refused():
     stored = to_shards(np.zeros((9, 2)), make_rules((1, 4)))
     with pytest.raises(ValueError, match="13 words in 4 shards have 4 rows each"):

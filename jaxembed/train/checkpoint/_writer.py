@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxembed.train.sharded._words import find_source
+from jaxembed.train.sharded._words import find_source, read_into
 
 # Time between two saves, as a multiple of the seconds that the last save took. While a
 # save is written, training can be slower: both need the processor.
@@ -184,7 +184,7 @@ def copy_to_host(tree: Any, spare: HostCopy | None = None) -> HostCopy:
         elif source() is find_source(leaf):
             arrays.append(array)
             continue
-        np.copyto(array, np.asarray(leaf))
+        read_into(array, leaf)
         arrays.append(array)
     sources = map(weakref.ref, map(find_source, leaves))
     return HostCopy(jax.tree.unflatten(structure, arrays), arrays, list(sources))

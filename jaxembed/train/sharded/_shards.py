@@ -120,6 +120,16 @@ def place_batch(batch_size: int, shards: Shards | None) -> NamedSharding | None:
     return rules.whole if batch_size % rules.n_devices else rules.batch
 
 
+def settle(tree: Tree) -> Tree:
+    """Return the results of a program, on several simulated devices when it has ended.
+
+    On a CPU of few cores, programs that communicate would wait for each other forever.
+    """
+    devices = jax.tree.leaves(tree)[0].devices()
+    is_simulated = len(devices) > 1 and next(iter(devices)).platform == "cpu"
+    return jax.block_until_ready(tree) if is_simulated else tree
+
+
 def make_rules(mesh: Mesh | Rules) -> Rules:
     """Return the sharding rules of a mesh, whose axes become those of type ``Auto``.
 

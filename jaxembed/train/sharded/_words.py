@@ -76,6 +76,14 @@ def in_words(tree: Tree) -> Tree:
     return jax.tree.map(look, tree, is_leaf=_is_state)
 
 
+def read_into(array: np.ndarray, leaf: Any) -> None:
+    """Copy an array or a view into a NumPy array, a view shard by shard."""
+    if isinstance(leaf, InWords):
+        to_words(leaf.array, leaf.shape[0], out=array)
+    else:
+        np.copyto(array, np.asarray(leaf))
+
+
 def find_source(leaf: Any) -> Any:
     """Return the array behind a view, or any other array itself."""
     return leaf.array if isinstance(leaf, InWords) else leaf

@@ -1,5 +1,9 @@
 """evaluate(mesh=) and predict(mesh=): the answers of one device."""
 
+import subprocess
+import sys
+import textwrap
+
 import jax
 import numpy as np
 import pytest
@@ -45,6 +49,30 @@ def test_answers_are_those_of_one_device(model, shape, size):
     one = train.evaluate(model, variables, IDS, LABELS)
     found = train.evaluate(model, spread, IDS, LABELS, batch_size=size, mesh=rules)
     assert found == pytest.approx(one, abs=1e-6)
+
+
+MANY = """
+    import jax
+    jax.config.update("jax_num_cpu_devices", 4)
+    import numpy as np
+    from tests.train.sharded.test_predict import *
+    ids = np.resize(IDS, (20_000, IDS.shape[1]))
+    given = MODEL, variables_of(MODEL), ids, ids[:, 0] % 2
+    train.evaluate(*given, batch_size=16, mesh=make_mesh(1, 4))
+    print("evaluated")
+"""
+
+
+@pytest.mark.long
+def test_many_batches_do_not_block_each_other():
+    # XLA aborts the process if programs on simulated devices wait for each other.
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(MANY)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "evaluated\n", done.stderr[-2_000:]
 
 
 @pytest.mark.long
