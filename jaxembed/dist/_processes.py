@@ -1,7 +1,7 @@
 """Processes: values on which the processes of a run must agree."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -9,10 +9,12 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
+from jaxembed.dist._mesh import Rules
+
 LEAST = 256  # bytes of a message; a longer one is padded to a power of two
 
 
-def is_joint(mesh: Mesh | None) -> bool:
+def is_joint(mesh: Mesh | Rules | None) -> bool:
     """Return whether a mesh has devices of several processes.
 
     Raises:
@@ -24,6 +26,7 @@ def is_joint(mesh: Mesh | None) -> bool:
     """
     if mesh is None or jax.process_count() == 1:
         return False
+    mesh = mesh.mesh if isinstance(mesh, Rules) else mesh
     members = {device.process_index for device in mesh.devices.flat}
     if len(members) == 1:
         return False
@@ -98,6 +101,43 @@ def share_error(error: Exception | None, doing: str) -> None:
         raise OSError(f"process {texts[0][0]} {doing}: {texts[0][1]}")
 
 
+def do_in_first(action: Callable[[], object], doing: str) -> None:
+    """Do something in process 0 while the others wait. All must call it.
+
+    Args:
+      action: called in process 0.
+      doing: sentence about a failure, for the other processes.
+
+    Raises:
+      Exception: in process 0 the error of ``action``, in the others OSError.
+    """
+    error = None
+    if jax.process_index() == 0:
+        try:
+            action()
+        except Exception as raised:
+            error = raised
+    share_error(error, doing)
+
+
 def _shorten(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def join(array: np.ndarray) -> np.ndarray:
+    """Return the arrays of all processes, joined along the first axis. All call it.
+
+    Args:
+      array: ``dtype[N, ...]``, of one shape in all processes.
+
+    Returns:
+      ``dtype[n * N, ...]`` for n processes, in their order.
+
+    Example:
+      >>> join(np.array([3, 1]))
+      array([3, 1])
+    """
+    if jax.process_count() == 1:
+        return array
+    return np.asarray(multihost_utils.process_allgather(array, tiled=True))

@@ -22,6 +22,7 @@ from jaxembed.train._step import Metrics
 from jaxembed.train.data._buckets import Bucket
 from jaxembed.train.data._inputs import Inputs
 from jaxembed.train.sharded._shards import find_places
+from jaxembed.train.sharded._whole import put_whole
 
 STEPS = 16  # steps of a program if the texts are in several buckets
 
@@ -235,8 +236,6 @@ class Programs:
             examples = jnp.asarray(self.buckets[piece.bucket].numbers)
             key = jax.random.fold_in(key, piece.bucket)
         if self.plan.shards is not None:
-            examples, key = jax.device_put(
-                (examples, key), self.plan.shards.rules.whole
-            )
+            examples, key = put_whole((examples, key), self.plan.shards.rules)
         state, frozen = state.replace(frozen={}), state.frozen
         return (state, frozen, data, examples, key, np.int32(epoch)), options

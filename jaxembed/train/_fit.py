@@ -14,12 +14,13 @@ from jax.typing import ArrayLike
 
 from jaxembed._checks import check_count, check_key
 from jaxembed.dist import Rules
+from jaxembed.dist._processes import is_joint
 from jaxembed.optim import SparseOptimizer
 from jaxembed.train._history import History, Stopping
 from jaxembed.train._loop import train_epochs
 from jaxembed.train._losses import CROSS_ENTROPY
 from jaxembed.train._state import Params, TrainState
-from jaxembed.train.checkpoint._joint import hold
+from jaxembed.train.checkpoint._joint import agree, hold
 from jaxembed.train.checkpoint._resume import read_identity
 from jaxembed.train.data._arrays import prepare_arrays
 from jaxembed.train.data._checks import Examples
@@ -113,7 +114,9 @@ def fit(
         ``batch_size`` must be a multiple of the number of devices. Losses and weights
         are those of one device, up to rounding. The tables of the returned state are on
         the mesh, in the order of ``dist.to_shards``. ``params`` and ``state`` may be in
-        word order, or those of an earlier call.
+        word order, or those of an earlier call. If the mesh has the devices of several
+        processes, each of them calls ``fit`` with the same arguments, and with the same
+        arrays or its part of each batch.
       stopping: see :class:`Stopping`; None to train all epochs and return the last
         state.
       checkpoint: a folder. The run is saved there in the background, at ends of epochs,
@@ -190,7 +193,7 @@ def fit(
         "lengths": lengths,
     }
     if is_stream(data):
-        refuse(of_arrays | {"mesh": mesh})
+        refuse(of_arrays)
         source = Source(data, epochs, steps_per_epoch)
         make = prepare_stream(model, source, **shared)
     else:
@@ -199,7 +202,8 @@ def fit(
         make = prepare_arrays(model, data, **shared, **of_arrays)
     stopping = Stopping() if stopping is None else stopping
     stopping.check(validation is not None)
-    with hold(checkpoint):
+    stop = agree(stop) if is_joint(mesh) and stop is not None else stop
+    with hold(checkpoint, is_joint=is_joint(mesh)):
         sparse = read_identity(checkpoint).get("sparse")
         run = make(params if state is None else state, sparse)
         saver = run.make_saver(checkpoint, dataclasses.asdict(stopping))

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 from jax.typing import ArrayLike
 
 from jaxembed._checks import check_count, check_range
@@ -103,7 +103,10 @@ def _predict(
         with explain_shapes(texts):
             if placed.shards is not None:
                 logits = _spread_logits(
-                    placed.network, placed.params, jax.device_put(batch, place)
+                    placed.network,
+                    placed.params,
+                    jax.device_put(batch, place),
+                    placed.shards.rules.whole,
                 )
             elif len(texts) <= FEW:
                 logits, limits = _few_logits(model, placed.params, batch, len(part))
@@ -153,10 +156,13 @@ def _logits(
     return model.apply({"params": params}, ids), jnp.asarray(limits, jnp.uint32)
 
 
-@functools.partial(jax.jit, static_argnames="model")
-def _spread_logits(model: nn.Module, params: Params, ids: jax.Array) -> jax.Array:
-    """Return the logits of a model on a mesh."""
-    return model.apply({"params": params}, ids)
+@functools.partial(jax.jit, static_argnames=("model", "whole"))
+def _spread_logits(
+    model: nn.Module, params: Params, ids: jax.Array, whole: NamedSharding
+) -> jax.Array:
+    """Return the logits of a model on a mesh, all of them to each device."""
+    logits = model.apply({"params": params}, ids)
+    return jax.lax.with_sharding_constraint(logits, whole)
 
 
 @functools.partial(jax.jit, static_argnames="model")

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict
 
+from jaxembed.dist._processes import is_joint
 from jaxembed.optim._dense_or_sparse import choose_sparse
 from jaxembed.optim._formats import put
 from jaxembed.train._compilation import Programs
@@ -125,7 +126,8 @@ class Run:
             "initial optimizer state": (initial.opt_state, initial.table_states),
         }
         path = Path(checkpoint).absolute()  # as Orbax needs
-        return Saver(path, fingerprint(self.programs.key, arrays, settings))
+        identity = fingerprint(self.programs.key, arrays, settings)
+        return Saver(path, identity, is_joint(self.plan.rules))
 
     def _describe(self) -> str:
         """Return a digest of the run's programs, equal on all kinds of devices."""

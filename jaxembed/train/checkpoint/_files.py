@@ -1,10 +1,14 @@
 """Files: save a state as a checkpoint, and restore it with its digests verified."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from jaxembed._checks import check_count
+from jaxembed.dist._processes import do_in_first
 from jaxembed.optim._tables import Params
 from jaxembed.train._state import TrainState
 from jaxembed.train.checkpoint._arrays import fill, savable_leaves
@@ -12,7 +16,7 @@ from jaxembed.train.checkpoint._lock import lock
 from jaxembed.train.checkpoint._read import read_newest, read_step
 from jaxembed.train.checkpoint._steps import check_free
 from jaxembed.train.checkpoint._write import Extra, write
-from jaxembed.train.sharded._words import in_words
+from jaxembed.train.sharded._words import fetch, in_words, is_joint_tree
 
 KEEP = 3  # steps in the folder of a checkpoint
 
@@ -34,7 +38,8 @@ def save(
     Args:
       path: a folder, created if it does not exist.
       state: a tree of arrays, such as a :class:`TrainState`. One on a mesh is written
-        in word order, as if it were on one device.
+        in word order, as if it were on one device. If its mesh has the devices of
+        several processes, all of them must call this function, and process 0 writes.
       extra: other data to store as JSON, such as the tokenizer and the configuration.
       overwrite: whether to write into a folder that holds a checkpoint.
       keep: number of steps to keep. :func:`restore` returns the newest, or the step
@@ -65,6 +70,18 @@ def save(
     extra = {} if extra is None else extra
     state = in_words(state)
     savable_leaves(state), json.dumps(extra)  # raise before the folder is created
+    run = functools.partial(_save, path, extra=extra, overwrite=overwrite, keep=keep)
+    if is_joint_tree(state):
+        state = fetch(state, keep=jax.process_index() == 0)
+        do_in_first(lambda: run(state), "cannot write the checkpoint")
+    else:
+        run(state)
+
+
+def _save(
+    path: Path, state: object, extra: Extra, *, overwrite: bool, keep: int
+) -> None:
+    """Write a state in word order within the lock."""
     check_free(path, overwrite=overwrite)
     with lock(path):
         check_free(path, overwrite=overwrite)  # another process may have saved

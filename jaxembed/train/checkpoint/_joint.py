@@ -1,6 +1,6 @@
 """Joint: the checkpoint of a run that several processes train together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,16 @@ def _hold(path: Path) -> Iterator[None]:
     check_free(path, overwrite=True)
     with lock(path):
         yield
+
+
+def agree(stop: Callable[[], bool]) -> Callable[[], bool]:
+    """Return a function that is True in all processes if ``stop`` is in one of them.
+
+    Example:
+      >>> agree(lambda: True)()
+      True
+    """
+    return lambda: any(gather(bool(stop())))
 
 
 def check_same_run(identity: Mapping[str, Any], path: Path, arrays: object) -> None:

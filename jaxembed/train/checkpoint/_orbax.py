@@ -21,10 +21,17 @@ def write_leaves(folder: Path, leaves: Leaves) -> None:
     """Write arrays into an empty folder, in Orbax's form.
 
     Raises:
-      OSError: if the operating system refuses, such as on a full disk.
+      OSError: if the operating system refuses, such as on a full disk, or in a process
+        other than 0 of several.
     """
     import orbax.checkpoint as ocp
 
+    if jax.process_index():  # Orbax would leave out NumPy arrays without an error
+        raise PermissionError(
+            f"process {jax.process_index()} of {jax.process_count()} cannot write "
+            f"{folder}, since Orbax writes in process 0 only: save there, if "
+            "jax.process_index() is 0."
+        )
     # Compressed, weights are a tenth smaller, and take four times the processor time.
     handler = ocp.PyTreeCheckpointHandler(use_compression=False)
     try:

@@ -22,6 +22,7 @@ from jaxembed.train.data._checks import (
 )
 from jaxembed.train.data._masks import make_masks
 from jaxembed.train.sharded._shards import check_batch_size
+from jaxembed.train.sharded._whole import check_same_arrays, put_whole
 from jaxembed.train.sharded._words import spread
 
 # Makes a run of a state or initial parameters, and of the paths of row-sparse tables.
@@ -85,9 +86,13 @@ def prepare_arrays(
         batches = cut_batches(pair, lengths=lengths, padding_idx=padding, shards=shards)
     masks = make_masks(interface, trainable_rows)
     factors = None if weights is None else check_weights(weights, len(texts))
-    place = None if shards is None else shards.rules.whole
-    ids, labels, chosen, factors = jax.device_put((*arrays, chosen, factors), place)
-    masks = jax.device_put(masks) if shards is None else spread(masks, shards)
+    given: tuple = *arrays, chosen, factors
+    if shards is None:
+        given, masks = jax.device_put((given, masks))
+    else:
+        check_same_arrays(given, shards)
+        given, masks = put_whole(given, shards.rules), spread(masks, shards)
+    ids, labels, chosen, factors = given
     inputs = Inputs(ids, labels, chosen, batches, masks, factors)
     programs = Programs(plan, inputs, key, size, save_every, buckets)
     return lambda start, sparse: make_run(programs, shape, start, sparse)

@@ -9,6 +9,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jax.tree_util import KeyPath
 
 from jaxembed.dist import Rules
+from jaxembed.dist._processes import is_joint
 from jaxembed.nn import Embed
 from jaxembed.nn._inspect import Path, Table
 from jaxembed.optim._layout import choose_format
@@ -112,12 +113,14 @@ def constrain_batch(batch: Tree, shards: Shards | None) -> Tree:
 def place_batch(batch_size: int, shards: Shards | None) -> NamedSharding | None:
     """Return the sharding of a batch to measure; None for the default device.
 
-    Each device has a copy of a batch that does not divide among the devices.
+    Each device has a copy of a batch that does not divide among the devices, and of a
+    batch of several processes, all of which have it.
     """
     if shards is None:
         return None
     rules = shards.rules
-    return rules.whole if batch_size % rules.n_devices else rules.batch
+    is_whole = batch_size % rules.n_devices or is_joint(rules)
+    return rules.whole if is_whole else rules.batch
 
 
 def settle(tree: Tree) -> Tree:

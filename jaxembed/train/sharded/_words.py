@@ -9,6 +9,7 @@ from jax.tree_util import KeyPath
 
 from jaxembed.dist import to_shards, to_words
 from jaxembed.train.sharded._shards import Shards, name_path
+from jaxembed.train.sharded._whole import put_whole
 
 Tree = TypeVar("Tree")
 
@@ -84,6 +85,28 @@ def read_into(array: np.ndarray, leaf: Any) -> None:
         np.copyto(array, np.asarray(leaf))
 
 
+def fetch(tree: Tree, *, keep: bool = True) -> Tree:
+    """Return a tree with NumPy arrays in place of views, one after another.
+
+    Args:
+      tree: the result of :func:`view`. If its arrays are on several processes, all of
+        them must call this function.
+      keep: whether to keep the arrays, instead of None for each.
+    """
+
+    def read(leaf: Any) -> Any:
+        array = np.asarray(leaf) if isinstance(leaf, InWords) else leaf
+        return array if keep else None
+
+    return jax.tree.map(read, tree)
+
+
+def is_joint_tree(tree: Any) -> bool:
+    """Return whether an array of a tree is on the devices of several processes."""
+    arrays = map(find_source, jax.tree.leaves(tree))
+    return any(isinstance(x, jax.Array) and not x.is_fully_addressable for x in arrays)
+
+
 def find_source(leaf: Any) -> Any:
     """Return the array behind a view, or any other array itself."""
     return leaf.array if isinstance(leaf, InWords) else leaf
@@ -115,8 +138,7 @@ def spread(tree: Tree, shards: Shards, like: Any = None, *, copy: bool = False) 
         else:
             is_table = shards.count(names, stored.shape) is not None
         if not is_table:
-            may_alias = False if copy else None
-            return jax.device_put(leaf, shards.rules.whole, may_alias=may_alias)
+            return put_whole(leaf, shards.rules, copy=copy)
         if isinstance(leaf, InWords):
             if leaf.is_on(shards):
                 return jnp.copy(leaf.array) if copy else leaf.array

@@ -7,19 +7,24 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
-from jaxembed.train._compilation import Inputs
+from jaxembed.dist import Rules
 from jaxembed.train._evaluate import check_validation, cut_batches
 from jaxembed.train._run import make_run
 from jaxembed.train._setup import make_plan, warn_unchecked
 from jaxembed.train.data._arrays import MakeRun
 from jaxembed.train.data._checks import Examples
+from jaxembed.train.data._inputs import Inputs
 from jaxembed.train.data._masks import make_masks
+from jaxembed.train.sharded._shards import make_rules
+from jaxembed.train.sharded._words import spread
 from jaxembed.train.stream._checker import Checker
 from jaxembed.train.stream._program import StreamPrograms
 from jaxembed.train.stream._run import StreamRun
 from jaxembed.train.stream._source import Source
+from jaxembed.train.stream._spread import make_spreader
 
 
 def refuse(arguments: dict[str, Any]) -> None:
@@ -48,6 +53,7 @@ def prepare_stream(
     key: jax.Array,
     save_every: int | None,
     loss: str,
+    mesh: Mesh | Rules | None,
     **settings: Any,
 ) -> MakeRun:
     """Check a stream and arguments of :func:`jaxembed.train.fit`.
@@ -60,6 +66,7 @@ def prepare_stream(
       key: random key.
       save_every: number of steps between two saves.
       loss: name of the loss.
+      mesh: mesh over which tables and examples are spread; None for one device.
       **settings: optimizers, for :func:`make_plan`.
 
     Returns:
@@ -68,8 +75,10 @@ def prepare_stream(
     size = np.shape(source.first.ids)
     if len(size) != 2:
         raise ValueError(f"ids of a batch must have the axes [B, L], got {list(size)}.")
+    spreader = make_spreader(None if mesh is None else make_rules(mesh), source.first)
+    size = size[0] * spreader.n_processes, size[1]
     shape = jax.ShapeDtypeStruct(size, np.int32)
-    plan, interface = make_plan(model, ids=shape, loss=loss, **settings)
+    plan, interface = make_plan(model, ids=shape, loss=loss, mesh=mesh, **settings)
     warn_unchecked(interface, stacklevel=4)
     shapes = jax.eval_shape(model.init, jax.random.key(0), shape)
     checker = Checker(model, shapes, loss, {size[1]: interface})
@@ -80,8 +89,9 @@ def prepare_stream(
         pair = check_validation(
             model, interface, validation, train_labels=own, loss=loss, stacklevel=5
         )
-        batches = cut_batches(pair)
-    masks = jax.device_put(make_masks(interface, trainable_rows))
+        batches = cut_batches(pair, shards=plan.shards)
+    masks = make_masks(interface, trainable_rows)
+    masks = jax.device_put(masks) if plan.shards is None else spread(masks, plan.shards)
     empty = jnp.zeros(0, jnp.int32)
     inputs = Inputs(empty, empty, empty, batches, masks)
     programs: Any = StreamPrograms(plan, inputs, key, save_every, {})
@@ -89,7 +99,12 @@ def prepare_stream(
     def make(start: Any, sparse: Sequence[Sequence[str]] | None) -> StreamRun:
         run = make_run(programs, shape, start, sparse)
         return StreamRun(
-            programs, run.initial, run.sparse, source=source, checker=checker
+            programs,
+            run.initial,
+            run.sparse,
+            source=source,
+            checker=checker,
+            spreader=spreader,
         )
 
     return make

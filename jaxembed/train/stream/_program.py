@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jax.stages import Compiled, Traced
 
-from jaxembed.train._compilation import Inputs
 from jaxembed.train._epoch import is_finite
 from jaxembed.train._setup import Plan
 from jaxembed.train._state import Params, TrainState, split
 from jaxembed.train._step import Batch, Metrics, step
+from jaxembed.train.data._inputs import Inputs
 
 Sums = tuple[Metrics, jax.Array, jax.Array]  # metrics, number of steps, first bad step
 

@@ -13,6 +13,8 @@ from jaxembed.train._history import History
 from jaxembed.train._run import Run
 from jaxembed.train._step import Batch
 from jaxembed.train.checkpoint._resume import Progress, Saver, fingerprint
+from jaxembed.train.sharded._shards import settle
+from jaxembed.train.sharded._words import in_words, to_shapes
 from jaxembed.train.stream._checker import Checker
 from jaxembed.train.stream._prefetch import prefetch
 from jaxembed.train.stream._program import (
@@ -21,6 +23,7 @@ from jaxembed.train.stream._program import (
     start_sums,
 )
 from jaxembed.train.stream._source import Item, Source
+from jaxembed.train.stream._spread import Spreader
 
 # Steps between two looks at the losses and at ``stop``, without ``save_every``.
 STEPS = 256
@@ -34,10 +37,12 @@ class StreamRun(Run):
       programs: the compiled steps.
       source: the batches.
       checker: checks of the batches.
+      spreader: copies of the batches to the devices.
     """
 
     source: Source = None  # type: ignore[assignment]
     checker: Checker = None  # type: ignore[assignment]
+    spreader: Spreader = Spreader()
     _batches: Iterator | None = None
     _is_resumed: bool = True  # until the first batch was read
 
@@ -79,7 +84,7 @@ class StreamRun(Run):
                     compile_s += time.perf_counter() - begin
                 arguments = self.streams.arguments(run.state, sums, batch, epoch)
                 frozen = run.state.frozen
-                after, sums = program(*arguments)
+                after, sums = settle(program(*arguments))
                 run.state, n = after.replace(frozen=frozen), n + 1
                 run.place = {"n_batches": run.n_batches + 1, "state": state}
         except BaseException:
@@ -121,7 +126,7 @@ class StreamRun(Run):
             batch = self.checker.check(item.arrays, name)
             is_save = item.is_last or every is not None and n_read % every == 0
             after = self.source.get_state() if is_save else None
-            return jax.device_put(batch), item.is_last, after
+            return self.spreader.put(batch, name), item.is_last, after
 
         return prefetch(self.source.read(epoch, n_done, state, n_before), prepare)
 
@@ -153,24 +158,34 @@ class StreamRun(Run):
         if checkpoint is None:
             return Saver()
         first = self.checker.check(self.source.first, "the first batch:")
-        program = self.streams.trace(self.initial, jax.device_put(first), 0)
-        text = program.lower(lowering_platforms=("cpu",)).as_text()
+        first = self.spreader.join(first)
+        streams, initial = self.streams, in_words(self.initial)
         settings = {
-            "program": hashlib.sha256(text.encode()).hexdigest(),
+            "program": self._describe_step(first),
             "unfreeze_after": self.plan.unfreeze_after,
-            "save_every": self.streams.save_every,
+            "save_every": streams.save_every,
             "steps_per_epoch": self.source.steps_per_epoch,
             "sparse": sorted(map(list, self.sparse)),
             **stopping,
         }
         arrays = {
             "first batch": first,
-            "validation and masks": self.streams.inputs,
-            "initial weights": self.initial.variables,
-            "initial optimizer state": (
-                self.initial.opt_state,
-                self.initial.table_states,
-            ),
+            "validation and masks": streams.inputs.in_words(self.plan.shards),
+            "initial weights": initial.variables,
+            "initial optimizer state": (initial.opt_state, initial.table_states),
         }
         path = Path(checkpoint).absolute()  # as Orbax needs
-        return Saver(path, fingerprint(self.streams.key, arrays, settings))
+        identity = fingerprint(streams.key, arrays, settings)
+        return Saver(path, identity, self.spreader.is_joint)
+
+    def _describe_step(self, first: Batch) -> str:
+        """Return a digest of the step as a program of one device."""
+        streams, initial = self.streams, self.initial
+        if self.plan.shards is not None:
+            plan = dataclasses.replace(self.plan, shards=None)
+            inputs = to_shapes(streams.inputs.in_words(self.plan.shards))
+            streams = streams._replace(plan=plan, inputs=inputs)
+            initial = to_shapes(in_words(initial)).replace(shards=None)
+        program = streams.trace(initial, to_shapes(first), 0)
+        text = program.lower(lowering_platforms=("cpu",)).as_text()
+        return hashlib.sha256(text.encode()).hexdigest()

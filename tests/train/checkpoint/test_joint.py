@@ -7,6 +7,8 @@ from jaxembed.train.checkpoint._lock import lock
 
 CODE = """
 import jax.numpy as jnp
+import numpy as np
+from jaxembed import train
 from jaxembed.train._history import History
 from jaxembed.train._state import TrainState
 from jaxembed.train.checkpoint import _resume
@@ -42,14 +44,21 @@ for identity, at in (({{"size": pid, "seed": 1}}, "run"), ({{"size": 3}}, "taken
         attempt(identity)
     except (ValueError, OSError) as error:
         errors.append(f"{{type(error).__name__}}: {{error}}")
-report(found, len(written), errors)
+folder = pathlib.Path({folder!r}, f"own{{pid}}")  # a state of each process alone
+try:
+    train.save(folder, {{"w": np.full(2, pid)}})
+    own = train.restore(folder)[0]["w"].tolist()
+except OSError as error:
+    own = str(error)
+report(found, len(written), errors, own)
 """
 
 
 def test_two_processes_save_once_and_both_resume(run_processes, tmp_path):
     with lock(tmp_path / "taken" / "run"):
         both = run_processes(CODE.format(folder=str(tmp_path)))
-    for pid, (found, n_written, errors) in enumerate(both):
+    for pid, (found, n_written, errors, own) in enumerate(both):
+        assert own == [0, 0] if pid == 0 else "process 1 of 2 cannot write" in own
         assert found[0] == [[0.0] * 3, None, 0, True]
         place = {"n_batches": 7, "state": {"json": pid}}
         assert found[1] == [[1.0] * 3, place, 1, True]

@@ -178,8 +178,3 @@ def test_a_model_that_makes_its_table_is_refused():
     mesh = make_mesh(1, 4)
     with pytest.raises(ValueError, match=r"rows of other.embedding .* as a field"):
         run(OwnTable(nn.Embed(V, 4), nn.DenseHead()), mesh=mesh)
-
-
-def test_batches_of_an_iterable_are_refused():
-    with pytest.raises(ValueError, match="mesh needs ids and labels as arrays"):
-        run(data=iter([(IDS[:8], LABELS[:8])]), batch_size=None, mesh=make_mesh(1, 4))
