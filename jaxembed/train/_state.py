@@ -8,18 +8,17 @@ from collections.abc import Callable
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from flax.traverse_util import flatten_dict, unflatten_dict
-from jax.typing import ArrayLike
 
 from jaxembed.optim._dense_or_sparse import choose_sparse
 from jaxembed.optim._formats import choose_formats, put
 from jaxembed.optim._layout import PLATFORMS
-from jaxembed.optim._sparse import RowState
 from jaxembed.optim._tables import Params
 from jaxembed.optim._trees import merge, split
-from jaxembed.train._setup import Ids, Path, Paths, Plan
+from jaxembed.train._setup import Ids, Paths, Plan
 from jaxembed.train.checkpoint._arrays import check_params
+from jaxembed.train.data._optimizers import init_states, make_tx
 from jaxembed.train.sharded._shards import Shards, check_forms, find_places
 from jaxembed.train.sharded._words import spread, view
 
@@ -108,16 +107,19 @@ def create_state(
     check_params(shapes, params)
     if sparse is None:
         sparse = choose_sparse(plan.tables, shape, shapes)
-    # A copy: training donates its buffers.
-    if plan.shards is None:
-        params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params)
-    else:
-        params = spread(params, plan.shards, copy=True)
-    arguments = plan, sparse, shape.shape, key, params
-    if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((key, params))):
-        return start_state(*arguments)
+    fixed, shards = (plan, sparse, shape.shape), plan.shards
+    is_traced = any(
+        isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((key, params))
+    )
     n_numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
-    return _find_start(arguments, n_numbers)(*arguments)
+    is_small = jax.default_backend() == "cpu" and n_numbers < MANY
+    if shards is not None and not is_traced:
+        return _create_on_mesh(fixed, shards, key, params, is_small)
+    # A copy: training donates its buffers.
+    params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params)
+    if is_traced:
+        return start_state(*fixed, key, params)
+    return _find_start((*fixed, key, params), is_small)(*fixed, key, params)
 
 
 def start_state(
@@ -135,61 +137,42 @@ def start_state(
 
 
 _static = ("plan", "sparse", "shape")
-_quick = {"xla_backend_optimization_level": 0}
 _start = jax.jit(start_state, static_argnames=_static)
-_start_small = jax.jit(start_state, static_argnames=_static, compiler_options=_quick)
+_start_small = jax.jit(
+    start_state,
+    static_argnames=_static,
+    compiler_options={"xla_backend_optimization_level": 0},
+)
 
 
-def _find_start(arguments: tuple, n_numbers: int) -> Callable[..., TrainState]:
+def _find_start(arguments: tuple, is_small: bool) -> Callable[..., TrainState]:
     """Return a jitted :func:`start_state`, whose arrays have their memory formats."""
-    backend, (plan, *fixed, key, params) = jax.default_backend(), arguments
-    is_small = backend == "cpu" and n_numbers < MANY
-    if plan.shards is None and backend not in PLATFORMS:
-        return _start_small if is_small else _start
-    state = jax.eval_shape(functools.partial(start_state, plan, *fixed), key, params)
-    if plan.shards is None:
-        formats = choose_formats(state)
-    else:
-        alone = dataclasses.replace(plan, shards=None)
-        plain = jax.eval_shape(functools.partial(start_state, alone, *fixed), key, {})
-        check_forms(plain, state, plan.shards)
-        formats = find_places(state, plan.shards)
-    return jax.jit(
-        start_state,
-        static_argnames=_static,
-        out_shardings=formats,
-        # The bits of some initializers depend on the optimizations.
-        compiler_options=_quick if is_small else None,
+    if jax.default_backend() in PLATFORMS:
+        *fixed, key, params = arguments
+        make = functools.partial(start_state, *fixed)
+        formats = choose_formats(jax.eval_shape(make, key, params))
+        return jax.jit(start_state, static_argnames=_static, out_shardings=formats)
+    return _start_small if is_small else _start
+
+
+def _create_on_mesh(
+    fixed: tuple, shards: Shards, key: jax.Array, params: Params, is_small: bool
+) -> TrainState:
+    """Return the state of :func:`create_state` on a mesh."""
+    plan, *rest = fixed
+    alone = dataclasses.replace(plan, shards=None)
+    plain, stored = (
+        jax.eval_shape(functools.partial(start_state, p, *rest), key, {})
+        for p in (alone, plan)
     )
-
-
-def make_tx(plan: Plan, sparse: Paths) -> optax.GradientTransformation:
-    """Return the Optax optimizer of all parameters except the row-sparse tables.
-
-    ``plan.table_tx.dense`` trains the tables in ``plan.tables`` that are not in
-    ``sparse``. With ``plan.late``, the optimizer state has the same structure in all
-    epochs.
-    """
-    if plan.table_tx is None or not (plan.late or plan.tables - sparse):
-        return plan.tx
-
-    def label(params: Params) -> Params:
-        paths = flatten_dict(params)
-        names = {path: "tables" if path in plan.tables else "rest" for path in paths}
-        return unflatten_dict(names)
-
-    return optax.partition({"tables": plan.table_tx.dense, "rest": plan.tx}, label)
-
-
-def init_states(plan: Plan, tables: Params, count: ArrayLike = 0) -> Params:
-    """Return new row-sparse states of tables, whose schedules start at ``count``."""
-    if plan.table_tx is None:
-        return {}
-    states: dict[Path, RowState] = {
-        path: plan.table_tx.init(table, count)
-        for path, table in flatten_dict(tables).items()
-    }
-    return unflatten_dict(states)
+    check_forms(plain, stored, shards)
+    if is_small:  # The bits of some initializers depend on the program around them.
+        params = jax.tree.map(lambda leaf: jnp.array(np.asarray(leaf)), params)
+        state = _start_small(alone, *rest, key, params)
+        return spread(state.replace(shards=shards), shards, stored)
+    places = find_places(stored, shards)
+    start = jax.jit(start_state, static_argnames=_static, out_shardings=places)
+    return start(*fixed, key, spread(params, shards, copy=True))
 
 
 def unfreeze(plan: Plan, sparse: Paths, state: TrainState) -> TrainState:

@@ -1,1 +1,1 @@
-"""Data of a training run: checks, row masks, and buckets by length."""
+"""Data and arguments of a training run: checks, row masks, and buckets by length."""

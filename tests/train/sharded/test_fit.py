@@ -9,6 +9,7 @@ import optax
 import pytest
 
 from jaxembed import nn, optim, train
+from jaxembed.nn._initializers import keras_uniform
 from tests.train.sharded.conftest import (
     HELD_OUT,
     IDS,
@@ -19,6 +20,7 @@ from tests.train.sharded.conftest import (
     TX,
     V,
     assert_close,
+    leaves_of,
     make_mesh,
     run,
     table_of,
@@ -128,16 +130,26 @@ def test_no_table_is_gathered(form):
     assert f"[{n_words}" not in text and "[40004" not in text
 
 
-@pytest.mark.long
-def test_another_initializer_draws_the_numbers_of_one_device():
-    for init in (jax.nn.initializers.normal(), jax.nn.initializers.lecun_normal()):
-        embed = nn.Embed(V, 4, embedding_init=init)
-        model = nn.TextClassifier(embed, nn.DenseHead())
-        one, spread = (
-            table_of(run(model, epochs=0, mesh=mesh)[0])
-            for mesh in (None, make_mesh(2, 2))
+@pytest.mark.parametrize("most", [5_000_000, pytest.param(0, marks=pytest.mark.long)])
+def test_initial_weights_are_those_of_one_device(most, monkeypatch):
+    # Up to this number of weights, one device draws all of them.
+    monkeypatch.setattr("jaxembed.train._state.MANY", most)
+    for init in (keras_uniform, jax.nn.initializers.lecun_normal()):
+        embed = nn.Embed(V, 4, padding_idx=7, embedding_init=init)
+        plan, spread = (
+            train.make_plan(nn.TextClassifier(embed, nn.DenseHead()), TX, IDS, mesh=m)[
+                0
+            ]
+            for m in (None, make_mesh(2, 2))
         )
-        np.testing.assert_allclose(spread, one, rtol=1e-6)
+        one, other = (
+            leaves_of(train.create_state(p, IDS, key=jax.random.key(2)))
+            for p in (plan, spread)
+        )
+        assert one.keys() == other.keys()
+        for name, leaf in one.items():
+            is_exact = most or init is keras_uniform
+            np.testing.assert_allclose(other[name], leaf, atol=0 if is_exact else 1e-8)
 
 
 def test_a_state_of_another_form_is_refused():
