@@ -59,10 +59,10 @@ def check(shape, kind, combine, has_weights, has_mask):
     stored = to_shards(table, bag.keywords["rules"])
     found = jax.block_until_ready(make_program(bag, combine)(stored, *given))
     wanted = make_program(nn.embedding_bag, combine)(table, *given)
-    np.testing.assert_allclose(found[0], wanted[0], atol=1e-5)
-    np.testing.assert_allclose(to_words(found[1], N_WORDS), wanted[1], atol=2e-5)
+    np.testing.assert_allclose(found[0], wanted[0], 1e-5, 1e-5)
+    np.testing.assert_allclose(to_words(found[1], N_WORDS), wanted[1], 1e-5, 1e-4)
     if has_weights:
-        np.testing.assert_allclose(found[2], wanted[2], atol=1e-5)
+        np.testing.assert_allclose(found[2], wanted[2], 1e-5, 1e-5)
     assert np.isnan(found[0]).any() == (kind == "bad" and not has_mask) or has_mask
 
 
@@ -81,6 +81,17 @@ def test_all_bags_equal_those_of_one_device(
     shape, kind, combine, has_weights, has_mask
 ):
     check(shape, kind, combine, has_weights, has_mask)
+
+
+@pytest.mark.long
+def test_bags_of_bfloat16_are_summed_in_float32():
+    bag, ids = make_bag((2, 2)), np.zeros((4, 400), np.int32)
+    table = np.ones((N_WORDS, DIM), jnp.bfloat16)
+    stored = to_shards(table, bag.keywords["rules"])
+    run = jax.jit(jax.value_and_grad(lambda t: bag(t, ids, combine="sum").sum()))
+    total, gradient = jax.block_until_ready(run(stored))
+    assert total == 4 * 400 * DIM and gradient.dtype == jnp.bfloat16  # not 4 * 256 * D
+    assert (to_words(gradient, N_WORDS)[0] == 4 * 400).all()
 
 
 @pytest.mark.parametrize("shape", [(5, 4), (0, 4), (4, 0)])

@@ -50,7 +50,7 @@ def test_rows_and_gradients_equal_those_of_one_device(shape, kind):
     wanted = run_on_one_device(jnp.asarray(table), *given)
     np.testing.assert_array_equal(rows, wanted[0])
     assert rows.sharding.is_equivalent_to(rules.batch, 3)
-    np.testing.assert_allclose(to_words(gradient, N_WORDS), wanted[1], atol=2e-5)
+    np.testing.assert_allclose(to_words(gradient, N_WORDS), wanted[1], 1e-5, 1e-4)
     assert gradient.sharding.is_equivalent_to(rules.table, 2)
 
 
@@ -115,7 +115,7 @@ def test_an_explicit_mesh_gives_equal_rows_and_gradients(n):
     rows, gradient = jax.block_until_ready(found)
     wanted = run_on_one_device(jnp.asarray(table), ids, cotangents)
     np.testing.assert_array_equal(rows, wanted[0])
-    np.testing.assert_allclose(to_words(gradient, N_WORDS), wanted[1], atol=2e-5)
+    np.testing.assert_allclose(to_words(gradient, N_WORDS), wanted[1], 1e-5, 1e-4)
     assert jax.typeof(gradient).sharding.spec == rules.table.spec
 
 

@@ -132,6 +132,23 @@ def test_all_tables_equal_those_of_one_device(shape, name, max_norm, has_mask):
     check(shape, name, max_norm, has_mask)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_table_of_bfloat16_gets_the_bits_of_one_device(shape):
+    rules, tx = make_rules(shape), OPTIMIZERS["rmsprop"]
+    table = np.random.default_rng(0).normal(size=(N_WORDS, DIM)).astype(jnp.bfloat16)
+    stored, state = to_shards(table, rules), tx.init(jnp.asarray(table))
+    spread = jax.tree.map(lambda x: to_shards(x, rules) if np.ndim(x) else x, state)
+    row_grads, ids = make_batch("zipf", 0)
+    flat = np.concatenate([grad.reshape(-1, DIM) for grad in row_grads])
+    rows = np.concatenate([read.reshape(-1) for read in ids])
+    wanted, _ = jax.jit(tx.update)(flat, rows, state, jnp.asarray(table))
+    run = make_program(rules, "rmsprop", None)
+    _, found, _ = jax.block_until_ready(run(row_grads, ids, spread, stored, {}, None))
+    assert found.dtype == jnp.bfloat16
+    assert to_words(found, N_WORDS).tobytes() == np.asarray(wanted).tobytes()
+
+
 @pytest.mark.parametrize(
     ("shape", "max_norm"),
     [((1, 4), 30.0), pytest.param((2, 2), None, marks=pytest.mark.long)],
