@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -26,7 +26,7 @@ from jaxembed.train._state import (
 )
 from jaxembed.train.checkpoint._arrays import check_likeness, refill
 from jaxembed.train.checkpoint._resume import Progress, Saver, fingerprint
-from jaxembed.train.sharded._shards import find_places
+from jaxembed.train.sharded._unfreeze import unfreeze_in_place
 from jaxembed.train.sharded._words import in_words, spread, to_shapes
 
 
@@ -217,29 +217,26 @@ def make_run(
         state = create_state(plan, shape, key=key, sparse=paths)
         return state if late else unfreeze(plan, paths, state)
 
-    alone = dataclasses.replace(plan, shards=None)
-    words = in_words(start)
+    return Run(programs, _adopt(start, plan, key, expect), paths, first_epoch)
+
+
+def _adopt(
+    start: TrainState, plan: Plan, key: jax.Array, expect: Callable[..., TrainState]
+) -> TrainState:
+    """Return a copy of a state on the devices of a run, if it has the form of the run.
+
+    A copy, since training donates its buffers. It has the structure of the optimizer's
+    state, which is made of dicts in a restored state.
+    """
+    alone, words = dataclasses.replace(plan, shards=None), in_words(start)
     plain = jax.eval_shape(functools.partial(expect, alone), key)
     check_likeness(plain, words, "state")
-    # A copy, since training donates its buffers. It has the structure of the
-    # optimizer's state, which is made of dicts in a restored state.
-    expected = jax.eval_shape(functools.partial(expect, plan), key)
     if plan.shards is not None:
-        state = spread(refill(expected, words), plan.shards, expected, copy=True)
-    elif words is start:
-        state = refill(expected, put(start, copy=True))
-    else:
-        state = put(jax.tree.map(np.asarray, refill(expected, words)))
-    return Run(programs, state, paths, first_epoch)
-
-
-def unfreeze_in_place(plan: Plan, sparse: Paths, state: TrainState) -> TrainState:
-    """Return the state of :func:`unfreeze`, with new arrays on the mesh of the run."""
-    if plan.shards is None:
-        return unfreeze(plan, sparse, state)
-    run = functools.partial(unfreeze, plan, sparse)
-    places = find_places(jax.eval_shape(run, state), plan.shards)
-    return jax.jit(run, out_shardings=places)(state)
+        stored = jax.eval_shape(functools.partial(expect, plan), key)
+        return spread(refill(stored, words), plan.shards, stored, copy=True)
+    if start.shards is not None:
+        return put(jax.tree.map(np.asarray, refill(plain, words)))
+    return refill(plain, put(start, copy=True))
 
 
 def copy_state(state: TrainState) -> TrainState:

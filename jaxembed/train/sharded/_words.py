@@ -33,11 +33,6 @@ class InWords:
         """Number of elements in word order."""
         return int(np.prod(self.shape))
 
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
     def is_on(self, shards: Shards) -> bool:
         """Return whether the array is stored as the shards of a run need it."""
         sharding: Any = self.array.sharding
