@@ -72,6 +72,7 @@ def save_and_test(
     held_out: train.Examples | None,
     test: train.Examples,
     extra: dict[str, Any],
+    mesh: Any = None,
 ) -> dict[str, Any]:
     """Plot the curves, save the weights, and test the weights read back from disk.
 
@@ -87,6 +88,7 @@ def save_and_test(
       held_out: Ids and labels of the validation examples, or None.
       test: Ids and labels of the test examples; empty if the source has none.
       extra: Further JSON to save with the weights.
+      mesh: Mesh over which the rows of the tables are spread; None for one device.
 
     Returns:
       Entries of ``metrics.json``: the settings, parameter counts, names of the
@@ -95,10 +97,12 @@ def save_and_test(
     plot.curves(history, config.out / "curves.png", title, chance=_reviews.CHANCE)
     folder, settings = config.out / "checkpoint", as_json(config)
     train.save(folder, state, {"config": settings} | extra, overwrite=True)
-    restored, _ = train.restore(folder, like=state)
+    restored, _ = train.restore(folder)  # in word order, also from a mesh
     has_test = len(np.asarray(test[1])) > 0
     examples = test if has_test or held_out is None else held_out
-    accuracy = train.evaluate(model, restored.variables, *examples)["accuracy"]
+    accuracy = train.evaluate(model, restored.variables, *examples, mesh=mesh)[
+        "accuracy"
+    ]
     summary = nn.summary(model, restored.variables, np.asarray(examples[0])[:1])
     best, final = max(history.val_accuracy, default=None), None
     if best is not None:
@@ -121,7 +125,13 @@ def save_and_test(
 
 
 def write_test(
-    out: Path, model: Any, variables: Any, test: train.Examples, copies: np.ndarray
+    out: Path,
+    model: Any,
+    variables: Any,
+    test: train.Examples,
+    copies: np.ndarray,
+    *,
+    mesh: Any = None,
 ) -> dict[str, Any]:
     """Write the logit of each test review, and test without copies.
 
@@ -131,13 +141,15 @@ def write_test(
       variables: Parameters of the model.
       test: Ids and labels of the test reviews; without test reviews no file is written.
       copies: ``bool[M]``, True for a test review that is also a training review.
+      mesh: Mesh over which the rows of the tables are spread; None for one device.
 
     Returns:
       Entries of ``metrics.json``.
     """
     if not len(copies):
         return {}
-    logits, labels = train.predict(model, variables, test[0]), np.asarray(test[1])
+    logits = train.predict(model, variables, test[0], mesh=mesh)
+    labels = np.asarray(test[1])
     is_correct = (np.asarray(logits) > 0) == labels
     rows = zip(labels, np.asarray(logits), copies, strict=True)
     columns = ((int(label), f"{logit:.6g}", int(copy)) for label, logit, copy in rows)

@@ -15,7 +15,7 @@ from jaxembed import train
 
 # Settings that do not affect the training, or that the name of its save contains.
 ASIDE = {"out", "cache", "compilation_cache", "arms", "memory_gib"}
-ASIDE |= {"draws", "n_train", "sizes", "large", "draws_large"}
+ASIDE |= {"devices", "draws", "n_train", "sizes", "large", "draws_large"}
 
 
 def save_path(config: _cli.Options, name: str, ending: str = "") -> Path:

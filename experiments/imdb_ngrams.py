@@ -20,8 +20,9 @@ neighbouring reviews may be of the same film.
 
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -90,9 +91,28 @@ class Reviews(NamedTuple):
 
 def run(config: Config) -> None:
     """Train the model, save the weights, and test them."""
+    train_and_test("imdb_ngrams", config)
+
+
+def train_and_test(
+    name: str,
+    config: Config,
+    mesh: jax.sharding.Mesh | None = None,
+    *,
+    describe: Callable[[text.NgramIndex], dict[str, Any]] | None = None,
+) -> None:
+    """Train the model, save the weights, and test them.
+
+    Args:
+      name: Name of the experiment.
+      config: Settings.
+      mesh: Mesh over which the rows of the tables are spread; None for one device.
+      describe: Function of the rows of the n-grams that prints and returns further
+        entries of ``metrics.json``.
+    """
     config = dataclasses.replace(config, data=_reviews.choose_data(config.data))
     facts = f"{_reviews.describe(config.data)}, learned numbers, seed {config.seed}"
-    _results.begin("imdb_ngrams", facts, config.out)
+    _results.begin(name, facts, config.out)
     _cli.check_sizes(config, SIZES)
     # reviews -> words -> rows of n-grams -> padded rows
     start = time.perf_counter()
@@ -104,7 +124,8 @@ def run(config: Config) -> None:
     model, key = make_model(index.n_rows, config), jax.random.key(config.seed)
     print(nn.summary(model, jax.eval_shape(model.init, key, ids[:1]), ids[:1]))
     # batches -> state and history
-    save = _resume.save_path(config, "imdb_ngrams")
+    further = {} if describe is None else describe(index)
+    save = _resume.save_path(config, name)
     tx, table_tx = make_optimizers(len(reviews.examples), config)
     state, history = _resume.fit(
         model,
@@ -118,26 +139,28 @@ def run(config: Config) -> None:
         params=start_weights(reviews.ratios, config),
         examples=reviews.examples,
         validation=reviews.held_out,
+        mesh=mesh,
     )
     result = _results.save_and_test(
         model,
         state,
         history,
         config=config,
-        command="imdb_ngrams",
+        command=name,
         title=_results.make_title(f"N-grams of the orders {config.orders}", config),
         held_out=reviews.held_out,
         test=reviews.test,
         extra={"tokenizer": tokens.tokenizer.to_json()},
+        mesh=mesh,
     )
     train.save(config.out / "ngrams", index.to_arrays(), overwrite=True)
     copies = _reviews.find_copies(tokens.train, tokens.test)
     result |= _results.write_test(
-        config.out, model, state.variables, reviews.test, copies
+        config.out, model, state.variables, reviews.test, copies, mesh=mesh
     )
     result |= {"data": tokens.description, "seconds": seconds | history.seconds}
-    result["n_rows"] = index.n_rows
-    _results.write_metrics(config.out, "imdb_ngrams", result)
+    result |= {"n_rows": index.n_rows} | further
+    _results.write_metrics(config.out, name, result)
     _resume.finish([save])
 
 

@@ -135,6 +135,11 @@ def check_large(names: Names, out: str) -> None:
     assert abs(folded - names["history"].val_accuracy[-1]) < 0.002
 
 
+def check_hosts(names: Names, out: str) -> None:
+    assert names["history"].accuracy[-1] > 0.6 and out.endswith("(10000, 8)\n")
+    assert list(names["state"].tables) == ["embed"]
+
+
 def check_mesh(names: Names, out: str) -> None:
     shapes, is_equal, accuracy = out.splitlines()
     assert f"    {shapes}\n    {is_equal}\n" in (ROOT / "docs/guide.md").read_text(
@@ -202,6 +207,7 @@ CHECKS: dict[str, Callable[[Names, str], None]] = {
     "Data larger than memory": check_streams,
     "Large vocabularies": check_large,
     "One table on many devices": check_mesh,
+    "Several hosts": check_hosts,
     "N-grams weighted as in Naive Bayes": check_naive_bayes,
     "Intervals": check_intervals,
     "Two classifiers on the same texts": check_two_classifiers,
@@ -219,6 +225,7 @@ LONG = (
     "Intervals",
     "Large vocabularies",
     "One table on many devices",
+    "Several hosts",
     "Short and long texts",
     "Word order: convolution and recurrence",
     "Your own data, saved and restored",

@@ -1,6 +1,7 @@
 """Tables on the devices of two processes: shards, lookups and gradients."""
 
 import numpy as np
+import pytest
 
 CODE = """
 import jax.numpy as jnp
@@ -29,6 +30,7 @@ report(is_kept, dist.to_words(grads, 51).tolist(), np.asarray(rows).tolist())
 """
 
 
+@pytest.mark.long
 def test_lookups_of_two_processes_equal_those_of_numpy(run_processes):
     rng = np.random.default_rng(0)
     table = rng.normal(size=(51, 3)).astype(np.float32)

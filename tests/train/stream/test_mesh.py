@@ -20,22 +20,31 @@ def fit(mesh=None, part=None, **settings):
     data = text.Batches(rows, LABELS, batch_size=B, maxlen=L, part=part)
     settings = {"epochs": 2, "key": jax.random.key(1)} | settings
     settings |= {"tx": optim.rmsprop(0.01), "table_tx": optim.sparse_rmsprop(0.01)}
-    held_out = IDS[:30], LABELS[:30]
-    state, history = train.fit(MODEL, data, mesh=mesh, validation=held_out, **settings)
+    state, history = train.fit(MODEL, data, mesh=mesh, **settings)
     table = state.variables["params"]["embed"]["embedding"]
     return np.asarray(table) if mesh is None else dist.to_words(table, V), history
 
 
-def test_a_stream_on_a_mesh_equals_one_device_and_resumes_there(tmp_path):
-    table, history = fit()
-    path = tmp_path / "run"
+@pytest.mark.long
+def test_a_stream_on_a_mesh_equals_one_device():
+    table, history = fit(epochs=1)
+    found, ours = fit(dist.make_mesh(), epochs=1)  # the last batch has 13 texts of 16
+    np.testing.assert_allclose(found, table, atol=1e-6)
+    np.testing.assert_allclose(ours.loss, history.loss, atol=1e-6)
+
+
+@pytest.mark.long
+def test_a_run_on_a_mesh_resumes_there_and_on_one_device(tmp_path):
+    validation = IDS[:30], LABELS[:30]
+    table, history = fit(validation=validation)
+    settings = {"validation": validation, "checkpoint": tmp_path / "run"}
     mesh = dist.make_mesh()
-    fit(mesh, epochs=1, checkpoint=path)  # the last batch has 13 texts of 16
-    found, ours = fit(mesh, checkpoint=path)
+    fit(mesh, epochs=1, **settings)
+    found, ours = fit(mesh, **settings)
     np.testing.assert_allclose(found, table, atol=1e-6)
     np.testing.assert_allclose(ours.loss, history.loss, atol=1e-6)
     np.testing.assert_allclose(ours.val_loss, history.val_loss, atol=1e-6)
-    resumed, theirs = fit(None, checkpoint=path)  # finished, on one device
+    resumed, theirs = fit(None, **settings)  # finished
     np.testing.assert_array_equal(resumed, found)
     assert theirs.loss == ours.loss
 
