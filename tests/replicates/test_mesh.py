@@ -54,9 +54,8 @@ def make_mesh(*shape):
     return jax.make_mesh(shape, names, devices=jax.devices()[:n_devices])
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.long] * (n != "frozen")) for n in ARMS]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", ARMS)
 def test_spread_replicates_equal_those_of_one_device(name, replicate, examples):
     model, changed = ARMS[name]
     changed = changed | {"validation": examples}
