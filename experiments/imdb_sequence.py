@@ -28,7 +28,10 @@ import numpy as np
 from experiments import _cli, _heads, _results, _resume, _reviews, _sequences, _vectors
 from jaxembed import plot, stats, text, train
 
-COLUMNS = ("head", "start", "accuracy", "difference", "low", "high", "seconds")
+COLUMNS = (
+    *("head", "start", "accuracy", "difference", "low", "high", "seconds"),
+    "without_copies",  # of test reviews that are also training reviews
+)
 LENGTHS = (100, 200, 300)
 
 
@@ -114,7 +117,11 @@ def run(config: Config) -> None:
             rows.append(row)
             saves += used
     rows.sort(key=lambda row: -row.is_correct.mean())
-    lines = make_lines(rows)
+    copies = None
+    if part == "test":
+        copies = _reviews.find_copies(tokens.train, tokens.test)
+        print(f"{copies.sum()} of the test reviews are also training reviews")
+    lines = make_lines(rows, copies)
     print_table(lines)
     _results.write_csv(
         config.out / "table.csv",
@@ -212,12 +219,20 @@ def train_head(
     return (logits > 0) == labels, history
 
 
-def make_lines(rows: list[Row]) -> list[dict[str, Any]]:
-    """Return the lines of the table, with the difference to the next row."""
+def make_lines(rows: list[Row], copies: np.ndarray | None) -> list[dict[str, Any]]:
+    """Return the lines of the table, with the difference to the next row.
+
+    Args:
+      rows: Results, best row first.
+      copies: ``bool[M]``, True for a test review that is also a training review; None
+        if the reviews are not those of the test.
+    """
     lines = []
     for place, row in enumerate(rows):
         line: dict[str, Any] = {"head": row.head, "start": row.start}
         line |= {"accuracy": float(row.is_correct.mean()), "seconds": row.seconds}
+        rest = None if copies is None else row.is_correct[:, ~copies].mean()
+        line["without_copies"] = None if rest is None else float(rest)
         found: tuple = (None, None, None)
         if place + 1 < len(rows):
             following = rows[place + 1].is_correct

@@ -17,6 +17,15 @@ def read(tmp_path):
         return out, list(csv.DictReader(file))
 
 
+def test_copies_are_left_out_of_a_second_accuracy():
+    is_correct = np.array([[True, False, True, True], [True, True, False, True]])
+    row = imdb_sequence.Row("pooled", "learned", is_correct, 1.0, {})
+    copies = np.array([True, False, False, False])
+    line = imdb_sequence.make_lines([row], copies)[0]
+    assert line["accuracy"] == 6 / 8 and line["without_copies"] == 4 / 6
+    assert imdb_sequence.make_lines([row], None)[0]["without_copies"] is None
+
+
 @pytest.mark.long
 def test_table_plots_and_metrics(run_main, reviews, tmp_path):
     flags = ("--heads", "flatten", "pooled", "attention", "--starts", "learned")
