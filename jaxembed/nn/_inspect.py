@@ -204,11 +204,13 @@ def _probe(
     """Find the columns of the ids that are looked up in each table.
 
     The program runs on two texts. Their ids are distinct and out of range of every
-    table, so that an id that reaches a table unchanged identifies its column. All other
-    ids that reach a table, such as constants that a condition selects, must be equal
-    for both texts.
+    table, so that an id that reaches a table unchanged identifies its column. They rise
+    in random steps, so that an id plus a constant is not that of another column. All
+    other ids that reach a table, such as constants that a condition selects, must be
+    equal for both texts.
     """
-    texts = [PROBE + shift + np.arange(length) for shift in (0, 7 * length)]
+    steps = np.random.default_rng(0).integers(1, PROBE // (length + 1), (2, length))
+    texts = list(PROBE + np.cumsum(steps, axis=1))
     found: dict[Path, np.ndarray] = {}
     outputs = iter(range(len(jaxpr.jaxpr.outvars)))
     for path, reads in shapes.items():
@@ -233,10 +235,11 @@ def _find_read(
     if not part.eqns:  # the ids unchanged, the common case
         return ~columns
     first, second = (_evaluate(part, jaxpr.consts, text) for text in texts)
-    is_id = (first >= PROBE) & (second - first == texts[1][0] - texts[0][0])
+    places = np.minimum(np.searchsorted(texts[0], first), len(columns) - 1)
+    is_id = (texts[0][places] == first) & (texts[1][places] == second)
     if not is_id.any() or not (is_id | (first == second)).all():
         return None  # computed from the ids of the text
-    columns[first[is_id] - PROBE] = True
+    columns[places[is_id]] = True
     return columns
 
 

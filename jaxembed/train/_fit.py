@@ -112,11 +112,12 @@ def fit(
       mesh: mesh of ``dist.make_mesh``, over whose devices the rows of each table, their
         optimizer states and the examples of a batch are spread; None for one device.
         ``batch_size`` must be a multiple of the number of devices. Losses and weights
-        are those of one device, up to rounding. The tables of the returned state are on
-        the mesh, in the order of ``dist.to_shards``. ``params`` and ``state`` may be in
-        word order, or those of an earlier call. If the mesh has the devices of several
-        processes, each of them calls ``fit`` with the same arguments, and with the same
-        arrays or its part of each batch.
+        are those of one device, up to rounding, unless ``tx`` takes means over the rows
+        of a table, as Adafactor does. The tables of the returned state are on the mesh,
+        in the order of ``dist.to_shards``. ``params`` and ``state`` may be in word
+        order, or those of an earlier call on any mesh. If the mesh has the devices of
+        several processes, each of them calls ``fit`` with the same arguments, and with
+        the same arrays or its part of each batch.
       stopping: see :class:`Stopping`; None to train all epochs and return the last
         state.
       checkpoint: a folder. The run is saved there in the background, at ends of epochs,

@@ -81,7 +81,7 @@ def create_state(
         trained row by row; see :func:`choose_sparse`.
       key: random key of the initial weights.
       params: initial values of some or all parameters, which are copied. With a mesh,
-        tables may be in word order, or on this mesh in shard order.
+        tables may be in word order, or in shard order on any mesh.
       sparse: paths of the tables to train row by row, such as those of a checkpoint;
         None to decide by the shapes.
 

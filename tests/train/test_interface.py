@@ -105,6 +105,14 @@ def computed(ids):
     return embed()(ids % V).mean(1)
 
 
+def shifted(ids):
+    return embed(V + 1)(ids + 1).mean(1)
+
+
+def shifted_slice(ids):
+    return embed(V + 1)(ids[:, :-1] + 1).mean(1)
+
+
 def clipped(ids):
     return embed()(jnp.clip(ids, 0, V - 1)).mean(1)
 
@@ -160,6 +168,8 @@ class Either(flax.linen.Module):
 COMPUTED = {
     "computed": computed,
     "clipped": clipped,
+    "shifted": shifted,
+    "a shifted slice": shifted_slice,
     "by weights": by_weights,
     "in a scan": in_scan,
     "in a vmap": in_vmap,

@@ -43,7 +43,7 @@ def place_variables(
 
     Args:
       model: a Linen module, called as ``model(ids)``.
-      variables: its parameters. Tables may be in word order, or on the mesh in shard
+      variables: its parameters. Tables may be in word order, or on any mesh in shard
         order.
       ids: ``int[B, L]``.
       mesh: mesh or sharding rules; None for one device.

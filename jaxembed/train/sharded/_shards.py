@@ -23,7 +23,8 @@ class Shards:
 
     Attributes:
       rules: placement of tables and examples on the mesh.
-      n_words: path of each table, and the number of its words.
+      n_words: path of each table, and the number of its words. Longer paths are first,
+        since a path may have that of another table in it.
     """
 
     rules: Rules
@@ -138,7 +139,8 @@ def make_rules(mesh: Mesh | Rules) -> Rules:
 
     Raises:
       TypeError: if ``mesh`` is not a mesh.
-      ValueError: if it lacks the axes "data" and "vocab".
+      ValueError: if it lacks the axes "data" and "vocab", or if ``jax.set_mesh`` has
+        set an explicit mesh.
 
     Example:
       >>> mesh = jax.make_mesh((1, 1), ("data", "vocab"), devices=jax.devices()[:1])
@@ -150,6 +152,11 @@ def make_rules(mesh: Mesh | Rules) -> Rules:
         raise TypeError(
             "mesh must be a jax.sharding.Mesh, such as from dist.make_mesh, or "
             f"dist.Rules, got {type(mesh).__name__}."
+        )
+    if AxisType.Explicit in jax.sharding.get_abstract_mesh().axis_types:
+        raise ValueError(
+            "mesh= cannot be given inside of jax.set_mesh with an explicit mesh: call "
+            "the function outside of it, or set a mesh of dist.make_mesh."
         )
     names = rules.mesh.axis_names
     auto = Mesh(rules.mesh.devices, names, axis_types=(AxisType.Auto,) * len(names))
@@ -181,6 +188,7 @@ def find_shards(
                 "the model as a field, as nn.TextClassifier(nn.Embed(...), ...) has it."
             )
         n_words.append((path, n_rows))
+    n_words.sort(key=lambda pair: -len(pair[0]))
     return Shards(rules, tuple(n_words))
 
 

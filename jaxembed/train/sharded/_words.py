@@ -8,6 +8,7 @@ import numpy as np
 from jax.tree_util import KeyPath
 
 from jaxembed.dist import to_shards, to_words
+from jaxembed.dist._mesh import shard_size
 from jaxembed.train.sharded._shards import Shards, name_path
 from jaxembed.train.sharded._whole import put_whole
 
@@ -46,17 +47,33 @@ class InWords:
 def view(tree: Tree, shards: Shards | None) -> Tree:
     """Return a tree with :class:`InWords` for each array in shard order.
 
-    All other arrays are unchanged. With one shard both orders are equal.
+    All other arrays are unchanged. With one shard both orders are equal. A table may be
+    in the shard order of another mesh.
     """
-    if shards is None or shards.rules.n_shards == 1:
+    if shards is None:
         return tree
+    tables, is_one = dict(shards.n_words), shards.rules.n_shards == 1
 
     def look(path: KeyPath, leaf: Any) -> Any:
-        is_spread = isinstance(leaf, jax.Array) and leaf.ndim > 0
-        n = shards.count(name_path(path), leaf.shape) if is_spread else None
+        if not isinstance(leaf, jax.Array) or not leaf.size or not leaf.ndim:
+            return leaf
+        names = name_path(path)
+        if names in tables:  # perhaps of another mesh
+            n = tables[names] if is_in_shards(leaf, tables[names]) else None
+        else:
+            n = None if is_one else shards.count(names, leaf.shape)
         return leaf if n is None else InWords(leaf, n)
 
     return jax.tree_util.tree_map_with_path(look, tree)
+
+
+def is_in_shards(array: jax.Array, n_words: int) -> bool:
+    """Return whether an array of ``n_words`` words is in several shards of any mesh."""
+    if isinstance(array, jax.core.Tracer):  # its sharding is not known
+        return False
+    size = array.sharding.shard_shape(array.shape)[0]
+    n_shards = len(array) // size
+    return n_shards > 1 and shard_size(n_words, n_shards) == size
 
 
 def in_words(tree: Tree) -> Tree:

@@ -8,16 +8,19 @@ import jax
 import numpy as np
 import pytest
 
-from jaxembed import train
+from jaxembed import dist, train
+from jaxembed.train.sharded._words import spread, view
 from tests.train.sharded.conftest import (
     EPOCHS,
     HELD_OUT,
     IDS,
     MODEL,
     SPARSE,
+    TABLE,
     TABLE_TX,
     TX,
     Interrupted,
+    V,
     assert_close,
     interrupt,
     leaves_of,
@@ -176,3 +179,14 @@ def test_parameters_are_taken_in_both_orders():
         )
     with pytest.raises(ValueError, match=r"embedding must have the shape \(301, 4\)"):
         run(**given, params=params)
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (2, 2), (4, 1)])
+def test_a_table_in_the_order_of_another_mesh_is_read(shape):
+    plan, _ = train.make_plan(MODEL, TX, IDS, mesh=make_mesh(*shape))
+    for other in ((1, 4), (2, 2)):
+        stored = dist.to_shards(TABLE, dist.Rules(make_mesh(*other)))
+        words = view({"embed": {"embedding": stored}}, plan.shards)
+        moved = spread(words, plan.shards)["embed"]["embedding"]
+        assert moved.sharding == plan.rules.table
+        np.testing.assert_array_equal(dist.to_words(moved, V), TABLE)

@@ -2,6 +2,7 @@
 
 import re
 
+import flax.linen
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -174,6 +175,37 @@ def test_a_mesh_needs_its_axes():
         run(mesh=jax.make_mesh((4,), ("x",)))
     with pytest.raises(TypeError, match=r"must be a jax.sharding.Mesh, .* got int"):
         run(mesh=4)
+
+
+def test_an_explicit_mesh_must_not_be_set():
+    mesh = jax.make_mesh((1, 4), ("data", "vocab"))
+    with (
+        jax.set_mesh(mesh),
+        pytest.raises(ValueError, match=r"outside of it, or set a"),
+    ):
+        train.make_plan(MODEL, TX, IDS, mesh=mesh)
+
+
+class Nested(flax.linen.Module):
+    """Model with a table at a path that ends like the path of the other."""
+
+    embed: nn.Embed
+    encoder: nn.TextClassifier
+
+    def __call__(self, ids, train=False):
+        return self.encoder(ids) + self.embed(ids).mean((1, 2))
+
+
+def test_the_rows_of_a_table_are_not_those_of_a_shorter_path():
+    encoder = nn.TextClassifier(nn.Embed(V + 1, 4), nn.DenseHead())
+    plan, _ = train.make_plan(
+        Nested(nn.Embed(V, 4), encoder), TX, IDS, mesh=make_mesh(1, 4)
+    )
+    paths = ("embed", "embedding"), ("encoder", "embed", "embedding")
+    assert plan.rules.pad(V) == plan.rules.pad(V + 1) == 304
+    for path, n_words in zip(paths, (V, V + 1), strict=True):
+        assert plan.shards.count(path, (304, 4)) == n_words
+        assert plan.shards.count(("opt_state", "0", *path), (304, 4)) == n_words
 
 
 class OwnTable(nn.TextClassifier):
