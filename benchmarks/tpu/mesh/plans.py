@@ -37,6 +37,7 @@ class Job(NamedTuple):
       rows: Number of words, V.
       dim: Length of a row, D.
       optimizer: Key of ``OPTIMIZERS``.
+      texts: Number of texts for each chip.
     """
 
     program: str
@@ -44,6 +45,7 @@ class Job(NamedTuple):
     rows: int
     dim: int
     optimizer: str
+    texts: int = TEXTS
 
     @property
     def n_chips(self) -> int:
@@ -53,7 +55,7 @@ class Job(NamedTuple):
     @property
     def batch_size(self) -> int:
         """Number of texts of all chips, B."""
-        return TEXTS * self.n_chips
+        return self.texts * self.n_chips
 
 
 BIG, WIDE = (100_000_000, 128), (1_000_000_000, 32)
@@ -65,6 +67,8 @@ JOBS = [
         for name in OPTIMIZERS
     ],
     *[Job("large table", "v6e:16x16", *WIDE, name) for name in OPTIMIZERS],
+    # More rows than VMEM holds, so that the plan of the main memory has all of them.
+    Job("large batch", "v5e:2x2", 4_000_000, 128, "RMSprop", 16 * TEXTS),
     *[
         Job("weak scaling", name, BIG[0] // 256 * int(np.prod(find_axes(name))), 128,
             "RMSprop")
@@ -86,7 +90,9 @@ def compile_step(job: Job) -> dict[str, Any]:
     memory: Any = compiled.memory_analysis()
     seconds = time.perf_counter() - start, time.process_time() - cpu_start
     stored = list(parse(compiled.as_text() or "").stored())
-    size = Size(make_rules(job).pad(job.rows) // job.n_chips, job.dim, TEXTS, LENGTH)
+    size = Size(
+        make_rules(job).pad(job.rows) // job.n_chips, job.dim, job.texts, LENGTH
+    )
     program = parse(compiled.as_text() or "")
     collectives = list_collectives(stored)
     moved = sum(n for kind, _, n in collectives if kind == "all-to-all")

@@ -11,11 +11,11 @@ Line = Mapping[str, Any]
 def tabulate(lines: Sequence[Line]) -> str:
     """Return a table of the large tables, and one of weak scaling."""
     parts = []
-    for program, make, head in (
-        ("large table", describe, LARGE_HEAD),
-        ("weak scaling", compare, SCALING_HEAD),
+    for programs, make, head in (
+        (("large table", "large batch"), describe, LARGE_HEAD),
+        (("weak scaling",), compare, SCALING_HEAD),
     ):
-        some = [line for line in lines if line["program"] == program]
+        some = [line for line in lines if line["program"] in programs]
         if some:
             rule = " | ".join(["---"] * 2 + ["---:"] * (len(head) - 2))
             rows = [" | ".join(head), rule, *[make(line, some[0]) for line in some]]
@@ -26,6 +26,7 @@ def tabulate(lines: Sequence[Line]) -> str:
 LARGE_HEAD = (
     "table, chips",
     "optimizer",
+    "texts",
     "table and state on a chip, GB",
     "of the memory",
     "temporary, MB",
@@ -49,8 +50,9 @@ def describe(line: Line, _: Line) -> str:
     """Return a row of the table of large tables."""
     topology, moved = line["topology"], line.get("exchanged_bytes")
     cells = [f"{line['rows']:,} x {line['dim']}, {topology}", line["optimizer"]]
+    cells.append(f"{line['batch_size']:,}")
     if moved is None:
-        return " | ".join([*cells, line["left_out"], *[""] * (len(LARGE_HEAD) - 3)])
+        return " | ".join([*cells, line["left_out"], *[""] * (len(LARGE_HEAD) - 4)])
     held = line["argument_bytes"]
     cells += [
         f"{held / 1e9:.2f}",

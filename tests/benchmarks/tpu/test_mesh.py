@@ -58,8 +58,10 @@ def test_a_table_has_a_row_for_each_line():
     doubled = {**scaled, "exchanged_bytes": 64_000_000}
     large, scaling = tabulate([LINE, failed, scaled, doubled]).split("\n\n")
     cells = [cell.strip() for cell in large.splitlines()[2].split("|")]
-    assert cells[1:5] == ["1,000 x 8, v5e:16x16", "RMSprop", "4.00", "25%"]
-    assert cells[5:10] == ["2.0", "3.0", "64.0", "2.84", "20.5"]
+    assert cells[1:6] == ["1,000 x 8, v5e:16x16", "RMSprop", "64", "4.00", "25%"]
+    assert cells[6:11] == ["2.0", "3.0", "64.0", "2.84", "20.5"]
+    widths = {line.count("|") for line in large.splitlines()}
+    assert widths == {11}
     assert "does not compile" in large.splitlines()[3]
     assert [line.split("|")[5].strip() for line in scaling.splitlines()[2:]] == [
         "1.00",
@@ -79,8 +81,8 @@ ENTRY %main (a: f32[4,8]) -> f32[4,8] {
 
 
 def test_the_jobs_are_those_of_the_report(tmp_path, capsys):
-    assert mesh.__doc__ and len({*JOBS}) == len(JOBS) == 9
-    assert {job.n_chips for job in JOBS} == {16, 64, 256}
+    assert mesh.__doc__ and len({*JOBS}) == len(JOBS) == 10
+    assert {job.n_chips for job in JOBS} == {4, 16, 64, 256}
     assert all(job.rows % job.n_chips == 0 for job in JOBS)
     (tmp_path / "lines.jsonl").write_text(json.dumps(LINE) + "\n")
     command.main(["--report", str(tmp_path / "lines.jsonl")])
