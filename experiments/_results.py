@@ -100,9 +100,8 @@ def save_and_test(
     restored, _ = train.restore(folder)  # in word order, also from a mesh
     has_test = len(np.asarray(test[1])) > 0
     examples = test if has_test or held_out is None else held_out
-    accuracy = train.evaluate(model, restored.variables, *examples, mesh=mesh)[
-        "accuracy"
-    ]
+    found = train.evaluate(model, restored.variables, *examples, mesh=mesh)
+    accuracy = found["accuracy"]
     summary = nn.summary(model, restored.variables, np.asarray(examples[0])[:1])
     best, final = max(history.val_accuracy, default=None), None
     if best is not None:

@@ -13,6 +13,10 @@ REMEDY = (
     "process_id=, or start the processes with SLURM, on a TPU pod, by Open MPI, or on "
     "Kubernetes with the package of jax[k8s]."
 )
+USED = (
+    "dist.initialize must be called before JAX is used, and a program, jax.devices or "
+    "a conversion to a JAX array has used it: call it first."
+)
 
 
 def initialize(
@@ -90,12 +94,9 @@ def initialize(
     except ValueError as error:
         raise ValueError(f"no cluster was found ({error}). {REMEDY}") from error
     except RuntimeError as error:
-        if "must be called before" in str(error):
-            raise ValueError(
-                "dist.initialize must be called before JAX is used, and a program, "
-                "jax.devices or a conversion to a JAX array has used it: call it first."
-            ) from error
-        raise
+        if "must be called before" not in str(error):
+            raise
+        raise ValueError(USED) from error
 
 
 def _check(

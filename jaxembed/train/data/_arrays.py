@@ -21,7 +21,7 @@ from jaxembed.train.data._checks import (
     check_selection,
 )
 from jaxembed.train.data._masks import make_masks
-from jaxembed.train.sharded._shards import check_batch_size
+from jaxembed.train.sharded._shards import Shards, check_batch_size
 from jaxembed.train.sharded._whole import check_same_arrays, put_whole
 from jaxembed.train.sharded._words import spread
 
@@ -66,13 +66,11 @@ def prepare_arrays(
     size = check_count("batch_size", batch_size)  # type: ignore[arg-type]
     shape = jax.ShapeDtypeStruct((size, texts.shape[1]), np.int32)
     plan, interface = make_plan(model, ids=shape, loss=loss, **settings)
-    shards = plan.shards
-    check_batch_size(size, shards)
+    check_batch_size(size, shards := plan.shards)
     warn_unchecked(interface, stacklevel=4)
     arrays = check_examples(interface, (texts, labels), loss=loss)
     chosen = check_selection(examples, len(texts), size)
-    buckets, batches = [], []
-    padding = None
+    buckets, batches, padding = [], [], None
     if lengths is not None:
         shapes = jax.eval_shape(model.init, jax.random.key(0), shape)
         padding = find_padding(model, shapes, interface, lengths)
@@ -86,16 +84,21 @@ def prepare_arrays(
         batches = cut_batches(pair, lengths=lengths, padding_idx=padding, shards=shards)
     masks = make_masks(interface, trainable_rows)
     factors = None if weights is None else check_weights(weights, len(texts))
-    given: tuple = *arrays, chosen, factors
-    if shards is None:
-        given, masks = jax.device_put((given, masks))
-    else:
-        check_same_arrays(given, shards)
-        given, masks = put_whole(given, shards.rules), spread(masks, shards)
+    given, masks = _place((*arrays, chosen, factors), masks, shards)
     ids, labels, chosen, factors = given
     inputs = Inputs(ids, labels, chosen, batches, masks, factors)
     programs = Programs(plan, inputs, key, size, save_every, buckets)
     return lambda start, sparse: make_run(programs, shape, start, sparse)
+
+
+def _place(
+    arrays: tuple, masks: dict[str, Any], shards: Shards | None
+) -> tuple[tuple, dict[str, Any]]:
+    """Return arrays and row masks on the device, or on the devices of a mesh."""
+    if shards is None:
+        return jax.device_put((arrays, masks))
+    check_same_arrays(arrays, shards)
+    return put_whole(arrays, shards.rules), spread(masks, shards)
 
 
 def _split_weights(data: Any) -> tuple[Any, ArrayLike | None]:

@@ -14,11 +14,12 @@ from jaxembed.dist import Rules
 from jaxembed.train._evaluate import check_validation, cut_batches
 from jaxembed.train._run import make_run
 from jaxembed.train._setup import make_plan, warn_unchecked
+from jaxembed.train._step import Batch
 from jaxembed.train.data._arrays import MakeRun
 from jaxembed.train.data._checks import Examples
 from jaxembed.train.data._inputs import Inputs
 from jaxembed.train.data._masks import make_masks
-from jaxembed.train.sharded._shards import make_rules
+from jaxembed.train.sharded._shards import Shards, make_rules
 from jaxembed.train.sharded._words import spread
 from jaxembed.train.stream._checker import Checker
 from jaxembed.train.stream._program import StreamPrograms
@@ -72,16 +73,12 @@ def prepare_stream(
     Returns:
       A function that makes the run.
     """
-    size = np.shape(source.first.ids)
-    if len(size) != 2:
-        raise ValueError(f"ids of a batch must have the axes [B, L], got {list(size)}.")
     spreader = make_spreader(None if mesh is None else make_rules(mesh), source.first)
-    size = size[0] * spreader.n_processes, size[1]
-    shape = jax.ShapeDtypeStruct(size, np.int32)
+    shape = _find_shape(source, spreader.n_processes)
     plan, interface = make_plan(model, ids=shape, loss=loss, mesh=mesh, **settings)
     warn_unchecked(interface, stacklevel=4)
     shapes = jax.eval_shape(model.init, jax.random.key(0), shape)
-    checker = Checker(model, shapes, loss, {size[1]: interface})
+    checker = Checker(model, shapes, loss, {shape.shape[1]: interface})
     first = checker.check(source.first, "batch 1 of epoch 1:")
     batches = []
     if validation is not None:
@@ -90,10 +87,7 @@ def prepare_stream(
             model, interface, validation, train_labels=own, loss=loss, stacklevel=5
         )
         batches = cut_batches(pair, shards=plan.shards)
-    masks = make_masks(interface, trainable_rows)
-    masks = jax.device_put(masks) if plan.shards is None else spread(masks, plan.shards)
-    empty = jnp.zeros(0, jnp.int32)
-    inputs = Inputs(empty, empty, empty, batches, masks)
+    inputs = _make_inputs(plan.shards, batches, make_masks(interface, trainable_rows))
     programs: Any = StreamPrograms(plan, inputs, key, save_every, {})
 
     def make(start: Any, sparse: Sequence[Sequence[str]] | None) -> StreamRun:
@@ -108,3 +102,20 @@ def prepare_stream(
         )
 
     return make
+
+
+def _find_shape(source: Source, n_processes: int) -> jax.ShapeDtypeStruct:
+    """Return the shape of the ids of the first batch of all processes together."""
+    size = np.shape(source.first.ids)
+    if len(size) != 2:
+        raise ValueError(f"ids of a batch must have the axes [B, L], got {list(size)}.")
+    return jax.ShapeDtypeStruct((size[0] * n_processes, size[1]), np.int32)
+
+
+def _make_inputs(
+    shards: Shards | None, batches: list[Batch], masks: dict[str, Any]
+) -> Inputs:
+    """Return the inputs of all epochs, without the examples to train on."""
+    masks = jax.device_put(masks) if shards is None else spread(masks, shards)
+    empty = jnp.zeros(0, jnp.int32)
+    return Inputs(empty, empty, empty, batches, masks)
