@@ -15,4 +15,6 @@ def unfreeze_in_place(plan: Plan, sparse: Paths, state: TrainState) -> TrainStat
         return unfreeze(plan, sparse, state)
     run = functools.partial(unfreeze, plan, sparse)
     places = find_places(jax.eval_shape(run, state), plan.shards)
-    return jax.jit(run, out_shardings=places)(state)
+    # jit compiles a function of its own, such as a partial one, in each call.
+    jitted = jax.jit(unfreeze, static_argnums=(0, 1), out_shardings=places)
+    return jitted(plan, sparse, state)
