@@ -104,9 +104,13 @@ def check_params(shapes: Params, params: Params | None) -> None:
                 f"params: {name} must be a parameter of the model, which has {known}."
             )
         if np.shape(leaf) != expected[path]:
+            is_array = isinstance(leaf, jax.Array)
+            is_array &= not isinstance(leaf, jax.core.Tracer)
+            is_spread = is_array and not leaf.sharding.is_fully_replicated
+            remedy = ", spread over devices: give mesh= too, or call dist.to_words"
             raise ValueError(
                 f"params: {name} must have the shape {expected[path]} as in the model, "
-                f"got {np.shape(leaf)}."
+                f"got {np.shape(leaf)}{remedy * is_spread}."
             )
 
 

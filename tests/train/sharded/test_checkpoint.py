@@ -177,7 +177,9 @@ def test_parameters_are_taken_in_both_orders():
             leaves_of(state)["params.embed.embedding"],
             words["embed"]["embedding"],
         )
-    with pytest.raises(ValueError, match=r"embedding must have the shape \(301, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"shape \(301, 4\) .* give mesh= too, or call"
+    ):
         run(**given, params=params)
 
 
