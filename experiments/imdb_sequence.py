@@ -5,8 +5,8 @@ Notebook:  its last lines propose recurrent layers or 1D convolutional layers on
 Run:       python -m experiments.imdb_sequence --data aclImdb_v1.tar.gz
            --vectors glove.6B.zip/glove.6B.100d.txt --validation-fraction 0
            python -m experiments.imdb_sequence --heads convolution --starts learned
-Expect:    a table of test accuracies, of which pooled is 0.89; hours on two CPU cores
-           for all heads, vectors and three seeds, minutes for one head
+Expect:    a table of test accuracies, of which pooled is 0.89; an hour on two CPU
+           cores for all heads, vectors and three seeds, minutes for one head
 Writes:    runs/imdb_sequence/{metrics.json, table.csv, accuracy_seconds.png,
            curves-HEAD-START.png, finished/}
 
@@ -20,18 +20,23 @@ an interrupted run.
 import dataclasses
 import time
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import jax
 import numpy as np
 
-from experiments import _cli, _heads, _results, _resume, _reviews, _sequences, _vectors
-from jaxembed import plot, stats, text, train
-
-COLUMNS = (
-    *("head", "start", "accuracy", "difference", "low", "high", "seconds"),
-    "without_copies",  # of test reviews that are also training reviews
+from experiments import (
+    _cli,
+    _heads,
+    _results,
+    _resume,
+    _reviews,
+    _rows,
+    _sequences,
+    _vectors,
 )
+from jaxembed import plot, text, train
+
 LENGTHS = (100, 200, 300)
 
 
@@ -71,24 +76,6 @@ class Config(_cli.Options):
     pretrained: _vectors.Pretrained = _vectors.Pretrained()
 
 
-class Row(NamedTuple):
-    """Results of one head with one kind of word vectors.
-
-    Attributes:
-      head: Name of the head.
-      start: Kind of word vectors.
-      is_correct: Whether each prediction is correct, ``bool[S, M]`` of S seeds.
-      seconds: Median seconds of training, without compilation.
-      facts: Entries of ``metrics.json``.
-    """
-
-    head: str
-    start: str
-    is_correct: np.ndarray
-    seconds: float
-    facts: dict[str, Any]
-
-
 def run(config: Config) -> None:
     """Train all heads with all vectors, and compare them."""
     data = _reviews.choose_data(config.data)
@@ -121,12 +108,12 @@ def run(config: Config) -> None:
     if part == "test":
         copies = _reviews.find_copies(tokens.train, tokens.test)
         print(f"{copies.sum()} of the test reviews are also training reviews")
-    lines = make_lines(rows, copies)
-    print_table(lines)
+    lines = _rows.make_lines(rows, copies)
+    _rows.print_table(lines)
     _results.write_csv(
         config.out / "table.csv",
-        COLUMNS,
-        ([line[c] for c in COLUMNS] for line in lines),
+        _rows.COLUMNS,
+        ([line[c] for c in _rows.COLUMNS] for line in lines),
     )
     plot.accuracy_seconds(
         {
@@ -149,7 +136,7 @@ def compare_seeds(
     table: np.ndarray | None,
     reviews: _sequences.Reviews,
     config: Config,
-) -> tuple[Row, list[Path]]:
+) -> tuple[_rows.Row, list[Path]]:
     """Train a head once for each seed; return its results and its saves."""
     name, is_correct, seconds, saves = f"{head}-{start}", [], [], []
     histories = []
@@ -177,7 +164,7 @@ def compare_seeds(
         "histories": [history.metrics() for history in histories],
     }
     found = np.stack(is_correct)
-    return Row(head, start, found, float(np.median(seconds)), facts), saves
+    return _rows.Row(head, start, found, float(np.median(seconds)), facts), saves
 
 
 def train_head(
@@ -217,40 +204,6 @@ def train_head(
     logits = train.predict(model, state.variables, ids, lengths=lengths)
     history.seconds["predict"] = time.perf_counter() - start_time
     return (logits > 0) == labels, history
-
-
-def make_lines(rows: list[Row], copies: np.ndarray | None) -> list[dict[str, Any]]:
-    """Return the lines of the table, with the difference to the next row.
-
-    Args:
-      rows: Results, best row first.
-      copies: ``bool[M]``, True for a test review that is also a training review; None
-        if the reviews are not those of the test.
-    """
-    lines = []
-    for place, row in enumerate(rows):
-        line: dict[str, Any] = {"head": row.head, "start": row.start}
-        line |= {"accuracy": float(row.is_correct.mean()), "seconds": row.seconds}
-        rest = None if copies is None else row.is_correct[:, ~copies].mean()
-        line["without_copies"] = None if rest is None else float(rest)
-        found: tuple = (None, None, None)
-        if place + 1 < len(rows):
-            following = rows[place + 1].is_correct
-            found = stats.bootstrap_difference(row.is_correct, following)[:3]
-        lines.append(line | dict(zip(COLUMNS[3:6], found, strict=True)))
-    return lines
-
-
-def print_table(lines: list[dict[str, Any]]) -> None:
-    """Print the table, best row first."""
-    print("head         vectors          accuracy  seconds  above the next row (95 %)")
-    for line in lines:
-        words = f"{line['head']:<12} {line['start']:<16} {line['accuracy']:.4f}"
-        words += f"  {line['seconds']:>9.1f}"
-        if line["difference"] is not None:
-            low, high = line["low"], line["high"]
-            words += f"  {line['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
-        print(words)
 
 
 if __name__ == "__main__":

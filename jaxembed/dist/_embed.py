@@ -18,8 +18,8 @@ from jaxembed.dist._modes import run_auto
 
 
 @dataclasses.dataclass(frozen=True)
-class Lookup:
-    """Lookup of a sharded table, for ``Embed.lookup_fn``; equal ones are equal.
+class Hook:
+    """Hook of an ``Embed`` with a sharded table; equal hooks compile once.
 
     Attributes:
       rules: placement on the mesh.
@@ -28,6 +28,10 @@ class Lookup:
 
     rules: Rules
     n_words: int
+
+
+class Lookup(Hook):
+    """Lookup of a sharded table, for ``Embed.lookup_fn``."""
 
     @property
     def func(self) -> Callable[..., jax.Array]:
@@ -39,17 +43,8 @@ class Lookup:
         return lookup(table, ids, self.rules, self.n_words)
 
 
-@dataclasses.dataclass(frozen=True)
-class Bag:
-    """Bags of a sharded table, for ``Embed.bag_fn``; equal ones are equal.
-
-    Attributes:
-      rules: placement on the mesh.
-      n_words: number of words, V.
-    """
-
-    rules: Rules
-    n_words: int
+class Bag(Hook):
+    """Bags of a sharded table, for ``Embed.bag_fn``."""
 
     @property
     def func(self) -> Callable[..., jax.Array]:

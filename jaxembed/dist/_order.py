@@ -116,13 +116,13 @@ def to_words(
         if array.is_fully_addressable:
             shard = np.asarray(local[number])
         else:
-            shard = np.asarray(_fetch(array, number).addressable_data(0))
+            shard = np.asarray(_copy_to_all(array, number).addressable_data(0))
         part = words[number::n_shards]
         part[:] = shard[: len(part)]
     return words
 
 
-def _fetch(array: jax.Array, number: int) -> jax.Array:
+def _copy_to_all(array: jax.Array, number: int) -> jax.Array:
     """Return one shard, copied to all devices."""
     sharding: Any = array.sharding
     return _copy_shard(array, number, sharding.mesh, sharding.spec[0])

@@ -98,6 +98,7 @@ def _check_task(path: Path, settings: dict[str, Any]) -> str:
 
 
 def damaged(path: Path, name: str, words: str) -> ValueError:
+    """Return the error about a damaged file of a model."""
     return ValueError(
         f"the TextModel {path} is damaged: {name} {words}. Train again, or take a copy."
     )

@@ -155,15 +155,12 @@ class Tokenizer:
         """Return the index of the kept words, made once for many calls."""
         index, oov = self.word_index, self.oov_token
         settings = len(index), self.num_words, oov
-        if (
-            self._made is None
-            or self._made[0] is not index
-            or self._made[1] != settings
-        ):
+        made = self._made
+        if made is None or made[0] is not index or made[1] != settings:
             kept = {w: i for w, i in index.items() if self._is_kept(i)}
             oov_id = index.get(oov, 0) if oov is not None else 0
-            self._made = index, settings, WordIndex.make(kept, oov_id)
-        return self._made[2]
+            self._made = made = index, settings, WordIndex.make(kept, oov_id)
+        return made[2]
 
     def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
         """Return the words of each sequence of ids, joined by spaces.

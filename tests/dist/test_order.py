@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxembed.dist import to_shards, to_words
-from jaxembed.dist._order import _fetch
+from jaxembed.dist._order import _copy_to_all
 from tests.dist._cases import SHAPES, make_rules
 
 
@@ -46,12 +46,12 @@ def test_a_mapped_file_is_read(tmp_path):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kind", [np.float32, jnp.bfloat16, np.int32, bool])
 def test_a_shard_is_fetched_from_another_process_bit_by_bit(shape, kind):
-    # _fetch is the path of several processes; here one process has all shards.
+    # _copy_to_all is the path of several processes; here one process has all shards.
     rules = make_rules(shape)
     words = np.array([[-0.0, 1.5], [0.0, -2.0], [3.0, 0.25], [1.0, 1.0]]).astype(kind)
     stored = to_shards(words, rules)
     for number in range(rules.n_shards):
-        found = np.asarray(jax.block_until_ready(_fetch(stored, number)))
+        found = np.asarray(jax.block_until_ready(_copy_to_all(stored, number)))
         part = words[number :: rules.n_shards]
         assert found[: len(part)].tobytes() == part.tobytes()
 

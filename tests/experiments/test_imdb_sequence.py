@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments import _heads, _sequences, imdb_sequence
+from experiments import _heads, _rows, _sequences, imdb_sequence
 
 SMALL = ("--num-words", 400, "--length", 30, "--seeds", 2, "--epochs", 2)
 
@@ -19,11 +19,11 @@ def read(tmp_path):
 
 def test_copies_are_left_out_of_a_second_accuracy():
     is_correct = np.array([[True, False, True, True], [True, True, False, True]])
-    row = imdb_sequence.Row("pooled", "learned", is_correct, 1.0, {})
+    row = _rows.Row("pooled", "learned", is_correct, 1.0, {})
     copies = np.array([True, False, False, False])
-    line = imdb_sequence.make_lines([row], copies)[0]
+    line = _rows.make_lines([row], copies)[0]
     assert line["accuracy"] == 6 / 8 and line["without_copies"] == 4 / 6
-    assert imdb_sequence.make_lines([row], None)[0]["without_copies"] is None
+    assert _rows.make_lines([row], None)[0]["without_copies"] is None
 
 
 @pytest.mark.long

@@ -16,7 +16,7 @@ from jaxembed.train.checkpoint._lock import lock
 from jaxembed.train.checkpoint._read import read_newest, read_step
 from jaxembed.train.checkpoint._steps import check_free
 from jaxembed.train.checkpoint._write import Extra, write
-from jaxembed.train.sharded._words import fetch, in_words, is_joint_tree
+from jaxembed.train.sharded._words import in_words, is_joint_tree, to_host
 
 KEEP = 3  # steps in the folder of a checkpoint
 
@@ -72,7 +72,7 @@ def save(
     savable_leaves(state), json.dumps(extra)  # raise before the folder is created
     run = functools.partial(_save, path, extra=extra, overwrite=overwrite, keep=keep)
     if is_joint_tree(state):
-        state = fetch(state, keep=jax.process_index() == 0)
+        state = to_host(state, keep=jax.process_index() == 0)
         do_in_first(lambda: run(state), "cannot write the checkpoint")
     else:
         run(state)

@@ -21,7 +21,7 @@ from jaxembed.train.checkpoint._steps import has_checkpoint
 from jaxembed.train.checkpoint._versions import describe_change, find_versions
 from jaxembed.train.checkpoint._write import Extra, write
 from jaxembed.train.checkpoint._writer import Writer
-from jaxembed.train.sharded._words import fetch, in_words
+from jaxembed.train.sharded._words import in_words, to_host
 
 Identity = dict[str, Any]
 COMPILERS = ("jax", "jaxlib")  # packages that turn a program into machine code
@@ -185,7 +185,7 @@ class Saver:
         def save(progress: Progress) -> None:
             tree, extra = in_words(_as_tree(progress)), self._describe(progress)
             if self.is_joint:
-                tree = fetch(tree, keep=is_writing)
+                tree = to_host(tree, keep=is_writing)
             if is_writing:
                 writer.offer(tree, extra)
 

@@ -97,7 +97,7 @@ def read_into(array: np.ndarray, leaf: Any) -> None:
         np.copyto(array, np.asarray(leaf))
 
 
-def fetch(tree: Tree, *, keep: bool = True) -> Tree:
+def to_host(tree: Tree, *, keep: bool = True) -> Tree:
     """Return a tree with NumPy arrays in place of views, one after another.
 
     Args:
