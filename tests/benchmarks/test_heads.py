@@ -28,7 +28,9 @@ def test_another_loss_is_not_timed(monkeypatch):
         heads.main([*SMALL, "--heads", "gru"])
 
 
-@pytest.mark.parametrize("head", ["gru", "attention", "pooled"])
+@pytest.mark.parametrize(
+    "head", [pytest.param("gru", marks=pytest.mark.long), "attention", "pooled"]
+)
 def test_keras_has_the_same_logits(head):
     import jax
 

@@ -36,6 +36,7 @@ def test_each_number_of_texts_has_its_lines(read_lines, monkeypatch):
     assert found == [(size, name) for size in (1, 30, 60) for name in names]
 
 
+@pytest.mark.long
 def test_a_peer_takes_turns(read_lines, monkeypatch):
     def make_fasttext(training):
         known = dict(zip(*training, strict=True))

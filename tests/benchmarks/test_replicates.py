@@ -158,6 +158,7 @@ def test_both_arms_of_all_draws_are_measured(
     assert found[0][1].table.shape == (9, 4)
 
 
+@pytest.mark.long
 def test_wrong_replicates_are_not_timed(_task, monkeypatch, capsys):
     run = replicates.replicates.run
 

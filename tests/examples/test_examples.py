@@ -47,6 +47,7 @@ def test_own_loop_learns_and_keeps_its_table(run):
     assert counted == names["D"] + 1  # the head alone
 
 
+@pytest.mark.long
 def test_row_sparse_loop_equals_the_dense_optimizer(run):
     names, (accuracy, moved, gap) = run("row_sparse_loop")
     assert float(value_of(accuracy, "accuracy")) > 0.8

@@ -97,6 +97,7 @@ def ppmi():
     return _vectors.Pretrained(vectors="ppmi")
 
 
+@pytest.mark.long
 def test_nothing_to_validate_or_test_on_is_refused_before_training(install, run_main):
     flags = ("--data", "installed", "--validation-fraction", 0)
     with pytest.raises(

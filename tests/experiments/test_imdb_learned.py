@@ -75,6 +75,7 @@ def test_the_test_accuracy_is_that_of_the_weights_on_disk(
     assert bool(written["row_sparse_tables"]) == (batch_size == 8)
 
 
+@pytest.mark.long
 def test_a_row_sparse_table_learns_as_a_dense_one(run_main, reviews):
     def train_table(*flags):
         run_main(imdb_learned, "--data", reviews, "--epochs", 3, *flags)

@@ -17,6 +17,7 @@ def read(tmp_path):
     return out, json.loads((out / "metrics.json").read_text())
 
 
+@pytest.mark.long
 def test_files_and_metrics(run_main, reviews, tmp_path):
     run_main(imdb_ngrams, "--data", reviews, *SMALL)
     out, metrics = read(tmp_path)

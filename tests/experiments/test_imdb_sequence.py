@@ -63,6 +63,7 @@ def test_vectors_of_the_reviews_and_frozen_vectors_are_tested(
     assert json.loads((out / "metrics.json").read_text())["part"] == "test"
 
 
+@pytest.mark.long
 def test_the_same_command_reports_without_training(run_main, reviews, tmp_path):
     flags = ("--heads", "pooled", "--starts", "learned")
     run_main(imdb_sequence, "--data", reviews, *SMALL, *flags)

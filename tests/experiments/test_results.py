@@ -70,7 +70,7 @@ def test_the_environment_names_device_and_versions():
 @pytest.mark.parametrize("copies", [[False, False, False], [True, False, False]])
 def test_copies_are_counted_if_there_are_any(tmp_path, monkeypatch, capsys, copies):
     logits, labels = np.array([-1.0, 2.0, 3.0]), np.array([1, 1, 0])
-    monkeypatch.setattr(_results.train, "predict", lambda *_: logits)
+    monkeypatch.setattr(_results.train, "predict", lambda *_, mesh: logits)
     test = np.zeros((3, 1), int), labels
     facts = _results.write_test(tmp_path, None, None, test, np.array(copies))
     assert facts["n_test_copies"] == sum(copies)

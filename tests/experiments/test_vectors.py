@@ -29,6 +29,7 @@ def test_vectors_are_made_from_the_reviews_once(run_main, reviews, monkeypatch):
     monkeypatch.undo()
 
 
+@pytest.mark.long
 def test_a_damaged_cache_is_made_again(run_main, reviews):
     flags = ("--data", reviews, "--vectors", "ppmi", "--ppmi-dim", 10, *SMALL)
     run_main(few_reviews, *flags)

@@ -155,6 +155,7 @@ def test_an_unknown_label_is_named(several):
         several.evaluate(BOTH[:2], [["neg"], ["odd"]])
 
 
+@pytest.mark.long
 def test_an_interrupted_training_is_resumed_with_the_same_bits(tmp_path):
     settings = {"epochs": 6, "validation": 0, "seed": 1}
     whole = TextModel.fit(TEXTS, NAMES, **settings)

@@ -71,6 +71,7 @@ class Interrupted(Exception):
     pass
 
 
+@pytest.mark.long
 def test_a_run_resumes_on_another_mesh(replicate, tmp_path, monkeypatch):
     path, save = tmp_path / "run.json", Journal.save
 

@@ -55,16 +55,8 @@ def make_model(kind):
     return nn.TextClassifier(nn.Embed(V, D, **KINDS[kind][0]), nn.DenseHead((5,)))
 
 
-QUICK = ("row-sparse",)
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=[] if kind in QUICK else pytest.mark.long)
-        for kind in KINDS
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_run_keeps_the_formats_and_its_values(fit, examples, tmp_path, kind):
     settings = {"batch_size": 1, "validation": examples, **KINDS[kind][1]}
     settings |= {"model": make_model(kind), "stopping": train.Stopping(keep_best=True)}
@@ -85,7 +77,13 @@ def test_a_run_keeps_the_formats_and_its_values(fit, examples, tmp_path, kind):
     np.testing.assert_allclose(with_formats.val_loss, history.val_loss, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[] if kind == "row-sparse" else pytest.mark.long)
+        for kind in KINDS
+    ],
+)
 def test_a_state_of_default_formats_is_continued(fit, kind):
     settings = {"batch_size": 1, "model": make_model(kind), **KINDS[kind][1]}
     whole, _ = fit(epochs=2, **settings)

@@ -114,7 +114,7 @@ TRAINED = {
 
 
 # The others take long together.
-QUICK = ("twice", "scan")
+QUICK = ("twice",)
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,13 @@ def test_collectives_are_found(mesh):
 
 @pytest.mark.parametrize(
     ("n_bags", "combine", "check_vma"),
-    [*((*case, True) for case in CASES), (64, "weighted", False)],
+    [
+        *(
+            pytest.param(*case, True, marks=[] if case[0] == 64 else pytest.mark.long)
+            for case in CASES
+        ),
+        (64, "weighted", False),
+    ],
 )
 def test_bags_and_gradients_in_shard_map(n_bags, combine, check_vma, mesh):
     inputs, bag = make_inputs(n_bags), make_bag(combine)

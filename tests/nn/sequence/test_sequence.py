@@ -20,6 +20,14 @@ LAYERS = {
 # Compiled, since a loop that is not compiled as a whole takes seconds.
 apply = jax.jit(lambda layer, *arguments: layer.apply(*arguments), static_argnums=0)
 each_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS.keys())
+# For tests in which the convolution takes many seconds to compile.
+each_quick_layer = pytest.mark.parametrize(
+    "layer",
+    [
+        pytest.param(layer, marks=pytest.mark.long if name == "conv" else [], id=name)
+        for name, layer in LAYERS.items()
+    ],
+)
 
 
 def init(layer):
@@ -84,7 +92,7 @@ def test_a_text_without_words_gives_zeros_and_finite_gradients(layer):
     assert np.asarray(row_grads)[1, :2].any()
 
 
-@each_layer
+@each_quick_layer
 def test_gradients_are_the_differences_in_float64(layer):
     variables = init(layer)
     rows, mask = add_padding(0, 2, 0)
@@ -114,7 +122,7 @@ def test_gradients_are_the_differences_in_float64(layer):
     )
 
 
-@each_layer
+@each_quick_layer
 def test_a_classifier_ignores_padding(layer):
     embed = nn.Embed(V, D, padding_idx=0)
     model = nn.TextClassifier(embed, nn.DenseHead(classes=2), pool=layer)
@@ -138,7 +146,7 @@ def test_conv1d_is_a_sum_of_products_of_shifted_rows():
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("width", [1, 2, 5])
+@pytest.mark.parametrize("width", [pytest.param(1, marks=pytest.mark.long), 2, 5])
 def test_conv1d_max_and_its_derivatives_are_those_of_the_maximum(width):
     """JAX's derivative of a maximum is that of the first one, unless two are equal."""
     rows, mask = add_padding(1, 2, 0)

@@ -51,7 +51,7 @@ def test_an_empty_bucket_is_left_out_and_a_long_length_is_the_width():
     [
         "mean",
         pytest.param(nn.Attention(), marks=pytest.mark.long),
-        nn.Conv1D(3, (2,)),
+        pytest.param(nn.Conv1D(3, (2,)), marks=pytest.mark.long),
     ],
 )
 @pytest.mark.parametrize("side", ["pre", "post"])
@@ -109,15 +109,15 @@ def test_an_epoch_reads_each_text_once():
     assert abs(history.loss[0] - history.val_loss[0]) < 0.1
 
 
+@pytest.mark.long
 def test_training_learns_with_lengths():
     _, history = run(LENGTHS, 30)
     assert history.accuracy[-1] > history.accuracy[0]
     assert history.loss[-1] < history.loss[0]
 
 
-@pytest.mark.parametrize(
-    ("save_every", "n_calls"), [pytest.param(None, 8, marks=pytest.mark.long), (3, 14)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("save_every", "n_calls"), [(None, 8), (3, 14)])
 def test_a_resumed_run_has_the_same_bits(tmp_path, save_every, n_calls):
     whole, history = run(LENGTHS, 4, pool=nn.Attention(), save_every=save_every)
     calls = []
