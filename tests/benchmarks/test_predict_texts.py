@@ -50,6 +50,7 @@ def test_a_peer_takes_turns(read_lines, monkeypatch):
     assert [line["implementation"] for line in read_lines()].count("fasttext") == 3
 
 
+@pytest.mark.long
 def test_a_wrong_answer_is_not_timed(monkeypatch, capsys):
     monkeypatch.setattr(
         predict_texts.TextModel, "predict", lambda self, texts: np.zeros(len(texts))

@@ -175,6 +175,7 @@ def test_wrong_replicates_are_not_timed(_task, monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.long
 def test_other_accuracies_are_not_reported(_task, monkeypatch, capsys):
     pytest.importorskip("keras")
     for learned, message in (

@@ -47,6 +47,7 @@ def test_a_frozen_table(run_main, reviews, glove):
     assert state.frozen and "embed" not in state.params
 
 
+@pytest.mark.long
 def test_the_test_accuracy_is_that_of_the_weights_on_disk(run_main, reviews, glove):
     run_main(few_reviews, "--data", reviews, "--vectors", glove, *SMALL)
     state, extra = train.restore("runs/few_reviews/glove/checkpoint")

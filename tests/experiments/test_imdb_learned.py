@@ -94,6 +94,7 @@ def test_a_row_sparse_table_learns_as_a_dense_one(run_main, reviews):
     np.testing.assert_allclose(sparse[2], dense[2], rtol=0, atol=1e-6)
 
 
+@pytest.mark.long
 def test_the_seed_is_all_that_chance_has(run_main, reviews):
     def results(*flags):
         lines = run_main(imdb_learned, "--data", reviews, "--epochs", 2, *flags)

@@ -102,6 +102,7 @@ def test_without_validation_all_epochs_are_trained():
     assert len(trained.history.loss) == 6 and not trained.history.val_loss
 
 
+@pytest.mark.long
 def test_balanced_classes_weigh_the_same():
     """Of equal texts with other labels, the rarer label wins only if balanced."""
     texts = ["the film"] * 60

@@ -128,6 +128,7 @@ def test_a_program_is_compiled_once(replicate, rows, monkeypatch):
     assert len(traces) == 1
 
 
+@pytest.mark.long
 def test_what_is_shared_is_not_copied():
     """Check that a replicate needs no copy of the data and the frozen table."""
     n_texts, n_rows, dim = 4000, 3000, 50

@@ -136,6 +136,7 @@ def test_the_rows_have_the_dense_gradient(fit_form, name):
     assert all(change > 1e-4 for change in jax.tree.leaves(moved))
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:ids were not checked")
 def test_two_axes_may_be_another_than_the_first(fit_form):
     """Stack both collections along axis 1 of the scan."""

@@ -136,6 +136,7 @@ def test_a_resumed_run_has_the_same_bits(tmp_path, save_every, n_calls):
     assert history.metrics() == again.metrics()
 
 
+@pytest.mark.long
 def test_other_lengths_are_another_run(tmp_path):
     run(LENGTHS, checkpoint=tmp_path / "run")
     with pytest.raises(ValueError, match="another run|other"):
