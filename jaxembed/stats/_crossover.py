@@ -20,8 +20,8 @@ class Crossover(NamedTuple):
       size: estimate of the crossover from all draws.
       low: lower end of its interval.
       high: upper end of its interval.
-      missing: share of resamples without a crossover up to the largest size. If every
-        size has one draw, ``missing`` and both ends of the interval are None.
+      missing: share of resamples without a crossover up to the largest size; None, like
+        ``low`` and ``high``, if every size has one draw.
       smallest: smallest size tried.
       largest: largest size tried.
 

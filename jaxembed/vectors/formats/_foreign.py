@@ -51,7 +51,7 @@ def refuse_foreign(source: Source) -> None:
 
 
 def skip_mark(source: Source) -> None:
-    """Skip a UTF-8 byte order mark, which is no part of the first word."""
+    """Skip a UTF-8 byte order mark, so that the first word does not begin with it."""
     if source.peek(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK:
         source.skip(len(BYTE_ORDER_MARK))
 
