@@ -1,8 +1,11 @@
 """fastText: train its supervised classifier of words and n-grams."""
 
+import itertools
+import multiprocessing
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +22,32 @@ def classify(
     """Train on a file with some settings; return a label for each text, and facts.
 
     fastText fails by chance on small files, with "Encountered NaN"; it is then tried
-    with the next seed after that of the settings, 0 by default.
+    with the next seed after that of the settings, 0 by default. Each try is a new
+    process, since after one failure most tries of the same process fail.
     """
-    import fasttext
-
     settings, first = dict(settings), settings.get("seed", 0)
     settings.pop("seed", None)
-    for seed in range(first, first + N_SEEDS):
-        start = time.perf_counter()
-        try:
-            model = fasttext.train_supervised(
-                str(train_lines),
-                seed=seed,
-                thread=THREADS,
-                verbose=0,
-                **settings,
-            )
+    for seed in itertools.count(first):
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            run = pool.submit(_classify, str(train_lines), texts, settings, seed)
+            error = run.exception()
+        if error is None:
             break
-        except RuntimeError as error:
-            if "NaN" not in str(error) or seed == first + N_SEEDS - 1:
-                raise
+        if "NaN" not in str(error) or seed == first + N_SEEDS - 1:
+            raise error
+    return run.result()
+
+
+def _classify(
+    train_lines: str, texts: list[str], settings: dict[str, Any], seed: int
+) -> tuple[list[str], dict[str, Any]]:
+    """Train with one seed, and predict."""
+    import fasttext
+
+    start = time.perf_counter()
+    model = fasttext.train_supervised(
+        train_lines, seed=seed, thread=THREADS, verbose=0, **settings
+    )
     trained = time.perf_counter()
     # Not model.predict, which fails with NumPy 2.
     found = [model.f.predict(f"{text}\n", 1, 0.0, "strict") for text in texts]
