@@ -15,7 +15,7 @@ import optax
 from benchmarks.tpu import target
 from benchmarks.tpu.case import Size, shape_of
 from benchmarks.tpu.facts import COLLECTIVES, find_tables
-from benchmarks.tpu.mesh.links import exchange_seconds, find_axes
+from benchmarks.tpu.mesh.links import copy_seconds, exchange_seconds, find_axes
 from benchmarks.tpu.text import Instruction, parse
 from jaxembed import dist, nn, optim, train
 
@@ -38,6 +38,7 @@ class Job(NamedTuple):
       dim: Length of a row, D.
       optimizer: Key of ``OPTIMIZERS``.
       texts: Number of texts for each chip.
+      data: Number of copies of the table.
     """
 
     program: str
@@ -46,6 +47,7 @@ class Job(NamedTuple):
     dim: int
     optimizer: str
     texts: int = TEXTS
+    data: int = 1
 
     @property
     def n_chips(self) -> int:
@@ -67,6 +69,7 @@ JOBS = [
         for name in OPTIMIZERS
     ],
     *[Job("large table", "v6e:16x16", *WIDE, name) for name in OPTIMIZERS],
+    *[Job("copies of a table", "v5e:16x16", *BIG, name, data=4) for name in OPTIMIZERS],
     # More rows than VMEM holds, so that the plan of the main memory has all of them.
     Job("large batch", "v5e:2x2", 4_000_000, 128, "RMSprop", 16 * TEXTS),
     *[
@@ -90,12 +93,16 @@ def compile_step(job: Job) -> dict[str, Any]:
     memory: Any = compiled.memory_analysis()
     seconds = time.perf_counter() - start, time.process_time() - cpu_start
     stored = list(parse(compiled.as_text() or "").stored())
+    n_shards = job.n_chips // job.data
     size = Size(
-        make_rules(job).pad(job.rows) // job.n_chips, job.dim, job.texts, LENGTH
+        make_rules(job).pad(job.rows) // n_shards, job.dim, job.texts, LENGTH
     )
     program = parse(compiled.as_text() or "")
     collectives = list_collectives(stored)
-    moved = sum(n for kind, _, n in collectives if kind == "all-to-all")
+    moved, copied = (
+        sum(n for kind, _, n in collectives if kind == wanted)
+        for wanted in ("all-to-all", "all-gather")
+    )
     return line | {
         "argument_bytes": memory.argument_size_in_bytes,
         "alias_bytes": memory.alias_size_in_bytes,
@@ -105,7 +112,9 @@ def compile_step(job: Job) -> dict[str, Any]:
         "shard_copies": find_tables(size, program, stored)["table_copies"],
         "collectives": collectives,
         "exchanged_bytes": moved,
-        "exchange_s": exchange_seconds(job.topology, moved),
+        "copied_bytes": copied,
+        "exchange_s": exchange_seconds(job.topology, moved, job.data)
+        + copy_seconds(job.topology, copied, job.data),
         "compile_s": round(seconds[0], 1),
         "compile_cpu_s": round(seconds[1], 1),
         "versions": target.find_versions(),
@@ -113,9 +122,9 @@ def compile_step(job: Job) -> dict[str, Any]:
 
 
 def make_rules(job: Job) -> dist.Rules:
-    """Return the rules of a mesh of all chips, with one copy of the table."""
+    """Return the rules of a mesh of all chips."""
     devices = target.find_devices(job.topology)
-    return dist.Rules(dist.make_mesh(devices=devices))
+    return dist.Rules(dist.make_mesh(data=job.data, devices=devices))
 
 
 def lower(job: Job) -> Any:

@@ -3,7 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.tpu.mesh.links import MEMORY, exchange_seconds, network_seconds
+from benchmarks.tpu.mesh.links import (
+    MEMORY,
+    copy_seconds,
+    exchange_seconds,
+    network_seconds,
+)
 
 Line = Mapping[str, Any]
 
@@ -12,7 +17,7 @@ def tabulate(lines: Sequence[Line]) -> str:
     """Return a table of the large tables, and one of weak scaling."""
     parts = []
     for programs, make, head in (
-        (("large table", "large batch"), describe, LARGE_HEAD),
+        (("large table", "copies of a table", "large batch"), describe, LARGE_HEAD),
         (("weak scaling",), compare, SCALING_HEAD),
     ):
         some = [line for line in lines if line["program"] in programs]
@@ -49,19 +54,23 @@ SCALING_HEAD = (
 def describe(line: Line, _: Line) -> str:
     """Return a row of the table of large tables."""
     topology, moved = line["topology"], line.get("exchanged_bytes")
-    cells = [f"{line['rows']:,} x {line['dim']}, {topology}", line["optimizer"]]
+    data, copied = line.get("data", 1), line.get("copied_bytes", 0)
+    name = f"{line['rows']:,} x {line['dim']}, {topology}"
+    cells = [name if data == 1 else f"{name}, data={data}", line["optimizer"]]
     cells.append(f"{line['batch_size']:,}")
     if moved is None:
         return " | ".join([*cells, line["left_out"], *[""] * (len(LARGE_HEAD) - 4)])
     held = line["argument_bytes"]
+    seconds = exchange_seconds(topology, moved, data)
+    seconds += copy_seconds(topology, copied, data)
     cells += [
         f"{held / 1e9:.2f}",
         f"{held / MEMORY[topology.partition(':')[0]]:.0%}",
         f"{line['temp_bytes'] / 1e6:.1f}",
         f"{line['temp_limit_bytes'] / 1e6:.1f}",
-        f"{moved / 1e6:.1f}",
-        f"{1e3 * exchange_seconds(topology, moved):.2f}",
-        f"{1e3 * network_seconds(topology, moved):.1f}",
+        f"{(moved + copied) / 1e6:.1f}",
+        f"{1e3 * seconds:.2f}",
+        f"{1e3 * network_seconds(topology, moved + copied):.1f}",
     ]
     return " | ".join(cells)
 

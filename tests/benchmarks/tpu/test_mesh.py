@@ -8,7 +8,12 @@ import pytest
 from benchmarks.tpu import mesh
 from benchmarks.tpu.mesh import __main__ as command
 from benchmarks.tpu.mesh.balance import draw_ids, find_fullest, measure
-from benchmarks.tpu.mesh.links import exchange_seconds, find_axes, network_seconds
+from benchmarks.tpu.mesh.links import (
+    copy_seconds,
+    exchange_seconds,
+    find_axes,
+    network_seconds,
+)
 from benchmarks.tpu.mesh.plans import JOBS, list_collectives
 from benchmarks.tpu.mesh.report import tabulate
 from benchmarks.tpu.text import parse
@@ -33,6 +38,10 @@ def test_half_of_the_bytes_cross_the_middle_of_a_slice():
     # A ring has twice the links: 16 rows, both ways around.
     assert exchange_seconds("v6e:16x16", 4) == pytest.approx(256 / (32 * 9e10))
     assert network_seconds("v5e:4x4", 3.125e9) == 1
+    # Four strips of 16 x 4 chips, each a ring of 16 with four rows.
+    assert exchange_seconds("v5e:16x16", 4, 4) == pytest.approx(64 / (8 * 4.5e10))
+    # 2 copies: each of 8 pairs sends 2 bytes across one of 8 links, each way.
+    assert copy_seconds("v5e:8x2", 4, 2) == pytest.approx(16 / (8 * 4.5e10))
     assert find_axes("v5e:4x8") == (4, 8)
 
 
@@ -60,6 +69,11 @@ def test_a_table_has_a_row_for_each_line():
     cells = [cell.strip() for cell in large.splitlines()[2].split("|")]
     assert cells[1:6] == ["1,000 x 8, v5e:16x16", "RMSprop", "64", "4.00", "25%"]
     assert cells[6:11] == ["2.0", "3.0", "64.0", "2.84", "20.5"]
+    copied = {**LINE, "data": 4, "copied_bytes": 90_000_000}
+    cells = [cell.strip() for cell in tabulate([copied]).splitlines()[2].split("|")]
+    assert cells[1] == "1,000 x 8, v5e:16x16, data=4"
+    # 64 MB in strips of 16 x 4 chips take 2.84 ms as well, 90 MB of copies 2 ms.
+    assert cells[8:10] == ["154.0", "4.84"]
     widths = {line.count("|") for line in large.splitlines()}
     assert widths == {11}
     assert "does not compile" in large.splitlines()[3]
@@ -81,7 +95,7 @@ ENTRY %main (a: f32[4,8]) -> f32[4,8] {
 
 
 def test_the_jobs_are_those_of_the_report(tmp_path, capsys):
-    assert mesh.__doc__ and len({*JOBS}) == len(JOBS) == 10
+    assert mesh.__doc__ and len({*JOBS}) == len(JOBS) == 12
     assert {job.n_chips for job in JOBS} == {4, 16, 64, 256}
     assert all(job.rows % job.n_chips == 0 for job in JOBS)
     (tmp_path / "lines.jsonl").write_text(json.dumps(LINE) + "\n")
