@@ -14,6 +14,7 @@ from jaxembed._checks import check_count
 from jaxembed.dist._mesh import Rules, shard_size
 from jaxembed.optim._layout import choose_format
 
+PIECE = 1 << 22  # bytes that are read at once
 # Integers that hold the bits of a number, by its bytes.
 BITS = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint64}
 
@@ -26,7 +27,8 @@ def to_shards(array: ArrayLike, rules: Rules) -> jax.Array:
 
     Args:
       array: ``dtype[V, ...]``, one entry for each word, such as a table, a moment, or a
-        mask of rows.
+        mask of rows. Any object with ``shape``, ``dtype`` and slices of rows, such as
+        the view of ``vectors.embedding_matrix(in_memory=False)``.
       rules: placement on the mesh.
 
     Returns:
@@ -49,11 +51,14 @@ def to_shards(array: ArrayLike, rules: Rules) -> jax.Array:
     spec = PartitionSpec(rules.vocab, *[None] * len(rest))
     sharding = NamedSharding(rules.mesh, spec)
     form = choose_format(shape, sharding) if len(shape) == 2 else None
-    size, parts, last = shape[0] // n_shards, [], None
+    size, last = shape[0] // n_shards, None
+    parts: list[jax.Array] = []
     places = sharding.addressable_devices_indices_map(shape)
     firsts = {device: (index or ())[0].start or 0 for device, index in places.items()}
     for device, first in sorted(firsts.items(), key=lambda pair: pair[1]):
         if last is None or last[0] != first:  # once for all copies of a shard
+            jax.block_until_ready(parts[-1:])  # a copy holds the shard before
+            last = None
             last = first, _read_shard(given, first // size, n_shards, size)
         place: Any = SingleDeviceSharding(device)
         place = place if form is None else Format(form.layout, place)
@@ -63,9 +68,14 @@ def to_shards(array: ArrayLike, rules: Rules) -> jax.Array:
 
 def _read_shard(array: Any, number: int, n_shards: int, size: int) -> np.ndarray:
     """Return the rows of one shard, with zeros after those of the last word."""
-    rows = np.asarray(array[number::n_shards])
-    shard = np.zeros((size, *rows.shape[1:]), rows.dtype)
-    shard[: len(rows)] = rows
+    shard = np.zeros((size, *array.shape[1:]), array.dtype)
+    step = PIECE * size // max(shard.nbytes, 1)  # rows in a piece
+    n_rows = len(range(number, len(array), n_shards))
+    step = n_rows if isinstance(array, jax.Array) else step  # a program for each slice
+    for start in range(0, n_rows, max(step, 1)):
+        stop = min(start + step, n_rows)
+        piece = slice(number + start * n_shards, stop * n_shards, n_shards)
+        shard[start:stop] = np.asarray(array[piece])
     return shard
 
 

@@ -171,7 +171,12 @@ def _create_on_mesh(
         state = _start_small(alone, *rest, key, params)
         return spread(state.replace(shards=shards), shards, stored)
     places = find_places(stored, shards)
-    start = jax.jit(start_state, static_argnames=_static, out_shardings=places)
+    start = jax.jit(
+        start_state,
+        static_argnames=_static,
+        out_shardings=places,
+        donate_argnames="params",  # a copy
+    )
     return start(*fixed, key, spread(params, shards, copy=True))
 
 

@@ -1,9 +1,13 @@
 """Load: read word vectors from a file of any supported format, or from the cache."""
 
+import contextlib
+import functools
 import hashlib
 import json
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from tqdm import tqdm
@@ -66,8 +70,10 @@ def load(
         that are missing in a fastText ``.bin`` get the mean of their subwords.
       limit: number of rows to search, from the first row on; None for all.
       cache_dir: folder for cached copies, created if it is missing. A cached copy is
-        mapped into memory by later loads of the same content with the same arguments.
-        A damaged copy is replaced. ``"installed"`` vectors are not copied.
+        mapped into memory, also by later loads of the same content with the same
+        arguments. Rows go to this folder while the file is read, so that the matrix is
+        never whole in memory, except for a fastText ``.bin``. A damaged copy is
+        replaced. ``"installed"`` vectors are not copied.
       progress: whether to show a progress bar on stderr. None shows it on a terminal.
 
     Returns:
@@ -114,18 +120,34 @@ def load(
         return _load(path, format, wanted, limit, progress)
     name = f"vectors-{_key(path, format, wanted, limit)}.safetensors"
     cached = _io.make_cache(cache_dir) / name  # fails before the load
-    if cached.is_file():
-        try:
-            with open_source(cached) as source:
-                return read_safetensors(source)
-        except (OSError, ValueError):
-            pass  # damaged: replaced below
-    word_vectors = _load(path, format, wanted, limit, progress)
-    n_bytes = count_bytes(word_vectors)
-    _io.write_cache(
-        cached, lambda stream: write_safetensors(word_vectors, stream), n_bytes=n_bytes
-    )
-    return word_vectors
+    if (found := _read_cached(cached)) is not None:
+        return found
+    with _open_spill(cached.parent) as spill:
+        word_vectors = _load(path, format, wanted, limit, progress, spill)
+        write = functools.partial(write_safetensors, word_vectors)
+        _io.write_cache(cached, write, n_bytes=count_bytes(word_vectors))
+    return _read_cached(cached) or word_vectors
+
+
+def _read_cached(path: Path) -> WordVectors | None:
+    """Return the vectors of a cached copy; None if it is missing or damaged."""
+    try:
+        with open_source(path) as source:
+            return read_safetensors(source)
+    except (OSError, ValueError):
+        return None
+
+
+@contextlib.contextmanager
+def _open_spill(folder: Path) -> Iterator[IO[bytes] | None]:
+    """Yield an unnamed file; None if the folder cannot be written."""
+    try:
+        file = tempfile.TemporaryFile(dir=folder, buffering=0)
+    except OSError:
+        yield None
+        return
+    with file:
+        yield file
 
 
 def _load(
@@ -134,6 +156,7 @@ def _load(
     wanted: Wanted,
     limit: int | None,
     progress: bool | None,
+    spill: IO[bytes] | None = None,
 ) -> WordVectors:
     with open_source(path) as source:
         refuse_foreign(source)
@@ -142,7 +165,7 @@ def _load(
         if format == "safetensors":
             return _pick(read_safetensors(source), wanted, limit, source.name)
         subwords = None
-        rows = Collector(wanted)
+        rows = Collector(wanted, spill)
         with _bar(source, progress) as bar:
             source.on_read = lambda position: bar.update(position - bar.n)
             if format == "fasttext":
@@ -194,7 +217,8 @@ def _pick(
     if not kept:
         return _finish(Collector(wanted), None, wanted, name)  # raises
     subwords = whole.subwords if wanted.words is None else None
-    return WordVectors(kept, np.concatenate(parts), subwords, whole.n_duplicates)
+    matrix = np.concatenate(parts) if len(parts) > 1 else parts[0]
+    return WordVectors(kept, matrix, subwords, whole.n_duplicates)
 
 
 def _bar(source: Source, progress: bool | None) -> tqdm:

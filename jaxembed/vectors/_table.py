@@ -2,9 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Literal, overload
 
 import numpy as np
 
+from jaxembed.vectors._view import TableView
 from jaxembed.vectors._word_vectors import WordVectors
 
 MISSING = ("zeros", "normal")
@@ -42,6 +44,7 @@ class Coverage:
         return share + (", ..." if len(self.missing) > 5 else "")
 
 
+@overload
 def embedding_matrix(
     word_index: Mapping[str, int],
     word_vectors: WordVectors,
@@ -50,7 +53,33 @@ def embedding_matrix(
     *,
     counts: Mapping[str, int] | None = None,
     rng: np.random.Generator | None = None,
-) -> tuple[np.ndarray, Coverage]:
+    in_memory: Literal[True] = True,
+) -> tuple[np.ndarray, Coverage]: ...
+
+
+@overload
+def embedding_matrix(
+    word_index: Mapping[str, int],
+    word_vectors: WordVectors,
+    num_words: int | None = None,
+    missing: str = "zeros",
+    *,
+    counts: Mapping[str, int] | None = None,
+    rng: np.random.Generator | None = None,
+    in_memory: bool,
+) -> tuple[np.ndarray | TableView, Coverage]: ...
+
+
+def embedding_matrix(
+    word_index: Mapping[str, int],
+    word_vectors: WordVectors,
+    num_words: int | None = None,
+    missing: str = "zeros",
+    *,
+    counts: Mapping[str, int] | None = None,
+    rng: np.random.Generator | None = None,
+    in_memory: bool = True,
+) -> tuple[np.ndarray | TableView, Coverage]:
     """Build the table of a vocabulary: the row of an id is the vector of its word.
 
     Args:
@@ -63,6 +92,10 @@ def embedding_matrix(
         dimension.
       counts: number of occurrences of each word, such as ``tokenizer.word_counts``.
       rng: random generator for "normal".
+      in_memory: False for a view of the table, whose rows are read from
+        ``word_vectors`` when they are needed. ``dist.to_shards`` and
+        ``train.fit(params=, mesh=)`` read it shard by shard. ``np.asarray(view)`` is
+        the table.
 
     Returns:
       ``float32[num_words, D]`` and its :class:`Coverage`. Row 0 and the rows of ids
@@ -70,7 +103,8 @@ def embedding_matrix(
 
     Raises:
       ValueError: if an id is below 1, two words have the same id, ``missing`` is
-        unknown, ``rng`` is missing for "normal", or no id is below ``num_words``.
+        unknown, ``rng`` is missing for "normal", no id is below ``num_words``, or
+        ``missing`` is "normal" and ``in_memory`` False.
 
     Example:
       >>> vectors = WordVectors(["good"], np.array([[1, 2]], np.float32))
@@ -86,22 +120,30 @@ def embedding_matrix(
             f"missing must be 'zeros', or 'normal' with rng=numpy.random.default_rng("
             f"seed), got {missing!r} and rng={rng}."
         )
+    if missing == "normal" and not in_memory:
+        raise ValueError(
+            "missing must be 'zeros' with in_memory=False, got 'normal', which draws "
+            "all rows at once: train the rows of missing words, ~coverage.found."
+        )
     words = _order(word_index, num_words)
     size = (max(words) + 1) if num_words is None else num_words
     found = np.zeros(size, bool)
     ids = [i for i, word in words.items() if word in word_vectors]
     found[ids] = True
+    lacking = [i for i in words if not found[i]]
+    coverage = _cover(words, found, lacking, counts)
+    if not in_memory:
+        return TableView(words, word_vectors, size), coverage
     table = np.zeros((size, word_vectors.dim), np.float32)
     rows = [word_vectors.index.get(words[i], -1) for i in ids]
     table[ids] = word_vectors.matrix[rows]
     for i, row in zip(ids, rows, strict=True):
         if row < 0:
             table[i] = word_vectors[words[i]]  # mean of its subwords
-    lacking = [i for i in words if not found[i]]
     if rng is not None and missing == "normal":
         mean, std = word_vectors.matrix.mean(0), word_vectors.matrix.std(0)
         table[lacking] = rng.normal(mean, std, (len(lacking), word_vectors.dim))
-    return table, _cover(words, found, lacking, counts)
+    return table, coverage
 
 
 def _order(word_index: Mapping[str, int], num_words: int | None) -> dict[int, str]:

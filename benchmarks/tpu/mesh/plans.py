@@ -94,9 +94,7 @@ def compile_step(job: Job) -> dict[str, Any]:
     seconds = time.perf_counter() - start, time.process_time() - cpu_start
     stored = list(parse(compiled.as_text() or "").stored())
     n_shards = job.n_chips // job.data
-    size = Size(
-        make_rules(job).pad(job.rows) // n_shards, job.dim, job.texts, LENGTH
-    )
+    size = Size(make_rules(job).pad(job.rows) // n_shards, job.dim, job.texts, LENGTH)
     program = parse(compiled.as_text() or "")
     collectives = list_collectives(stored)
     moved, copied = (

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -107,17 +107,24 @@ class Wanted:
 class Collector:
     """Collection of the wanted rows, with the first row of each word.
 
+    Args:
+      wanted: words to keep.
+      spill: empty, unbuffered file, to which rows are written so that they take no
+        memory. If its disk is full, rows are kept in memory from there on. None to keep
+        them in memory.
+
     Attributes:
       words: words of the rows kept so far.
       n_duplicates: number of rows skipped, since their word already had a row.
     """
 
-    def __init__(self, wanted: Wanted):
+    def __init__(self, wanted: Wanted, spill: IO[bytes] | None = None):
         self.words: list[str] = []
         self.n_duplicates = 0
         self._wanted = wanted
         self._seen: set[str] = set()
         self._parts: list[np.ndarray] = []
+        self._spill, self._n_spilled = spill, 0
 
     def add(self, rows: Rows) -> None:
         """Keep the wanted rows; skip words that already have a row."""
@@ -127,7 +134,7 @@ class Collector:
         if self._wanted.words is None and is_all:  # the usual case
             self._seen |= new
             self.words += words
-            self._parts.append(rows.matrix)
+            self._keep(rows.matrix)
             return
         kept = []
         for place, word in enumerate(words):
@@ -139,9 +146,34 @@ class Collector:
             self._seen.add(word)
             self.words.append(word)
             kept.append(place)
-        self._parts.append(rows.matrix[kept])
+        self._keep(rows.matrix[kept])
 
     def matrix(self) -> np.ndarray:
-        """Return all kept rows, ``float32[V, D]``, and release the parts."""
+        """Return all kept rows, ``float32[V, D]``, and release the parts.
+
+        Rows that are in the file are mapped into memory.
+        """
+        if self._spill is not None and self._n_spilled:
+            return self._map(self._spill)
         parts, self._parts = self._parts, []
         return np.concatenate(parts) if len(parts) > 1 else np.ascontiguousarray(*parts)
+
+    def _keep(self, matrix: np.ndarray) -> None:
+        self._dim = matrix.shape[1]
+        if self._spill is not None:
+            try:
+                left = matrix.astype(np.float32).reshape(-1).view(np.uint8).data
+                while left:
+                    left = left[self._spill.write(left) :]
+            except OSError:
+                spilled, self._spill = self._spill, None
+                if self._n_spilled:
+                    self._parts.append(np.array(self._map(spilled)))
+            else:
+                self._n_spilled += len(matrix)
+                return
+        self._parts.append(matrix)
+
+    def _map(self, file: IO[bytes]) -> np.ndarray:
+        shape = self._n_spilled, self._dim
+        return np.asarray(np.memmap(file, np.float32, "r", shape=shape))
