@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.traverse_util import flatten_dict
 
 from jaxembed.train._setup import Plan
@@ -46,7 +47,28 @@ def permute(examples: jax.Array, key: jax.Array) -> jax.Array:
       >>> sorted(permute(jnp.arange(5), jax.random.key(0)).tolist())
       [0, 1, 2, 3, 4]
     """
-    return jax.lax.sort_key_val(jax.random.bits(key, examples.shape), examples)[1]
+    bits = jax.random.bits(key, examples.shape)
+    return jax.lax.platform_dependent(
+        bits, examples, cpu=sort_packed, default=lambda *x: jax.lax.sort_key_val(*x)[1]
+    )
+
+
+def sort_packed(keys: jax.Array, values: jax.Array) -> jax.Array:
+    """Return ``values[n]`` in the order of ``uint32[n]`` keys, as a stable sort does.
+
+    XLA:CPU sorts one array four times as fast as a pair of arrays. So each key and its
+    place are packed into one number of 64 bits.
+
+    Example:
+      >>> keys = jnp.array([2**32 - 1, 7, 0, 7], jnp.uint32)
+      >>> sort_packed(keys, jnp.array([10, 11, 12, 13]))
+      Array([12, 11, 13, 10], dtype=int32)
+    """
+    with jax.enable_x64(True):
+        places = jax.lax.iota(np.uint64, keys.shape[0])
+        packed = keys.astype(np.uint64) << np.uint64(32) | places
+        order = jax.lax.sort(packed).astype(np.int32)  # drops the key
+    return values[order]
 
 
 def run_epoch(

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from jaxembed import nn, optim, train
-from jaxembed.train._epoch import make_batches
+from jaxembed.train._epoch import make_batches, permute, sort_packed
 from jaxembed.train._step import is_correct
 from tests.train.conftest import V
 
@@ -68,6 +68,23 @@ def test_batches_have_each_example_once(n):
     chex.assert_shape([examples, mask], (-(-n // 8), 8))
     assert examples[mask].tolist() == order.tolist()
     assert bool(mask[:, 0].all())  # no batch without an example
+
+
+def test_examples_are_in_the_order_of_their_random_bits():
+    numbers = jnp.arange(100, 1100)
+    bits = np.asarray(jax.random.bits(KEY, numbers.shape))
+    expected = np.arange(100, 1100)[np.argsort(bits, kind="stable")]
+    assert permute(numbers, KEY).tolist() == expected.tolist()
+
+
+def test_examples_with_equal_keys_keep_their_order():
+    """Keys of 32 bits with the same low or high bits, above and below 2**31."""
+    rng = np.random.default_rng(0)
+    keys = np.array([0, 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1], np.uint32)
+    keys, values = rng.choice(keys, 200), rng.permutation(200).astype(np.int32)
+    expected = values[np.argsort(keys, kind="stable")]
+    found = jax.vmap(sort_packed, (None, 0))(jnp.asarray(keys), values[None])
+    assert found.dtype == jnp.int32 and found[0].tolist() == expected.tolist()
 
 
 def test_a_masked_example_changes_nothing(model, examples):
