@@ -1,6 +1,8 @@
 """Orders of rows: files are in word order, tables on a mesh in shard order."""
 
 import functools
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -17,6 +19,7 @@ from jaxembed.optim._layout import choose_format
 PIECE = 1 << 22  # bytes that are read at once
 # Integers that hold the bits of a number, by its bytes.
 BITS = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint64}
+BLOCK = 1 << 24  # bytes of the rows that iter_words yields at once
 
 
 def to_shards(array: ArrayLike, rules: Rules) -> jax.Array:
@@ -130,6 +133,54 @@ def to_words(
         part = words[number::n_shards]
         part[:] = shard[: len(part)]
     return words
+
+
+def iter_words(array: jax.Array, n_rows: int) -> Iterator[np.ndarray]:
+    """Yield an array in shard order as blocks of rows in word order.
+
+    If other processes have some of the shards, every process must read all blocks.
+
+    Args:
+      array: ``dtype[Vp, ...]``, the result of :func:`to_shards` or of a step.
+      n_rows: number of words, V.
+
+    Yields:
+      ``dtype[n, ...]``: the next n rows.
+
+    Example:
+      >>> from jaxembed.dist import make_mesh
+      >>> rules = Rules(make_mesh(devices=jax.devices()[:1]))
+      >>> list(iter_words(to_shards(np.array([3, 1, 2], np.int32), rules), 3))
+      [array([3, 1, 2], dtype=int32)]
+    """
+    sharding: Any = array.sharding
+    size = sharding.shard_shape(array.shape)[0]
+    n_shards, rest = len(array) // size, array.shape[1:]
+    row_bytes = math.prod(rest) * array.dtype.itemsize
+    n = min(size, max(1, BLOCK // max(1, n_shards * row_bytes)))
+    for first in range(0, size, n):
+        n_next = min(n, size - first)
+        place = sharding.mesh, sharding.spec[0]
+        found = _copy_rows(array, jnp.int32(first), n_next, *place)
+        rows = np.asarray(jax.block_until_ready(found).addressable_data(0))
+        yield rows.reshape(-1, *rest)[: n_rows - first * n_shards]
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3, 4))
+def _copy_rows(
+    array: jax.Array, first: jax.Array, n: int, mesh: Any, axis: Any
+) -> jax.Array:
+    """Return ``n`` rows of each shard, copied to all devices: ``dtype[n, S, ...]``."""
+
+    def copy(shard: jax.Array, first: jax.Array) -> jax.Array:
+        rows = jax.lax.dynamic_slice_in_dim(shard, first, n)
+        return jax.lax.all_gather(rows, axis, axis=1)
+
+    specs = PartitionSpec(axis), PartitionSpec()
+    run = jax.shard_map(
+        copy, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(), check_vma=False
+    )
+    return run(array, first)
 
 
 def _copy_to_all(array: jax.Array, number: int) -> jax.Array:

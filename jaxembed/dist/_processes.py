@@ -1,7 +1,9 @@
 """Processes: values on which the processes of a run must agree."""
 
 import json
-from collections.abc import Callable, Sequence
+import math
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,6 +13,7 @@ from jax.sharding import Mesh
 
 from jaxembed.dist._mesh import Rules
 
+WAIT_S = 5.0  # between two looks whether a message must still be waited for
 LEAST = 256  # bytes of a message; a longer one is padded to a power of two
 
 
@@ -101,23 +104,49 @@ def share_error(error: Exception | None, doing: str) -> None:
         raise OSError(f"process {texts[0][0]} {doing}: {texts[0][1]}")
 
 
-def do_in_first(action: Callable[[], object], doing: str) -> None:
-    """Do something in process 0 while the others wait. All must call it.
+def send(name: str, value: Any) -> None:
+    """Send a value to the other processes. A thread may call it beside a program.
 
     Args:
-      action: called in process 0.
-      doing: sentence about a failure, for the other processes.
+      name: name of the message, which no other message of the run has.
+      value: what JSON can hold.
+    """
+    _find_client().key_value_set(name, json.dumps(value))
+
+
+def receive(name: str, *, most_s: float = math.inf) -> Any:
+    """Wait for a message of :func:`send`. A thread may call it beside a program.
+
+    Args:
+      name: name of the message.
+      most_s: seconds after which to stop waiting.
 
     Raises:
-      Exception: in process 0 the error of ``action``, in the others OSError.
+      TimeoutError: if the message has not been sent.
     """
-    error = None
-    if jax.process_index() == 0:
+    end = time.monotonic() + most_s
+    while True:
+        left = min(WAIT_S, max(0.001, end - time.monotonic()))
         try:
-            action()
-        except Exception as raised:
-            error = raised
-    share_error(error, doing)
+            return json.loads(
+                _find_client().blocking_key_value_get(name, int(1000 * left))
+            )
+        except jax.errors.JaxRuntimeError as error:
+            if "DEADLINE_EXCEEDED" not in str(error):
+                raise
+        if time.monotonic() >= end:
+            raise TimeoutError(f"the message {name} was not sent in {most_s:.0f} s.")
+
+
+def _find_client() -> Any:
+    """Return the client of the service that joins the processes.
+
+    JAX exports none. The public functions that exchange values between processes run
+    programs on the devices, which a thread must not do while a training runs.
+    """
+    from jax._src import distributed
+
+    return distributed.global_state.client
 
 
 def _shorten(value: Any) -> str:

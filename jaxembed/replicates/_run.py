@@ -28,7 +28,7 @@ from jaxembed.replicates._program import Recipe, Shared
 from jaxembed.train._history import MONITORS
 from jaxembed.train._setup import make_plan, warn_unchecked
 from jaxembed.train._state import Params
-from jaxembed.train.checkpoint._resume import fingerprint
+from jaxembed.train.checkpoint._identity import fingerprint
 from jaxembed.train.data._checks import Examples, check_examples, check_form
 
 MEMORY = 4 * 2**30  # in bytes

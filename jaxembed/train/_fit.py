@@ -20,8 +20,8 @@ from jaxembed.train._history import History, Stopping
 from jaxembed.train._loop import train_epochs
 from jaxembed.train._losses import CROSS_ENTROPY
 from jaxembed.train._state import Params, TrainState
+from jaxembed.train.checkpoint._identity import read_identity
 from jaxembed.train.checkpoint._joint import agree, hold
-from jaxembed.train.checkpoint._resume import read_identity
 from jaxembed.train.data._arrays import prepare_arrays
 from jaxembed.train.data._checks import Examples
 from jaxembed.train.stream._fit import prepare_stream, refuse

@@ -25,7 +25,9 @@ from jaxembed.train._state import (
     unfreeze,
 )
 from jaxembed.train.checkpoint._arrays import check_likeness, refill
-from jaxembed.train.checkpoint._resume import Progress, Saver, fingerprint
+from jaxembed.train.checkpoint._identity import fingerprint
+from jaxembed.train.checkpoint._resume import Progress, Saver
+from jaxembed.train.sharded._parts import find_share
 from jaxembed.train.sharded._unfreeze import unfreeze_in_place
 from jaxembed.train.sharded._words import in_words, spread, to_shapes
 
@@ -127,7 +129,9 @@ class Run:
         }
         path = Path(checkpoint).absolute()  # as Orbax needs
         identity = fingerprint(self.programs.key, arrays, settings)
-        return Saver(path, identity, is_joint(self.plan.rules))
+        return Saver(
+            path, identity, is_joint(self.plan.rules), find_share(self.plan.rules)
+        )
 
     def _describe(self) -> str:
         """Return a digest of the run's programs, equal on all kinds of devices."""

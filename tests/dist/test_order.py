@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxembed.dist import to_shards, to_words
-from jaxembed.dist._order import _copy_to_all
+from jaxembed.dist import _order, to_shards, to_words
+from jaxembed.dist._order import _copy_to_all, iter_words
 from tests.dist._cases import SHAPES, make_rules
 
 
@@ -70,3 +70,16 @@ def test_another_number_of_words_is_refused():
         to_words(stored, 13)
     with pytest.raises(ValueError, match="the axis V first, got the number 3"):
         to_shards(np.int32(3), make_rules((1, 4)))
+
+
+@pytest.mark.parametrize("kind", ["float32", "bool", "bfloat16"])
+@pytest.mark.parametrize("n_bytes", [1, 100, 1 << 20])
+def test_words_are_yielded_in_blocks(monkeypatch, kind, n_bytes):
+    monkeypatch.setattr(_order, "BLOCK", n_bytes)
+    for n_rows, rest in ((1, (3,)), (7, (3,)), (30, ()), (33, (2, 2))):
+        table = np.random.default_rng(0).normal(size=(n_rows, *rest)) > 0
+        table = np.asarray(jnp.asarray(table, kind))
+        for shape in SHAPES:
+            blocks = list(iter_words(to_shards(table, make_rules(shape)), n_rows))
+            assert max(len(block) for block in blocks) <= max(4, n_bytes)
+            np.testing.assert_array_equal(np.concatenate(blocks), table)

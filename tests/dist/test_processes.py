@@ -64,3 +64,29 @@ def test_a_mesh_without_a_process_is_refused(monkeypatch):
     monkeypatch.setattr(jax, "process_count", lambda: 3)
     with pytest.raises(ValueError, match=r"lacks those of the processes \[1\]: use"):
         _processes.is_joint(Mesh())
+
+
+MESSAGES = """
+import threading
+from jaxembed.dist import _processes
+found = []
+def answer():
+    found.append(_processes.receive(f"to {pid}"))
+thread = threading.Thread(target=answer)
+thread.start()
+total = _processes.gather(pid)  # a program, beside the thread that waits
+_processes.send(f"to {1 - pid}", {"from": pid, "text": "é" * 5_000})
+thread.join()
+try:
+    _processes.receive("never sent", most_s=0.2)
+except TimeoutError as error:
+    found.append(str(error))
+report(total, found)
+"""
+
+
+def test_threads_exchange_messages(run_processes):
+    for pid, (total, found) in enumerate(run_processes(MESSAGES)):
+        assert total == [0, 1]
+        assert found[0] == {"from": 1 - pid, "text": "é" * 5_000}
+        assert found[1] == "the message never sent was not sent in 0 s."

@@ -8,15 +8,22 @@ from typing import Any
 import jax
 
 from jaxembed._checks import check_count
-from jaxembed.dist._processes import do_in_first
+from jaxembed.dist._processes import share_error
 from jaxembed.optim._tables import Params
 from jaxembed.train._state import TrainState
 from jaxembed.train.checkpoint._arrays import fill, savable_leaves
-from jaxembed.train.checkpoint._lock import lock
+from jaxembed.train.checkpoint._joint import CommonSave, claim, name_run
 from jaxembed.train.checkpoint._read import read_newest, read_step
 from jaxembed.train.checkpoint._steps import check_free
 from jaxembed.train.checkpoint._write import Extra, write
-from jaxembed.train.sharded._words import in_words, is_joint_tree, to_host
+from jaxembed.train.sharded._words import (
+    find_common_share,
+    has_views,
+    in_words,
+    is_joint_tree,
+    join,
+    keep_views,
+)
 
 KEEP = 3  # steps in the folder of a checkpoint
 
@@ -38,8 +45,9 @@ def save(
     Args:
       path: a folder, created if it does not exist.
       state: a tree of arrays, such as a :class:`TrainState`. One on a mesh is written
-        in word order, as if it were on one device. If its mesh has the devices of
-        several processes, all of them must call this function, and process 0 writes.
+        in parts, one for each shard of a table. If its mesh has the devices of several
+        processes, all of them must call this function. Each writes the parts of its
+        own shards, and process 0 all else.
       extra: other data to store as JSON, such as the tokenizer and the configuration.
       overwrite: whether to write into a folder that holds a checkpoint.
       keep: number of steps to keep. :func:`restore` returns the newest, or the step
@@ -70,22 +78,28 @@ def save(
     extra = {} if extra is None else extra
     state = in_words(state)
     savable_leaves(state), json.dumps(extra)  # raise before the folder is created
-    run = functools.partial(_save, path, extra=extra, overwrite=overwrite, keep=keep)
-    if is_joint_tree(state):
-        state = to_host(state, keep=jax.process_index() == 0)
-        do_in_first(lambda: run(state), "cannot write the checkpoint")
-    else:
-        run(state)
+    is_joint = is_joint_tree(state)
+    check = functools.partial(check_free, path, overwrite=overwrite)
+    with claim(path, check, is_joint=is_joint):
+        if is_joint:
+            _save_jointly(path, state, extra, keep)
+        else:
+            write(path, state, extra, keep=keep)
 
 
-def _save(
-    path: Path, state: object, extra: Extra, *, overwrite: bool, keep: int
-) -> None:
-    """Write a state in word order within the lock."""
-    check_free(path, overwrite=overwrite)
-    with lock(path):
-        check_free(path, overwrite=overwrite)  # another process may have saved
-        write(path, state, extra, keep=keep)
+def _save_jointly(path: Path, state: object, extra: Extra, keep: int) -> None:
+    """Write a state of several processes, all of which call this function."""
+    is_parted, is_first = has_views(state), jax.process_index() == 0
+    common = CommonSave(name_run(), 0) if is_parted else None
+    error = None
+    try:
+        if is_first:
+            write(path, state, extra, keep=keep, common=common)
+        elif common is not None:
+            write(path, keep_views(state), extra, keep=keep, common=common)
+    except Exception as raised:
+        error = raised
+    share_error(error, "cannot write the checkpoint")
 
 
 def restore(path: str | Path, like: object = None) -> tuple[Any, Extra]:
@@ -98,7 +112,10 @@ def restore(path: str | Path, like: object = None) -> tuple[Any, Extra]:
     Args:
       path: the folder of the checkpoint.
       like: a tree of the expected structure, shapes and dtypes; needed to continue with
-        :func:`step`. None to restore TrainStates, with all other nodes as dicts.
+        :func:`step`. None to restore TrainStates, with all other nodes as dicts. If
+        its mesh has the devices of several processes, all of them must call this
+        function. Each then reads only the rows of its own shards, if the state was
+        saved on a mesh.
 
     Returns:
       The state and ``extra``. The arrays of the state are on the default device, or on
@@ -119,7 +136,9 @@ def restore(path: str | Path, like: object = None) -> tuple[Any, Extra]:
     """
     path = Path(path).absolute()
     if like is not None:
-        tree, meta = read_newest(path, read_step)
+        read = functools.partial(read_step, share=find_common_share(like))
+        is_joint = is_joint_tree(in_words(like))
+        tree, meta = read_newest(path, read, is_joint=is_joint)
         return fill(like, tree, path), meta["extra"]
     return read_newest(path, _read_state)
 
@@ -128,6 +147,7 @@ def _read_state(folder: Path) -> tuple[Any, Extra]:
     """Return the state of a step, with its TrainStates, and ``extra``."""
     state: Any
     state, meta = read_step(folder)
+    state = join(state)
     for names in meta["states"]:
         state = _make_state(state, names)
     return state, meta["extra"]

@@ -3,27 +3,37 @@
 import json
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from flax.traverse_util import unflatten_dict
 
 from jaxembed._io import check_regular
+from jaxembed.dist._processes import gather, share_error
 from jaxembed.optim._tables import Params
 from jaxembed.train.checkpoint._arrays import hash_array, hash_file, hash_text
 from jaxembed.train.checkpoint._orbax import read_leaves
-from jaxembed.train.checkpoint._steps import has_checkpoint, list_files, list_steps
+from jaxembed.train.checkpoint._steps import (
+    ARRAYS,
+    has_checkpoint,
+    list_files,
+    list_steps,
+)
+from jaxembed.train.sharded._part_files import find_unneeded, open_parts
+from jaxembed.train.sharded._parts import Share
 
 Found = TypeVar("Found")
 # Looks at a folder whose steps are replaced by a writer while they are read.
 N_LOOKS = 10
+N_THREADS = 8
 
 
 class Step(NamedTuple):
     """Contents of a step.
 
     Attributes:
-      tree: nested dicts of NumPy arrays.
+      tree: nested dicts of NumPy arrays, and of :class:`Parts` of large ones.
       meta: the JSON of the step: ``extra``, ``states``, ``versions``, and the
         digests of ``arrays`` and ``files``.
     """
@@ -33,7 +43,11 @@ class Step(NamedTuple):
 
 
 def read_newest(
-    path: Path, read: Callable[[Path], Found], *, warn: bool = True
+    path: Path,
+    read: Callable[[Path], Found],
+    *,
+    warn: bool = True,
+    is_joint: bool = False,
 ) -> Found:
     """Return the contents of the newest step that is whole.
 
@@ -43,24 +57,32 @@ def read_newest(
       path: the folder of the checkpoint.
       read: reads the folder of a step, and raises if it is damaged.
       warn: whether to warn of damaged steps.
+      is_joint: whether all processes call this function. They then read the same step,
+        the newest that is whole in all of them.
 
     Raises:
       FileNotFoundError: if ``path`` does not hold a checkpoint.
+      OSError: in a joint run, if another process may not read a file.
       ValueError: if all steps are damaged.
 
     Warns:
       UserWarning: if newer steps are damaged; names these and the step that was read.
     """
+
+    def look() -> tuple[list[int], bool]:
+        seen = list_steps(path), has_checkpoint(path)
+        return tuple(gather(seen)[0]) if is_joint else seen
+
     for _ in range(N_LOOKS):
-        steps = list_steps(path)
-        if not has_checkpoint(path):
+        steps, is_there = look()
+        if not is_there:
             raise FileNotFoundError(
                 f"no checkpoint found in {path}: give a folder that train.save or "
                 "train.fit(checkpoint=) wrote."
             )
         errors: dict[int, Exception] = {}
-        found = _read_first(path, steps, read, errors)
-        if not errors or list_steps(path) == steps:
+        found = _read_first(path, steps, read, errors, is_joint)
+        if not errors or look()[0] == steps:
             break
     if errors:
         newest = max(errors)
@@ -84,33 +106,62 @@ def _read_first(
     steps: list[int],
     read: Callable[[Path], Found],
     errors: dict[int, Exception],
+    is_joint: bool,
 ) -> Found | None:
     """Return the first step that can be read, and add the errors of those before."""
     for step in steps:
+        refusal = error = found = None
         try:
-            return read(path / str(step))
-        except (PermissionError, MemoryError):  # no damage
-            raise
-        except Exception as error:  # Orbax and TensorStore raise many types
-            errors[step] = error
+            found = read(path / str(step))
+        except (PermissionError, MemoryError) as raised:  # no damage
+            refusal = raised
+        except Exception as raised:  # Orbax and TensorStore raise many types
+            error = raised
+        if is_joint:
+            share_error(refusal, "cannot read the checkpoint")
+            error = _share_damage(error)
+        elif refusal is not None:
+            raise refusal
+        if error is None:
+            return found
+        errors[step] = error
     return None
 
 
-def read_step(folder: Path) -> Step:
-    """Return the arrays and the JSON of a step, after verifying its digests."""
+def _share_damage(error: Exception | None) -> Exception | None:
+    """Return the error of this process, or that of another process, or None."""
+    texts = gather(None if error is None else _line(error))
+    others = [f"process {i} finds: {text}" for i, text in enumerate(texts) if text]
+    return ValueError(others[0]) if error is None and others else error
+
+
+def read_step(folder: Path, share: Share | None = None) -> Step:
+    """Return the arrays and the JSON of a step, after verifying its digests.
+
+    Args:
+      folder: the folder of the step.
+      share: shards of this process; None for all. Parts that have no row of them are
+        not read, and their digests are not verified.
+    """
     meta = read_meta(folder)
     # Before Orbax reads the files: it restores flipped bits without an error.
-    for entry in (folder / "state").rglob("*"):
+    for entry in (entry for name in ARRAYS for entry in (folder / name).rglob("*")):
         check_regular(entry)
-    files = list_files(folder)
-    for name, digest in meta["files"].items():
-        if name not in files or hash_file(files[name]) != digest:
-            raise ValueError(f"the SHA-256 of {name} differs from the saved one.")
+    files, described = list_files(folder), meta.get("parts", {})
+    parts = open_parts(described, files, share)
+    others = find_unneeded(parts, described)
+    verify = {n: digest for n, digest in meta["files"].items() if n not in others}
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        found = pool.map(lambda n: n in files and hash_file(files[n]), verify)
+        for (name, digest), one in zip(verify.items(), found, strict=True):
+            if one != digest:
+                raise ValueError(f"the SHA-256 of {name} differs from the saved one.")
     leaves = read_leaves(folder / "state")
-    found = {".".join(name): hash_array(leaf) for name, leaf in leaves.items()}
-    for name in sorted(found.keys() | meta["arrays"].keys()):
-        if found.get(name) != meta["arrays"].get(name):
+    arrays = {".".join(name): hash_array(leaf) for name, leaf in leaves.items()}
+    for name in sorted(arrays.keys() | meta["arrays"].keys()):
+        if arrays.get(name) != meta["arrays"].get(name):
             raise ValueError(f"the SHA-256 of {name} differs from the saved one.")
+    leaves |= {tuple(name.split(".")): array for name, array in parts.items()}
     return Step(unflatten_dict(leaves), meta)
 
 

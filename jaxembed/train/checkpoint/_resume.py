@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
+import itertools
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,26 @@ import jax
 from jaxembed.dist._processes import share_error
 from jaxembed.train._history import History
 from jaxembed.train._state import TrainState
-from jaxembed.train.checkpoint._arrays import fill, hash_tree
+from jaxembed.train.checkpoint._arrays import fill
 from jaxembed.train.checkpoint._files import KEEP
-from jaxembed.train.checkpoint._joint import check_same_run, find_place, gather_places
-from jaxembed.train.checkpoint._read import read_meta, read_newest, read_step
-from jaxembed.train.checkpoint._steps import has_checkpoint
+from jaxembed.train.checkpoint._identity import Identity
+from jaxembed.train.checkpoint._joint import (
+    CommonSave,
+    agree_on_save,
+    check_same_files,
+    check_same_run,
+    find_place,
+    gather_places,
+    name_run,
+)
+from jaxembed.train.checkpoint._read import read_newest, read_step
+from jaxembed.train.checkpoint._steps import has_checkpoint, list_steps
 from jaxembed.train.checkpoint._versions import describe_change, find_versions
 from jaxembed.train.checkpoint._write import Extra, write
 from jaxembed.train.checkpoint._writer import Writer
-from jaxembed.train.sharded._words import in_words, to_host
+from jaxembed.train.sharded._parts import Share
+from jaxembed.train.sharded._words import has_views, in_words, keep_views
 
-Identity = dict[str, Any]
 COMPILERS = ("jax", "jaxlib")  # packages that turn a program into machine code
 
 
@@ -55,43 +65,6 @@ class Progress:
         return 0 if self.place is None else self.place["n_batches"]
 
 
-def fingerprint(
-    key: jax.Array, arrays: Mapping[str, object], settings: Mapping[str, object]
-) -> Identity:
-    """Return the identity of a run as JSON. Equal runs have an equal identity.
-
-    Args:
-      key: random key of the run.
-      arrays: trees of arrays by name.
-      settings: numbers and strings by name.
-
-    Returns:
-      The key, the settings, and a SHA-256 for each tree of arrays.
-
-    Example:
-      >>> run = fingerprint(jax.random.key(7), {"examples": [1]}, {"size": 2})
-      >>> run["key"], run["size"], len(run["examples"])
-      ([0, 7], 2, 64)
-    """
-    numbers = jax.random.key_data(key).tolist()
-    digests = {name: hash_tree(tree) for name, tree in arrays.items()}
-    return {"key": numbers, **digests, **settings}
-
-
-def read_identity(path: str | Path | None) -> Identity:
-    """Return the identity of the run saved at ``path``, or {} without a checkpoint.
-
-    Raises:
-      ValueError: if the checkpoint is damaged.
-    """
-    if path is None or not has_checkpoint(Path(path)):
-        return {}
-    # Saver.load reads the folder again, and warns.
-    extra = read_newest(Path(path), read_meta, warn=False)["extra"]
-    run = extra.get("run", {}) if isinstance(extra, dict) else {}
-    return run if isinstance(run, dict) else {}
-
-
 @dataclasses.dataclass(frozen=True)
 class Saver:
     """Folder in which a run is saved, and identity of the run.
@@ -99,13 +72,15 @@ class Saver:
     Attributes:
       path: a folder; None to save nothing.
       identity: the :func:`fingerprint` of the run.
-      is_joint: whether several processes train together. All of them restore, and
-        process 0 writes.
+      is_joint: whether several processes train together. All of them restore. Each
+        writes the shards of its own devices, and process 0 all else.
+      share: shards of a table that this process has; None for one device.
     """
 
     path: Path | None = None
     identity: Identity = dataclasses.field(default_factory=dict)
     is_joint: bool = False
+    share: Share | None = None
 
     def load(self, start: Callable[[int], Progress], epochs: int) -> Progress:
         """Return the saved run, or a new run without a checkpoint.
@@ -126,12 +101,14 @@ class Saver:
         """
         if self.path is None:
             return start(0)
-        is_new = not has_checkpoint(self.path)
-        tree, meta = ({}, {}) if is_new else read_newest(self.path, read_step)
         if self.is_joint:
-            check_same_run(self.identity, self.path, meta.get("arrays"))
-        if is_new:
+            check_same_run(self.identity, self.path, list_steps(self.path))
+        if not has_checkpoint(self.path):
             return start(0)
+        read = functools.partial(read_step, share=self.share)
+        tree, meta = read_newest(self.path, read, is_joint=self.is_joint)
+        if self.is_joint:
+            check_same_files(self.path, meta)
         extra = meta["extra"]
         saved = extra.get("run", {}) if isinstance(extra, dict) else {}
         differing = [n for n in self.identity if saved.get(n) != self.identity[n]]
@@ -174,20 +151,22 @@ class Saver:
         Raises:
           OSError: if a save failed.
         """
-        if self.path is None:
+        path = self.path
+        if path is None:
             yield lambda progress: None
             return
-        writer = Writer(functools.partial(write, self.path, keep=KEEP))
-        is_writing = not self.is_joint or jax.process_index() == 0
-        if is_writing:
-            writer.reserve(in_words(_as_tree(start)))
+        tree = in_words(_as_tree(start))
+        is_first = not self.is_joint or jax.process_index() == 0
+        is_common = self.is_joint and has_views(tree)
+        writer = self._make_writer(path, is_common=is_common)
+        if is_first or is_common:
+            writer.reserve(tree if is_first else keep_views(tree))
+        del tree
 
         def save(progress: Progress) -> None:
             tree, extra = in_words(_as_tree(progress)), self._describe(progress)
-            if self.is_joint:
-                tree = to_host(tree, keep=is_writing)
-            if is_writing:
-                writer.offer(tree, extra)
+            if is_first or is_common:
+                writer.offer(tree if is_first else keep_views(tree), extra)
 
         try:
             yield save
@@ -195,6 +174,18 @@ class Saver:
             writer.close()
             raise
         self._close(writer)
+
+    def _make_writer(self, path: Path, *, is_common: bool) -> Writer:
+        """Return a writer; ``is_common`` if all processes write their parts."""
+        if not is_common:
+            return Writer(functools.partial(write, path, keep=KEEP))
+        run, numbers = name_run(), itertools.count()
+
+        def write_next(tree: Any, extra: Extra) -> None:
+            common = CommonSave(run, next(numbers))
+            write(path, tree, extra, keep=KEEP, common=common)
+
+        return Writer(write_next, agree_on_save)
 
     def _close(self, writer: Writer) -> None:
         """Wait for the last save; in a joint run, in all processes."""

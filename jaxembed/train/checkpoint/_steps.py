@@ -5,9 +5,11 @@ import shutil
 from pathlib import Path
 
 from jaxembed.train.checkpoint._lock import LOCK_NAME
+from jaxembed.train.sharded._part_files import FOLDER
 
 # Entries of the folder of a step.
-ITEMS = ("state", "meta", "_CHECKPOINT_METADATA", "commit_success.txt")
+ARRAYS = ("state", FOLDER)
+ITEMS = (*ARRAYS, "meta", "_CHECKPOINT_METADATA", "commit_success.txt")
 # A folder with a number as its name is a step if it has one of these files.
 MARKS = ("meta/metadata", "state/_METADATA", "_CHECKPOINT_METADATA")
 UNFINISHED = "orbax-checkpoint-tmp"  # part of the name of an unfinished folder
@@ -38,7 +40,7 @@ def list_files(folder: Path) -> dict[str, Path]:
       >>> list_files(Path("no/such/folder"))
       {}
     """
-    paths = sorted((folder / "state").rglob("*"))
+    paths = sorted(path for name in ARRAYS for path in (folder / name).rglob("*"))
     files = (path for path in paths if path.is_file() and not path.is_symlink())
     return {path.relative_to(folder).as_posix(): path for path in files}
 
@@ -85,10 +87,17 @@ def next_step(path: Path) -> int:
     return step
 
 
-def remove_unfinished(path: Path) -> None:
-    """Remove the folders that killed writers left. Call it within the lock only."""
+def remove_unfinished(path: Path, run: str | None = None) -> None:
+    """Remove the folders that killed writers left. Call it within the lock only.
+
+    Args:
+      path: the folder of the checkpoint.
+      run: begin of the names of folders to keep, in which other processes write.
+    """
     for entry in path.iterdir():
-        if UNFINISHED in entry.name and entry.is_dir() and not entry.is_symlink():
+        is_ours = run is not None and entry.name.startswith(run)
+        is_folder = entry.is_dir() and not entry.is_symlink()
+        if UNFINISHED in entry.name and is_folder and not is_ours:
             shutil.rmtree(entry, ignore_errors=True)
 
 

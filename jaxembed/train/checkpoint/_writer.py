@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxembed.train.sharded._words import find_source, read_into
+from jaxembed.train.sharded._parts import Parts
+from jaxembed.train.sharded._words import find_source, to_parts
 
 # Time between two saves, as a multiple of the seconds that the last save took. While a
 # save is written, training can be slower: both need the processor.
@@ -18,6 +19,8 @@ PAUSE = 10.0
 
 
 Extra = dict[str, Any]  # JSON
+Agree = Callable[[bool, BaseException | None], bool]
+Copied = np.ndarray | Parts  # a table on a mesh is copied in its parts
 
 
 class HostCopy(NamedTuple):
@@ -30,7 +33,7 @@ class HostCopy(NamedTuple):
     """
 
     tree: Any
-    arrays: list[np.ndarray]
+    arrays: list[Copied]
     sources: list[Callable[[], Any]]
 
 
@@ -51,9 +54,19 @@ class Writer:
       (1, 3)
     """
 
-    def __init__(self, write: Callable[[Any, Extra], object]) -> None:
-        """Make a writer that calls ``write`` in a thread."""
+    def __init__(
+        self, write: Callable[[Any, Extra], object], agree: Agree | None = None
+    ) -> None:
+        """Make a writer that calls ``write`` in a thread.
+
+        Args:
+          write: writes a copy of a run.
+          agree: for several processes that write together, called by :meth:`offer` with
+            whether this process is ready to write, and the error of its last save. It
+            returns whether all are ready, or raises in all if one has an error.
+        """
         self._write = write
+        self._agree = agree or _raise_or_write
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._next_start = 0.0
@@ -72,14 +85,14 @@ class Writer:
         def fill() -> None:
             with contextlib.suppress(MemoryError):  # which the first copy raises
                 for _ in range(2):
-                    new = [np.empty(*form) for form in forms]
+                    new = [_allocate(*form) for form in forms]
                     for array in new:
-                        array.fill(0)
+                        _clear(array)
                     copy = jax.tree.unflatten(structure, new)
                     self._spares.append(HostCopy(copy, new, [_no_source] * len(new)))
 
         leaves, structure = jax.tree.flatten(tree)
-        forms = [(leaf.shape, leaf.dtype) for leaf in leaves]
+        forms = [_find_form(leaf) for leaf in leaves]
         del leaves, tree  # the thread keeps no array in memory
         self._reserving = threading.Thread(target=fill)
         self._reserving.start()
@@ -92,10 +105,9 @@ class Writer:
         """
         self._offered = tree, extra
         self._copy(tree, extra)
-        if self._thread is not None and self._thread.is_alive():
-            return
-        self._join()
-        if time.perf_counter() >= self._next_start:
+        is_idle = self._thread is None or not self._thread.is_alive()
+        error = self._end_thread() if is_idle else None
+        if self._agree(is_idle and time.perf_counter() >= self._next_start, error):
             self._start()
 
     def close(self) -> None:
@@ -143,12 +155,24 @@ class Writer:
         self._next_start = end + PAUSE * (end - start)
 
     def _join(self) -> None:
+        error = self._end_thread()
+        if error is not None:
+            raise error
+
+    def _end_thread(self) -> BaseException | None:
+        """Wait for the thread, and return the error of its save."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
+        error, self._error = self._error, None
+        return error
+
+
+def _raise_or_write(is_ready: bool, error: BaseException | None) -> bool:
+    """Return whether to write in a process that writes alone."""
+    if error is not None:
+        raise error
+    return is_ready
 
 
 def _no_source() -> None:
@@ -176,15 +200,37 @@ def copy_to_host(tree: Any, spare: HostCopy | None = None) -> HostCopy:
         if spare is None
         else dict(enumerate(zip(spare.sources, spare.arrays, strict=True)))
     )
-    arrays = []
+    arrays: list[Any] = []
+    array: Any
     for i, leaf in enumerate(leaves):
         source, array = old.get(i, (_no_source, None))
-        if array is None or (array.shape, array.dtype) != (leaf.shape, leaf.dtype):
-            array = np.empty(leaf.shape, leaf.dtype)
+        form = _find_form(leaf)
+        if array is None or _find_form(array) != form:
+            array = _allocate(*form)
         elif source() is find_source(leaf):
             arrays.append(array)
             continue
-        read_into(array, leaf)
+        if (parts := to_parts(leaf)) is not None:
+            parts.copy_into(array)
+        else:
+            np.copyto(array, np.asarray(leaf))
         arrays.append(array)
     sources = map(weakref.ref, map(find_source, leaves))
     return HostCopy(jax.tree.unflatten(structure, arrays), arrays, list(sources))
+
+
+def _find_form(leaf: Any) -> tuple:
+    """Return the arguments of :func:`_allocate` for a copy of an array."""
+    parts = to_parts(leaf)
+    return (leaf.shape, leaf.dtype) if parts is None else parts.form
+
+
+def _allocate(*form: Any) -> Copied:
+    """Return new memory for a copy."""
+    return np.empty(*form) if len(form) == 2 else Parts.empty(*form)
+
+
+def _clear(array: Copied) -> None:
+    """Write zeros into the memory of a copy."""
+    for part in array.sources.values() if isinstance(array, Parts) else [array]:
+        part.fill(0)

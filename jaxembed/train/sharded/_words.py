@@ -1,5 +1,6 @@
 """Words: arrays in shard order read in word order, and back."""
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import jax
@@ -9,6 +10,8 @@ from jax.tree_util import KeyPath
 
 from jaxembed.dist import to_shards, to_words
 from jaxembed.dist._mesh import shard_size
+from jaxembed.dist._order import iter_words
+from jaxembed.train.sharded._parts import Parts, Share, find_share, split
 from jaxembed.train.sharded._shards import Shards, name_path
 from jaxembed.train.sharded._whole import put_whole
 
@@ -38,6 +41,10 @@ class InWords:
         """Return whether the array is stored as the shards of a run need it."""
         sharding: Any = self.array.sharding
         return getattr(sharding, "mesh", None) == shards.rules.mesh
+
+    def iter_words(self) -> Iterator[np.ndarray]:
+        """Yield the rows in word order, in blocks; see :func:`dist.to_words`."""
+        return iter_words(self.array, self.shape[0])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         words = to_words(self.array, self.shape[0])
@@ -89,28 +96,21 @@ def in_words(tree: Tree) -> Tree:
     return jax.tree.map(look, tree, is_leaf=_is_state)
 
 
-def read_into(array: np.ndarray, leaf: Any) -> None:
-    """Copy an array or a view into a NumPy array, a view shard by shard."""
+def to_parts(leaf: Any) -> Parts | None:
+    """Return the parts of a view that this process must save; None for an array."""
     if isinstance(leaf, InWords):
-        to_words(leaf.array, leaf.shape[0], out=array)
-    else:
-        np.copyto(array, np.asarray(leaf))
+        return split(leaf.array, leaf.shape[0])
+    return leaf if isinstance(leaf, Parts) else None
 
 
-def to_host(tree: Tree, *, keep: bool = True) -> Tree:
-    """Return a tree with NumPy arrays in place of views, one after another.
+def keep_views(tree: Tree) -> Tree:
+    """Return a tree with None for all but the views of :func:`view`."""
+    return jax.tree.map(lambda leaf: leaf if isinstance(leaf, InWords) else None, tree)
 
-    Args:
-      tree: the result of :func:`view`. If its arrays are on several processes, all of
-        them must call this function.
-      keep: whether to keep the arrays, instead of None for each.
-    """
 
-    def read(leaf: Any) -> Any:
-        array = np.asarray(leaf) if isinstance(leaf, InWords) else leaf
-        return array if keep else None
-
-    return jax.tree.map(read, tree)
+def has_views(tree: Any) -> bool:
+    """Return whether a tree has a view of :func:`view`."""
+    return any(isinstance(leaf, InWords) for leaf in jax.tree.leaves(tree))
 
 
 def is_joint_tree(tree: Any) -> bool:
@@ -154,7 +154,8 @@ def spread(tree: Tree, shards: Shards, like: Any = None, *, copy: bool = False) 
         if isinstance(leaf, InWords):
             if leaf.is_on(shards):
                 return jnp.copy(leaf.array) if copy else leaf.array
-            leaf = np.asarray(leaf)
+            is_here = leaf.array.is_fully_addressable
+            leaf = to_parts(leaf) if is_here else np.asarray(leaf)
         return to_shards(leaf, shards.rules)
 
     rest = () if like is None else (like,)
@@ -162,18 +163,35 @@ def spread(tree: Tree, shards: Shards, like: Any = None, *, copy: bool = False) 
 
 
 def restore_places(like: Tree, tree: Tree) -> Tree:
-    """Return a tree of NumPy arrays on the devices of ``like``.
+    """Return a tree of arrays on the host with its states on the meshes of ``like``.
 
     Args:
       like: a tree with states in shard order, or with their shapes.
-      tree: the same tree in word order.
+      tree: the same tree of NumPy arrays and :class:`Parts`.
     """
 
     def move(node: Any, words: Any) -> Any:
         shards = getattr(node, "shards", None)
-        return words if shards is None else spread(words, shards, node)
+        return join(words) if shards is None else spread(words, shards, node)
 
     return jax.tree.map(move, like, tree, is_leaf=_is_state)
+
+
+def join(tree: Tree) -> Tree:
+    """Return a tree with NumPy arrays in place of :class:`Parts`."""
+    return jax.tree.map(
+        lambda leaf: np.asarray(leaf) if isinstance(leaf, Parts) else leaf, tree
+    )
+
+
+def find_common_share(like: Any) -> Share | None:
+    """Return the shards of this process, if all arrays of a tree are on one mesh."""
+    shards = [
+        getattr(node, "shards", None)
+        for node in jax.tree.leaves(like, is_leaf=_is_state)
+    ]
+    rules = {None if x is None else x.rules for x in shards}
+    return find_share(rules.pop()) if len(rules) == 1 else None
 
 
 def _is_state(node: Any) -> bool:

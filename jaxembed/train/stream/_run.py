@@ -12,7 +12,9 @@ import jax
 from jaxembed.train._history import History
 from jaxembed.train._run import Run
 from jaxembed.train._step import Batch
-from jaxembed.train.checkpoint._resume import Progress, Saver, fingerprint
+from jaxembed.train.checkpoint._identity import fingerprint
+from jaxembed.train.checkpoint._resume import Progress, Saver
+from jaxembed.train.sharded._parts import find_share
 from jaxembed.train.sharded._shards import settle
 from jaxembed.train.sharded._words import in_words, to_shapes
 from jaxembed.train.stream._checker import Checker
@@ -176,7 +178,9 @@ class StreamRun(Run):
         }
         path = Path(checkpoint).absolute()  # as Orbax needs
         identity = fingerprint(streams.key, arrays, settings)
-        return Saver(path, identity, self.spreader.is_joint)
+        return Saver(
+            path, identity, self.spreader.is_joint, find_share(self.plan.rules)
+        )
 
     def _describe_step(self, first: Batch) -> str:
         """Return a digest of the step as a program of one device."""

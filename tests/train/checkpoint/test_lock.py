@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jaxembed import train
-from jaxembed.train.checkpoint import _files
+from jaxembed.train.checkpoint import _joint
 from jaxembed.train.checkpoint._lock import LOCK_NAME, lock
 
 HOLD = """
@@ -154,7 +154,7 @@ def test_a_checkpoint_of_a_faster_writer_is_not_replaced(tmp_path, monkeypatch):
             train.save(path, {"a": np.zeros(2)})
         return lock(folder)
 
-    monkeypatch.setattr(_files, "lock", wait_for_another)
+    monkeypatch.setattr(_joint, "lock", wait_for_another)
     with pytest.raises(FileExistsError, match="model exists already"):
         train.save(path, {"a": np.ones(2)})
     np.testing.assert_array_equal(train.restore(path)[0]["a"], 0)
