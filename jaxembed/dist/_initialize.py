@@ -1,8 +1,11 @@
 """Initialize: join the processes of a training run on several hosts."""
 
+import contextlib
 import socket
+import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import jax
 
@@ -18,6 +21,13 @@ USED = (
     "a conversion to a JAX array has used it: call it first."
 )
 
+LATE = """
+dist.initialize: not all processes have joined after {waited:.0f} s, so XLA will abort
+this process in {left:.0f} s. A process was not started, or has died: read its log, and
+start the same command again on all hosts. If hosts start minutes apart, call
+dist.initialize(timeout_s=300).
+"""
+
 
 def initialize(
     coordinator: str | None = None,
@@ -27,7 +37,7 @@ def initialize(
     local_devices: Sequence[int] | None = None,
     heartbeat_s: int = 20,
     shutdown_s: int = 40,
-    timeout_s: int = 300,
+    timeout_s: int = 60,
 ) -> None:
     """Join this process with the other processes of a run.
 
@@ -42,6 +52,8 @@ def initialize(
     XLA writes "Terminating process because the JAX distributed service detected fatal
     errors" with the number of the dead process, and aborts the process with SIGABRT,
     which Python cannot catch. Start the same command again to resume from a checkpoint.
+    If not all processes have joined after ``timeout_s`` seconds, XLA aborts those that
+    wait. The remedy is written to stderr just before.
 
     Args:
       coordinator: address of process 0, ``"HOST:PORT"``, with any free port.
@@ -52,7 +64,8 @@ def initialize(
       heartbeat_s: seconds without a sign of life after which a process counts as dead.
       shutdown_s: seconds that a process which has ended, or has raised an exception,
         waits for the end of the others. Later, all processes are aborted.
-      timeout_s: seconds to wait for the other processes.
+      timeout_s: seconds to wait for the other processes. Give more if hosts start
+        minutes apart.
 
     Raises:
       TypeError: if a number is not an integer, or ``coordinator`` is not a string.
@@ -81,22 +94,37 @@ def initialize(
     elif is_explicit:
         _check_port(str(coordinator))
     try:
-        jax.distributed.initialize(
-            coordinator,
-            n_processes,
-            process_id,
-            local_device_ids=local_devices,
-            cluster_detection_method="deactivate" if is_explicit else None,
-            initialization_timeout=timeout_s,
-            heartbeat_timeout_seconds=heartbeat_s,
-            shutdown_timeout_seconds=shutdown_s,
-        )
+        with _warn_before(timeout_s):
+            jax.distributed.initialize(
+                coordinator,
+                n_processes,
+                process_id,
+                local_device_ids=local_devices,
+                cluster_detection_method="deactivate" if is_explicit else None,
+                initialization_timeout=timeout_s,
+                heartbeat_timeout_seconds=heartbeat_s,
+                shutdown_timeout_seconds=shutdown_s,
+            )
     except ValueError as error:
         raise ValueError(f"no cluster was found ({error}). {REMEDY}") from error
     except RuntimeError as error:
         if "must be called before" not in str(error):
             raise
         raise ValueError(USED) from error
+
+
+@contextlib.contextmanager
+def _warn_before(timeout_s: int) -> Iterator[None]:
+    """Write the remedy to stderr before XLA aborts the process, unless all join."""
+    waited = 0.9 * timeout_s
+    words = LATE.format(waited=waited, left=timeout_s - waited)
+    timer = threading.Timer(waited, lambda: print(words, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _check(

@@ -1,8 +1,12 @@
 """Initialize: two processes, refusals, and the loss of a process."""
 
+import json
+import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 
 import jax
 import pytest
@@ -85,6 +89,72 @@ def test_a_coordinator_that_does_not_answer_is_an_error():
         address = f"127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(TimeoutError, match=f"no process listens .* {address}"):
             dist.initialize(address, 2, 1, timeout_s=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("n_started", [1, 2])
+def test_a_process_that_never_joins_ends_the_others(start_processes, n_started):
+    processes = start_processes("print('joined')", 3, timeout_s=5)
+    for process in processes[n_started:]:
+        process.kill()
+    for process in processes[:n_started]:
+        output, errors = process.communicate(timeout=60)
+        assert not output and process.returncode == -signal.SIGABRT
+        remedy = "not all processes have joined after [45] s, so XLA will abort"
+        assert re.search(remedy, errors) and "start the same command" in errors
+
+
+def test_kubernetes_without_its_package_is_refused(unused_jax, monkeypatch):
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    with (
+        pytest.warns(UserWarning, match=r"pip install jax\[k8s\]"),
+        pytest.raises(ValueError, match=r"no cluster was found .* package of jax\[k8s"),
+    ):
+        dist.initialize()
+
+
+SLURM = """
+import json, os, sys
+import jax
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", 2)
+import numpy as np
+from jaxembed import dist
+dist.initialize()
+rules = dist.Rules(dist.make_mesh())
+table = np.arange(22.0, dtype=np.float32).reshape(11, 2)
+words = dist.to_words(dist.to_shards(table, rules), 11)
+found = jax.process_index(), jax.process_count(), jax.device_count()
+print(json.dumps([*found, bool((words == table).all())]))
+"""
+
+
+@pytest.mark.long
+def test_the_tasks_of_slurm_are_joined():
+    with socket.socket() as free:  # JAX takes a port from 61440 on, by the job's number
+        ports = iter(range(61440, 65536))
+        while True:
+            try:
+                free.bind(("0.0.0.0", port := next(ports)))
+                break
+            except OSError:
+                continue
+    job = {"SLURM_JOB_ID": str(port - 61440), "SLURM_NTASKS": "2"}
+    job |= {"SLURM_STEP_NODELIST": "localhost", "SLURM_STEP_NUM_NODES": "1"}
+    tasks = []
+    for number in ("0", "1"):
+        task = {"SLURM_PROCID": number, "SLURM_LOCALID": number}
+        command = [sys.executable, "-c", SLURM]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        environment = os.environ | job | task
+        tasks.append(subprocess.Popen(command, env=environment, text=True, **pipes))
+    outputs = [task.communicate(timeout=120) for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], outputs
+    found = [
+        json.loads(output.splitlines()[-1]) for output, _ in outputs
+    ]  # after Gloo's
+    assert found == [[0, 2, 4, True], [1, 2, 4, True]]
 
 
 WAIT = """
