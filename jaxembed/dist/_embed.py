@@ -103,6 +103,14 @@ class ShardedEmbed(nn.Embed):
         is_pad = jnp.broadcast_to(is_pad, products.shape)
         return jnp.where(is_pad, jnp.zeros((), products.dtype), products)
 
+    def _explain(self, found: tuple[int, ...]) -> str:
+        rules = self._rules()
+        return (
+            f"a table of {self.n_words} words in {rules.n_shards} shards must have "
+            f"{self.num_embeddings} rows, got {list(found)}: move the table to this "
+            f"mesh by dist.to_shards(dist.to_words(table, {self.n_words}), rules)."
+        )
+
     def _pool(self, table: jax.Array, tap: jax.Array | None, *given: Any) -> jax.Array:
         if tap is None:
             return self.bag_fn(table, *given)

@@ -78,6 +78,10 @@ class Embed(nn.Module):
             raise ValueError(
                 f"padding_idx must be a row of the table, 0 to {n_rows - 1}, got {pad}."
             )
+        if self.has_variable("params", "embedding"):
+            found = getattr(self.get_variable("params", "embedding"), "shape", shape)
+            if len(found) == 2 and found[1] == shape[1] and found[0] > n_rows:
+                raise ValueError(self._explain(found))
         self.embedding = self.param("embedding", self._init, shape, self.param_dtype)
 
     def __call__(self, ids: ArrayLike) -> jax.Array:
@@ -139,6 +143,16 @@ class Embed(nn.Module):
             table = table.at[self.padding_idx].set(0)
         query, table = promote_dtype(query, table, dtype=self.dtype)
         return jnp.dot(query, table.T)
+
+    def _explain(self, found: tuple[int, ...]) -> str:
+        """Return the error for a table that has more rows than the layer."""
+        n_rows = self.num_embeddings
+        return (
+            f"embedding must have the shape [{n_rows}, {self.features}], got "
+            f"{list(found)}: give num_embeddings={found[0]}. If the table is that of "
+            "fit(mesh=), in shard order, give mesh= to evaluate and predict, or apply "
+            f"dist.shard_model(model, rules), or use dist.to_words(table, {n_rows})."
+        )
 
     def _pool(self, table: jax.Array, tap: jax.Array | None, *given: Any) -> jax.Array:
         """Return bags for the arguments of ``bag``, with their gradient in the tap."""

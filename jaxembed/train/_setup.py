@@ -1,6 +1,7 @@
 """Setup: the plan of a training run and the interface of its model, from shapes."""
 
 import dataclasses
+import functools
 import warnings
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ class Plan:
         """Sharding rules of the mesh; None for one device."""
         return None if self.shards is None else self.shards.rules
 
-    @property
+    @functools.cached_property
     def network(self) -> nn.Module:
         """The model as a program runs it: on a mesh, with tables in shard order."""
         return self.model if not self.rules else shard_model(self.model, self.rules)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxembed import dist, nn, train
+from jaxembed import dist, nn, optim, train
 from tests.train.sharded.conftest import (
     HELD_OUT,
     IDS,
@@ -110,5 +110,32 @@ def test_bad_ids_and_parameters_are_refused():
     with pytest.raises(ValueError, match=r"must have the shape \(301, 4\)"):
         train.predict(MODEL, other, IDS, mesh=mesh)
     # The model itself takes no table in shard order: it would read other words.
-    with pytest.raises(Exception, match="shape"):
+    remedy = rf"got \[304, 4\]: .* dist.shard_model\(.* dist.to_words\(table, {V}\)"
+    with pytest.raises(ValueError, match=remedy):
         MODEL.apply(spread, IDS)
+
+
+def test_a_table_of_another_mesh_is_refused_with_the_remedy():
+    variables = variables_of(MODEL)
+    axes = jax.make_mesh((1, 4), ("copies", "words"))
+    rules = dist.Rules(axes, data="copies", vocab="words")
+    stored = {"embed": {"embedding": dist.to_shards(TABLE, rules)}}
+    spread = {"params": variables["params"] | stored}
+    # The names of the axes do not show that the table is in shard order.
+    for call in (
+        lambda: train.predict(MODEL, spread, IDS),
+        lambda: train.evaluate(MODEL, spread, IDS, LABELS),
+    ):
+        with pytest.raises(ValueError, match="give mesh= to evaluate and predict"):
+            call()
+    other = dist.shard_model(MODEL, dist.Rules(make_mesh(2, 2)))
+    remedy = r"301 words in 2 shards must have 302 rows, got \[304, 4\]: .*to_shards\("
+    with pytest.raises(ValueError, match=remedy):
+        other.apply(spread, IDS)
+
+
+def test_a_plan_makes_its_sharded_model_once():
+    plan, _ = train.make_plan(MODEL, optim.rmsprop(), IDS, mesh=make_mesh(1, 4))
+    assert plan.network is plan.network
+    alone, _ = train.make_plan(MODEL, optim.rmsprop(), IDS)
+    assert alone.network is MODEL
