@@ -1,5 +1,7 @@
 """Cases: shapes of meshes of four devices, and ids that are spread evenly or not."""
 
+import itertools
+
 import numpy as np
 
 from jaxembed.dist import Rules, make_mesh
@@ -31,3 +33,18 @@ def make_ids(kind, shape=(24, 30)):
         ),
     }
     return found[kind].astype(np.int32)
+
+
+def choose_pairs(cases):
+    """Return few of the cases, in which each pair of values of two parameters is."""
+    cases, chosen = list(cases), []
+    left = set().union(*map(_find_pairs, cases))
+    while left:
+        best = max(cases, key=lambda case: len(left & _find_pairs(case)))
+        chosen.append(best)
+        left -= _find_pairs(best)
+    return chosen
+
+
+def _find_pairs(case):
+    return set(itertools.combinations(enumerate(case), 2))

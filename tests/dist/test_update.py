@@ -12,7 +12,7 @@ from jax.sharding import AxisType
 from jaxembed import optim
 from jaxembed.dist import Rules, make_mesh, to_shards, to_words, update_tables
 from jaxembed.dist.exchange._buckets import choose_capacity
-from tests.dist._cases import N_WORDS, SHAPES, make_ids, make_rules
+from tests.dist._cases import N_WORDS, SHAPES, choose_pairs, make_ids, make_rules
 
 DIM = 3
 PATH = ("embed", "embedding")
@@ -30,13 +30,13 @@ QUICK = [
     ((1, 4), "sgd", None, False),
     ((2, 2), "rmsprop", 0.5, True),
 ]
-REST = [
+REST = choose_pairs(
     (shape, name, max_norm, has_mask)
     for shape in SHAPES
     for name in OPTIMIZERS
     for max_norm in (None, 0.5)
     for has_mask in (False, True)
-]
+)
 
 
 @functools.cache
