@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -31,8 +31,8 @@ class Convert:
       words: File with one word on each line; only these are kept.
     """
 
-    source: tyro.conf.Positional[str]
-    out: tyro.conf.Positional[Path]
+    source: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="SOURCE")]]
+    out: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="OUT")]]
     format: Literal["glove", "word2vec", "word2vec-binary", "safetensors"] | None = None
     source_format: str | None = None
     limit: int | None = None
@@ -50,7 +50,7 @@ class Info:
       path: Folder of a model, file of word vectors, or the word installed for GloVe.
     """
 
-    path: tyro.conf.Positional[str]
+    path: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="PATH")]]
 
 
 def convert(options: Convert) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -26,8 +27,8 @@ class Evaluate(_data.DataOptions):
       json: Print all measures as JSON.
     """
 
-    model: tyro.conf.Positional[Path]
-    data: tyro.conf.Positional[str]
+    model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
+    data: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="DATA")]]
     json: bool = False
 
 

@@ -1,6 +1,7 @@
 """Main: choose a command, parse its flags, and end with one line for a mistake."""
 
 import contextlib
+import dataclasses
 import difflib
 import importlib
 import io
@@ -29,7 +30,15 @@ FLAGS = {
     "quote=None": "--no-quotes",
     "errors='replace'": "--errors replace",
     "encoding='": "--encoding '",
-    "delimiter=": "--delimiter",
+    "delimiter=": "--delimiter ",
+    "format=": "--format",
+    "names=": "--names",
+    "suffix=": "files of this suffix",
+    "split_column=": "--split-column",
+    "label=": "--label",
+    "text=": "--text",
+    "freeze=True needs vectors to freeze: give vectors": "--freeze needs --vectors",
+    "lower min_count": "lower --min-count",
 }
 OVERVIEW = """\
 usage: jaxembed COMMAND [--help]
@@ -74,9 +83,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt as error:
         _signals.end(str(error))
     except (ArithmeticError, ImportError, LookupError, OSError) as error:
-        _report(error)
+        _report(error, arguments)
     except (TypeError, ValueError) as error:
-        _report(error)
+        _report(error, arguments)
 
 
 def _run(arguments: list[str]) -> None:
@@ -121,11 +130,11 @@ def parse(name: str, flags: type, arguments: Sequence[str]) -> Any:
         lines = [line.removeprefix("    ") for line in examples.strip().splitlines()]
         print("\n".join(lines).strip() + "\n")
     errors = io.StringIO()
+    form: dict[str, Any] = {"prog": f"jaxembed {name}", "description": ""}
+    config = (tyro.conf.DisallowNone,)  # help shows INT, not {None}|INT
     try:
         with contextlib.redirect_stderr(errors):
-            return tyro.cli(
-                flags, args=arguments, prog=f"jaxembed {name}", description=""
-            )
+            return tyro.cli(flags, args=arguments, config=config, **form)
     except SystemExit as end:
         if not end.code:
             raise
@@ -138,14 +147,26 @@ def fail(message: str) -> NoReturn:
     sys.exit(MISTAKE)
 
 
-def _report(error: Exception) -> NoReturn:
+def _report(error: Exception, arguments: Sequence[str]) -> NoReturn:
     if os.environ.get("JAXEMBED_TRACEBACK"):
         raise error
     message = error.args[0] if isinstance(error, KeyError) and error.args else error
     line = str(message) or type(error).__name__
     for argument, flag in FLAGS.items():
         line = line.replace(argument, flag)
+    first = line.partition(" must ")[0]
+    if first in _list_options(arguments[0]):
+        line = f"--{first.replace('_', '-')}{line[len(first) :]}"
     fail(line)
+
+
+def _list_options(command: str) -> set[str]:
+    """Return the names of the flags of a command that has been loaded."""
+    module = sys.modules.get(f"jaxembed.cli.{COMMANDS[command][0]}")
+    if module is None:
+        return set()
+    fields = dataclasses.fields(module.COMMANDS[command][0])
+    return {x.name for x in fields if x.default is not dataclasses.MISSING}
 
 
 def _shorten(box: str) -> str:

@@ -22,15 +22,19 @@ def measure(model: Any, data: LabelledTexts) -> Measures:
     Raises:
       ValueError: if a label is unknown to the model.
     """
-    labels = as_labels(model, data.labels)
-    found: Measures = {"n_texts": len(data.texts)}
-    found |= model.evaluate(data.texts, labels)
+    from jaxembed.model._tasks import read_given
+
+    task, n = model._fitted.task, len(data.texts)
+    labels = read_given(task.kind, as_labels(model, data.labels), n)
+    targets = task.encode(labels)  # before the prediction, to name unknown labels
+    logits = model._find_logits(data.texts)
+    found: Measures = {"n_texts": n} | task.measure(logits, labels, targets)
     if model.task == "regression":
         spread = float(np.var(np.array(labels, np.float64)))
         if spread:
             found["r2"] = 1 - found["mean_squared_error"] / spread
         return found
-    p = model.predict_proba(data.texts)
+    p = task.find_probabilities(logits)
     names = [str(name) for name in model.labels]
     if model.task == "multilabel":
         is_given = np.array([[n in some for n in model.labels] for some in labels])
@@ -49,16 +53,18 @@ def measure(model: Any, data: LabelledTexts) -> Measures:
 def as_labels(model: Any, labels: Sequence) -> list:
     """Return labels of a file as the type of the model's labels.
 
-    A file of integers has labels of type ``int``; the model may have seen strings too.
+    Labels are integers if all of a file are, and the model may have seen other files.
     """
-    if not model.labels or not isinstance(model.labels[0], str):
-        return list(labels)
+    names = {str(name): name for name in model.labels}
     if model.task == "multilabel":
-        return [[str(x) for x in _as_list(some)] for some in labels]
-    return [str(label) if isinstance(label, int) else label for label in labels]
+        return [[names.get(str(x), x) for x in as_list(some)] for some in labels]
+    if model.task == "regression":
+        return list(labels)
+    return [x if isinstance(x, list) else names.get(str(x), x) for x in labels]
 
 
-def _as_list(some: Any) -> list:
+def as_list(some: Any) -> list:
+    """Return the labels of one text as a list."""
     return some if isinstance(some, list) else [some]
 
 
@@ -170,12 +176,19 @@ def draw_calibration(calibration: Measures, path: Path) -> None:
     from jaxembed.plot._style import COLORS, make_figure, save_figure
 
     require("matplotlib", "plot")
-    figure = make_figure(4.4, 4.2, "Calibration on the test texts", above=0.3)
-    axes = figure.subplots()
-    at = [x["probability"] for x in calibration["bins"]]
+    bins = calibration["bins"]
+    figure = make_figure(4.6, 5.2, "Calibration on the test texts", below=0.52)
+    axes, below = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    at = [x["probability"] for x in bins]
     axes.plot([0, 1], [0, 1], ":", color="gray", label="perfect")
-    accuracy = [x["accuracy"] for x in calibration["bins"]]
+    accuracy = [x["accuracy"] for x in bins]
     axes.plot(at, accuracy, "o-", color=COLORS[0], label="model")
-    axes.set(xlabel="probability of the predicted class", ylabel="accuracy")
+    axes.set(ylabel="accuracy")
     axes.legend(frameon=False)
+    # A point of few texts says little.
+    below.bar(at, [x["n_texts"] for x in bins], 0.06, color=COLORS[0])
+    below.set(xlabel="probability of the predicted class", ylabel="texts")
+    below.yaxis.get_major_locator().set_params(integer=True, nbins=4)
+    for panel in (axes, below):
+        panel.grid(alpha=0.3)
     save_figure(figure, path)

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Annotated, Any, Literal
 
 import tyro
 
@@ -45,8 +45,10 @@ class Predict:
       errors: Bytes that are not of the encoding: an error, or replaced by U+FFFD.
     """
 
-    model: tyro.conf.Positional[Path]
-    texts: tyro.conf.Positional[tuple[str, ...]] = ()
+    model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
+    texts: tyro.conf.Positional[
+        Annotated[tuple[str, ...], tyro.conf.arg(metavar="[TEXT ...]")]
+    ] = ()
     file: Path | None = None
     text: tuple[str, ...] = ("text",)
     format: Literal["csv", "tsv", "jsonl", "parquet", "fasttext", "lines"] | None = None
@@ -106,7 +108,9 @@ def _find_texts(options: Predict) -> Iterable[str]:
     if options.texts:
         return options.texts
     if options.file is None:
-        if sys.stdin is None or sys.stdin.isatty():
+        if sys.stdin is None:
+            raise ValueError("the standard input is closed: give texts or --file.")
+        if sys.stdin.isatty():
             print("reading lines of the standard input", file=sys.stderr)
         return read_lines(sys.stdin.buffer, options.encoding, options.errors)
     suffix = options.file.suffix.lower()

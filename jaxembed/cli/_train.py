@@ -6,12 +6,12 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from jaxembed import _io, text
-from jaxembed.cli import _data, _measures, _signals
+from jaxembed.cli import _data, _measures, _signals, _words
 
 UNFINISHED = ".unfinished"  # end of the name of the folder of a training under way
 
@@ -40,7 +40,8 @@ class Train(_data.DataOptions):
       validation: Share of the other texts by which the best epoch is chosen.
       task: One class, several labels, or a number for each text. By default several
         labels if the data have lists of labels, numbers if they have floats.
-      vectors: File of word vectors to start from, or the word installed for GloVe.
+      vectors: File of word vectors to start from, folder of a model, or the word
+        installed for GloVe.
       freeze: Keep the vectors constant, and train the last layer.
       word_ngrams: Number of neighbouring words that are read together at most; by
         default 2, words and pairs.
@@ -54,7 +55,7 @@ class Train(_data.DataOptions):
       seed: Random seed.
     """
 
-    data: tyro.conf.Positional[str]
+    data: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="DATA")]]
     out: Path = Path("runs/model")
     overwrite: bool = False
     test: str | None = None
@@ -88,6 +89,8 @@ def run(options: Train) -> None:
     start = time.perf_counter()
     training, test = _read(options)
     task = options.task or _find_task(training.labels)
+    if test and task != "regression":
+        _check_labels(training.labels, test.labels, options.test or options.data)
     given = {name: getattr(options, name) for name in SETTINGS}
     if options.vectors is not None:
         given["vectors"] = _load_vectors(options.vectors, training.texts)
@@ -108,7 +111,7 @@ def run(options: Train) -> None:
             *training,
             task=task,
             checkpoint=save,
-            on_epoch=_print_epoch,
+            on_epoch=_print_losses if task == "regression" else _print_epoch,
             progress=False,
             stop=stop,
             **given,
@@ -127,12 +130,28 @@ def run(options: Train) -> None:
 def _read(options: Train) -> tuple[text.LabelledTexts, text.LabelledTexts | None]:
     """Return texts to train on, and texts to test on or None."""
     parts = _data.load(options.data, options)
+    if not 0 <= options.test_share < 1:
+        raise ValueError(
+            f"test_share must be from 0 to below 1, got {options.test_share}."
+        )
     if options.test is not None:
         others = _data.load(options.test, options)
         return parts["train"], others.get("test", others["train"])
     if "test" in parts or not options.test_share:
         return parts["train"], parts.get("test")
     return parts["train"].split(options.test_share, options.seed)
+
+
+def _check_labels(known: list, others: list, source: str) -> None:
+    """Raise before the training if a test text has a label without training text."""
+    names = {str(name) for label in known for name in _measures.as_list(label)}
+    for label in others:
+        for name in _measures.as_list(label):
+            if str(name) not in names:
+                raise ValueError(
+                    f"{source} has the label {name!r} in a test text, and the training "
+                    f"texts have the labels {', '.join(sorted(names)[:20])}."
+                )
 
 
 def _find_task(labels: list) -> str:
@@ -144,10 +163,8 @@ def _find_task(labels: list) -> str:
 
 def _load_vectors(source: str, texts: list[str]) -> Any:
     """Return the vectors of the words of the texts."""
-    from jaxembed import vectors
-
     words = text.Tokenizer().fit(texts).word_index
-    return vectors.load(source, vocabulary=words)
+    return _words.load(source, vocabulary=words)
 
 
 def _print_epoch(history: Any) -> None:
@@ -156,18 +173,29 @@ def _print_epoch(history: Any) -> None:
     print(f"epoch {len(history)}: {numbers}", flush=True)
 
 
+def _print_losses(history: Any) -> None:
+    _print_epoch(_drop_accuracy(history))
+
+
+def _drop_accuracy(history: Any) -> Any:
+    """Return the history of a regression, whose numbers are not right or wrong."""
+    return dataclasses.replace(history, accuracy=[], val_accuracy=[])
+
+
 def _write(options: Train, model: Any, facts: dict[str, Any]) -> None:
     """Write metrics.json and the plots beside the files of the model."""
     from jaxembed import plot
 
-    history = model.history
+    history, unit = model.history, "nats"
+    if model.task == "regression":
+        history, unit = _drop_accuracy(history), "variance of the numbers"
     facts["history"] = history.metrics()
     facts["best_epoch"] = history.best_epoch("val_loss" if history.val_loss else "loss")
     with _io.replace(options.out / "metrics.json") as beside:
         beside.write_text(json.dumps(facts, indent=2) + "\n")
     try:
         title = f"TextModel, {options.data}, seed {options.seed}"
-        plot.curves(history, options.out / "history.png", title)
+        plot.curves(history, options.out / "history.png", title, loss_unit=unit)
         if bins := facts["test"].get("calibration"):
             _measures.draw_calibration(bins, options.out / "calibration.png")
     except ImportError as error:

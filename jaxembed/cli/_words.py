@@ -1,10 +1,15 @@
 """Words: neighbours and analogies in word vectors or in a model."""
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import tyro
+
+Vectors: TypeAlias = tyro.conf.Positional[
+    Annotated[str, tyro.conf.arg(metavar="VECTORS")]
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,8 +28,10 @@ class Neighbours:
       limit: Number of words of the file to read, from the first on.
     """
 
-    vectors: tyro.conf.Positional[str]
-    words: tyro.conf.Positional[tuple[str, ...]]
+    vectors: Vectors
+    words: tyro.conf.Positional[
+        Annotated[tuple[str, ...], tyro.conf.arg(metavar="WORD [WORD ...]")]
+    ]
     minus: tuple[str, ...] = ()
     topn: int = 10
     limit: int | None = None
@@ -45,15 +52,21 @@ class Analogy:
       limit: Number of words of the file to read, from the first on.
     """
 
-    vectors: tyro.conf.Positional[str]
-    a: tyro.conf.Positional[str]
-    b: tyro.conf.Positional[str]
-    c: tyro.conf.Positional[str]
+    vectors: Vectors
+    a: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="A")]]
+    b: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="B")]]
+    c: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="C")]]
     topn: int = 5
     limit: int | None = None
 
 
-def load(source: str, limit: int | None = None, format: str | None = None) -> Any:
+def load(
+    source: str,
+    limit: int | None = None,
+    format: str | None = None,
+    *,
+    vocabulary: Iterable[str] | None = None,
+) -> Any:
     """Return the vectors of a file, of a model, or the installed ones."""
     from jaxembed import vectors
 
@@ -61,7 +74,7 @@ def load(source: str, limit: int | None = None, format: str | None = None) -> An
         from jaxembed.model import TextModel
 
         return TextModel.load(source).vectors
-    return vectors.load(source, format, limit=limit)
+    return vectors.load(source, format, limit=limit, vocabulary=vocabulary)
 
 
 def list_neighbours(options: Neighbours) -> None:

@@ -14,8 +14,11 @@ def curves(
     title: str = "",
     *,
     chance: float | None = None,
+    loss_unit: str = "nats",
 ) -> Path:
     """Plot loss and accuracy against epochs, as a PNG of two panels.
+
+    A history without accuracies, such as that of a regression, has one panel.
 
     Args:
       history: history of a run of at least one epoch.
@@ -23,6 +26,7 @@ def curves(
       title: text above the panels.
       chance: accuracy of guessing, such as 0.5 for two classes of equal size; drawn as
         a dotted line. None for no line.
+      loss_unit: unit of the loss, for the label of its axis.
 
     Returns:
       The path.
@@ -41,15 +45,15 @@ def curves(
     require("matplotlib", "plot")
     if not len(history):
         raise ValueError("the history is empty: train for at least one epoch.")
-    figure = make_figure(9, 3.8, title, above=0.22, below=0.52)
-    loss, accuracy = figure.subplots(1, 2)
-    _draw(loss, history, "loss")
-    _draw(accuracy, history, "accuracy")
-    loss.set(title="Loss", ylabel="loss (nats)")
-    accuracy.set(title="Accuracy", ylabel="accuracy")
-    if chance is not None:
-        draw_chance(accuracy, chance)
-    for axes in (loss, accuracy):
+    names = ["loss", "accuracy"] if history.accuracy else ["loss"]
+    figure = make_figure(4.5 * len(names), 3.8, title, above=0.22, below=0.52)
+    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    for name, axes in zip(names, panels, strict=True):
+        unit = f" ({loss_unit})" if name == "loss" else ""
+        _draw(axes, history, name)
+        axes.set(title=name.capitalize(), ylabel=name + unit)
+        if chance is not None and name == "accuracy":
+            draw_chance(axes, chance)
         axes.legend(frameon=False)
     return save_figure(figure, Path(path))
 

@@ -21,6 +21,17 @@ def test_help_shows_examples(run):
     assert run("--version")[1] == f"{__version__}\n"
 
 
+ARGUMENTS = {
+    "train": " DATA",
+    "evaluate": " MODEL DATA",
+    "predict": " MODEL [TEXT ...]",
+    "neighbours": " VECTORS WORD [WORD ...]",
+    "analogy": " VECTORS A B C",
+    "convert": " SOURCE OUT",
+    "info": " PATH",
+}
+
+
 @pytest.mark.parametrize("name", _main.COMMANDS)
 def test_help_of_a_command_begins_with_examples(run, name):
     status, out, err = run(name, "--help")
@@ -28,6 +39,8 @@ def test_help_of_a_command_begins_with_examples(run, name):
     first, _, rest = out.partition("\n\n")
     assert first.endswith(".") and rest.startswith(f"    jaxembed {name} ")
     assert f"usage: jaxembed {name}" in out and "Attributes" not in out
+    usage = out.partition("usage: ")[2].partition("positional arguments")[0]
+    assert ARGUMENTS[name] in " ".join(usage.split()) and "{None}" not in out
 
 
 @pytest.mark.parametrize(
@@ -70,6 +83,12 @@ def test_a_mistake_is_one_line(run, arguments, message, monkeypatch, tmp_path):
         ),
         ('stars,review\n1,"a\n', "If quotes are part of the texts, give --no-quotes."),
         ("stars,review\n1,a,b\n", "line 2: the row has 3 cells"),
+        (
+            "stars;review\n1;a\n",
+            "Its columns are 'stars;review': give --delimiter ';'.",
+        ),
+        ("stars,text\n1,a\n", "'stars', 'text': give one of them as --text."),
+        ("a,review\n1,a\n", "'a', 'review': give one of them as --label."),
     ],
 )
 def test_a_bad_table_is_one_line(run, tmp_path, content, message):
@@ -123,3 +142,28 @@ def test_a_reader_that_ends_early_gets_no_traceback(folder):
     process.stdout.close()
     _, err = process.communicate(b"a good film\n" * 5000)
     assert process.returncode == 1 and err == b""
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--batch-size", "0"], "--batch-size must be at least 1, got 0"),
+        (["--epochs", "0"], "--epochs must be at least 1, got 0"),
+        (["--test-share", "1"], "--test-share must be from 0 to below 1, got 1.0"),
+        (["--label-separator", ""], "--label-separator must have a character"),
+        (["--text"], "--text must name one column or more, got none"),
+        (["--freeze"], "--freeze needs --vectors."),
+        (["--format", "csv", "--encoding", "x"], "--encoding must be an encoding of"),
+    ],
+)
+def test_an_error_names_the_flag(run, table, flags, message, tmp_path):
+    columns = ["--text", "review", "--label", "stars", "--out", tmp_path / "model"]
+    status, _, err = run("train", table, *columns, *flags)
+    assert status == 2 and err.count("\n") == 1 and err.startswith(f"error: {message}")
+
+
+def test_a_closed_standard_input_is_one_line(run, folder, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    status, _, err = run("predict", folder)
+    assert status == 2
+    assert err == "error: the standard input is closed: give texts or --file.\n"

@@ -6,12 +6,14 @@ import re
 import signal
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 
-from jaxembed import TextModel, text
-from jaxembed.cli import _measures
+from jaxembed import TextModel, text, train
+from jaxembed.cli import _measures, _train
+from jaxembed.model._tasks import Task
 from tests.model.conftest import draw_texts
 
 COLUMNS = ["--text", "review", "--label", "stars"]
@@ -152,11 +154,11 @@ def test_measures_of_classes_are_those_of_their_counts():
     class Fixed:
         task, labels = "classification", ("a", "b")
 
-        def evaluate(self, texts, labels):
-            return {"accuracy": 0.75, "loss": 1.0}
+        _fitted = types.SimpleNamespace(task=Task("classification", ("a", "b")))
 
-        def predict_proba(self, texts):
-            return np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.95, 0.05]])
+        def _find_logits(self, texts):
+            p = np.array([0.09, 0.71, 0.82, 0.05], np.float32)  # of the class b
+            return np.log(p / (1 - p))
 
     data = text.LabelledTexts(list("wxyz"), ["a", "a", "b", "a"])
     found = _measures.measure(Fixed(), data)
@@ -165,8 +167,59 @@ def test_measures_of_classes_are_those_of_their_counts():
     assert (a["precision"], a["recall"], a["f1"]) == (1, 2 / 3, 0.8)
     assert (b["precision"], b["recall"], b["f1"]) == (0.5, 1, 2 / 3)
     assert found["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
-    # Bins of 0.7, 0.8 and 0.9: errors 0.7, 0.2 and 0.075, the last of two texts.
-    expected = (0.7 + 0.2 + 2 * 0.075) / 4
+    assert found["accuracy"] == 0.75
+    right = np.array([0.91, 0.29, 0.82, 0.95])  # probabilities of the labels
+    assert found["loss"] == pytest.approx(-np.log(right).mean())
+    # Bins of 0.71, 0.82 and 0.93: errors 0.71, 0.18 and 0.07, the last of two texts.
+    expected = (0.71 + 0.18 + 2 * 0.07) / 4
     assert found["calibration"]["expected_error"] == pytest.approx(expected)
     tables = _measures.format_tables(found)
     assert "true \\ predicted  a  b" in tables and "precision" in tables
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "given", "expected"),
+    [
+        ("classification", (1, 5), ["1", 5, "x"], [1, 5, "x"]),
+        ("classification", ("1", "x"), [1, "x"], ["1", "x"]),
+        ("multilabel", ("1", "2"), [[1], "2"], [["1"], ["2"]]),
+        ("regression", (), [1, 2.5], [1, 2.5]),
+    ],
+)
+def test_labels_of_a_file_have_the_type_of_the_model(task, labels, given, expected):
+    model = types.SimpleNamespace(task=task, labels=labels)
+    found = _measures.as_labels(model, given)
+    assert found == expected and [*map(type, found)] == [*map(type, expected)]
+
+
+def test_an_unknown_label_of_the_test_is_refused_before_training(run, table, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text("stars,review\n5,good\n3,dull\n")
+    flags = [*COLUMNS, "--test", other, "--out", tmp_path / "model"]
+    status, out, err = run("train", table, *flags)
+    assert status == 2 and "epoch" not in out and err.count("\n") == 1
+    assert f"{other} has the label 3 in a test text, and the training" in err
+    assert err.endswith("have the labels 1, 5.\n")
+
+
+@pytest.mark.filterwarnings("always")
+def test_texts_without_a_known_word_are_named_once(run, folder, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("label,text\npos,good\nneg,xyzzy\n")
+    status, out, err = run("evaluate", folder, path)
+    assert status == 0 and err.count("1 of 2 texts have no known word: texts[1]") == 1
+
+
+def test_a_regression_shows_no_accuracy(capsys):
+    history = train.History(loss=[0.5], accuracy=[0.9], val_loss=[0.7])
+    _train._print_losses(history)
+    assert capsys.readouterr().out == "epoch 1: loss 0.5000, val_loss 0.7000\n"
+    assert history.accuracy == [0.9]
+
+
+def test_vectors_may_be_those_of_a_model(run, table, folder, tmp_path):
+    flags = [*COLUMNS, "--vectors", folder, "--freeze", "--epochs", "1"]
+    out = tmp_path / "model"
+    assert run("train", table, *flags, "--out", out)[0] == 0
+    found, before = TextModel.load(out).vectors, TextModel.load(folder).vectors
+    np.testing.assert_array_equal(found["good"], before["good"])

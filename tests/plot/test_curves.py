@@ -95,3 +95,14 @@ def test_an_empty_history_is_refused(tmp_path):
 )
 def test_titles_are_broken_into_similar_lines(title, width, lines):
     assert _style._break_lines(title, width) == lines
+
+
+def test_a_history_without_accuracy_has_one_panel(tmp_path, drawn):
+    history = train.History(loss=[0.7, 0.5], val_loss=[0.6, 0.55])
+    plot.curves(history, tmp_path / "x.png", chance=0.5, loss_unit="variance")
+    (axes,) = drawn[0].axes
+    assert axes.get_ylabel() == "loss (variance)" and axes.get_title() == "Loss"
+    assert [list(line.get_ydata()) for line in axes.get_lines()] == [
+        [0.7, 0.5],
+        [0.6, 0.55],
+    ]

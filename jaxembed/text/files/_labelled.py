@@ -36,7 +36,8 @@ class LabelledTexts(NamedTuple):
         """Draw a share of the texts, of each class alike.
 
         The same seed draws the same texts. The order of the texts is kept. Texts with
-        several labels, or with floats, are drawn regardless of their labels.
+        several labels, or with floats, are drawn regardless of their labels; but a text
+        with a label that no text of the first part has is moved there.
 
         Args:
           share: share of the texts in the second part, rounded for each class. One text
@@ -53,12 +54,31 @@ class LabelledTexts(NamedTuple):
             raise ValueError(f"share must be above 0 and below 1, got {share!r}.")
         rng = np.random.default_rng(check_count("seed", seed, least=0))
         classes = number_classes(self.labels)
-        first, second = hold_out(classes, share, rng)
+        first, second = _keep_labels(self.labels, *hold_out(classes, share, rng))
         return self._take(first), self._take(second)
 
     def _take(self, places: np.ndarray) -> "LabelledTexts":
         texts = [self.texts[i] for i in places]
         return LabelledTexts(texts, [self.labels[i] for i in places])
+
+
+def _keep_labels(
+    labels: Sequence[Label], first: np.ndarray, second: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Move texts to the first part until it has all of several labels of a text."""
+    known = {x for i in first for x in _as_several(labels[i])}
+    moved = []
+    for place in second.tolist():
+        if not known.issuperset(given := _as_several(labels[place])):
+            moved.append(place)
+            known.update(given)
+    if not moved:
+        return first, second
+    return np.sort(np.append(first, moved)), np.setdiff1d(second, moved)
+
+
+def _as_several(label: Label) -> list:
+    return label if isinstance(label, list) else []
 
 
 def number_classes(labels: Sequence[Label]) -> np.ndarray:

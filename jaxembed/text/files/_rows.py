@@ -15,6 +15,18 @@ LONGEST_FIELD = 2**31 - 1  # characters; the csv module allows 131,072 by defaul
 BATCH = 1024  # rows of a Parquet file read at once
 
 
+class Column(NamedTuple):
+    """A column to read.
+
+    Attributes:
+      name: its name.
+      argument: argument of the caller that names it, for the error if it is missing.
+    """
+
+    name: str
+    argument: str
+
+
 class Row(NamedTuple):
     """One row of a table.
 
@@ -45,7 +57,9 @@ class Layout(NamedTuple):
     errors: str
 
 
-def read_delimited(path: Path, columns: Sequence[str], layout: Layout) -> Iterator[Row]:
+def read_delimited(
+    path: Path, columns: Sequence[Column], layout: Layout
+) -> Iterator[Row]:
     """Yield the rows of a CSV or TSV file, without empty lines.
 
     Raises:
@@ -62,8 +76,10 @@ def read_delimited(path: Path, columns: Sequence[str], layout: Layout) -> Iterat
         names = layout.names
         if names is None:
             header = _next_line(lines, path, 1)
-            if header is None:
-                raise ValueError(f"{path} is empty: it has no header.")
+            if not header:
+                raise ValueError(
+                    f"{path} has an empty line 1: write the names of the columns there."
+                )
             names = header
         places = [find_column(path, names, column) for column in columns]
         start = lines.line_num + 1
@@ -95,7 +111,7 @@ def _next_line(lines: Any, path: Path, start: int) -> list[str] | None:
 
 
 def read_json_lines(
-    path: Path, columns: Sequence[str], encoding: str, errors: str
+    path: Path, columns: Sequence[Column], encoding: str, errors: str
 ) -> Iterator[Row]:
     """Yield the rows of a file with one JSON object on each line.
 
@@ -110,19 +126,22 @@ def read_json_lines(
             try:
                 entry = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise ValueError(f"{path}, {place}: not JSON: {error}.") from error
+                raise ValueError(
+                    f"{path}, {place}: not JSON: {error}. Write one object "
+                    "on each line."
+                ) from error
             if not isinstance(entry, dict):
                 raise ValueError(
                     f"{path}, {place}: must be a JSON object, got "
                     f"{type(entry).__name__}: write one object on each line."
                 )
             for column in columns:
-                if column not in entry:
+                if column.name not in entry:
                     raise missing_column(f"{path}, {place}", column, list(entry))
-            yield Row(place, [entry[column] for column in columns])
+            yield Row(place, [entry[column.name] for column in columns])
 
 
-def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def read_parquet(path: Path, columns: Sequence[Column]) -> Iterator[Row]:
     """Yield the rows of a Parquet file.
 
     Raises:
@@ -136,8 +155,9 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         with parquet.ParquetFile(path) as file:
             for column in columns:
                 find_column(path, file.schema_arrow.names, column)
-            for batch in file.iter_batches(BATCH, columns=list(dict.fromkeys(columns))):
-                lists = [batch.column(column).to_pylist() for column in columns]
+            names = [column.name for column in columns]
+            for batch in file.iter_batches(BATCH, columns=list(dict.fromkeys(names))):
+                lists = [batch.column(name).to_pylist() for name in names]
                 for cells in zip(*lists, strict=True):
                     n_read += 1
                     yield Row(f"row {n_read}", list(cells))
@@ -179,28 +199,37 @@ def _cut_lines(stream: TextIO) -> Iterator[tuple[int, str]]:
         yield number, pending
 
 
-def find_column(path: Path, names: Sequence[str], column: str) -> int:
+def find_column(path: Path, names: Sequence[str], column: Column) -> int:
     """Return the place of a column.
 
     Raises:
       ValueError: if it is missing, or there twice.
 
     Example:
-      >>> find_column(Path("a.csv"), ["id", "text"], "text")
+      >>> find_column(Path("a.csv"), ["id", "text"], Column("text", "text"))
       1
-      >>> find_column(Path("a.csv"), ["id", "text"], "label")
+      >>> find_column(Path("a.csv"), ["id", "text"], Column("stars", "label"))
       Traceback (most recent call last):
-      ValueError: a.csv has no column 'label'. Its columns are 'id', 'text'.
+      ValueError: a.csv has no column 'stars'. Its columns are 'id', 'text': give one of
+      them as label=.
     """
-    found = [place for place, name in enumerate(names) if name == column]
+    found = [place for place, name in enumerate(names) if name == column.name]
     if len(found) > 1:
-        raise ValueError(f"{path} has {len(found)} columns {column!r}: rename one.")
+        raise ValueError(
+            f"{path} has {len(found)} columns {column.name!r}: rename one."
+        )
     if not found:
         raise missing_column(str(path), column, names)
     return found[0]
 
 
-def missing_column(where: str, column: str, names: Sequence[str]) -> ValueError:
+def missing_column(where: str, column: Column, names: Sequence[str]) -> ValueError:
     """Return the error of a missing column, with the columns there are."""
     listed = ", ".join(repr(str(name)[:40]) for name in names[:20])
-    return ValueError(f"{where} has no column {column!r}. Its columns are {listed}.")
+    remedy = f"give one of them as {column.argument}="
+    signs = [sign for sign in ";\t|," if len(names) == 1 and sign in str(names[0])]
+    if signs:
+        remedy = f"give delimiter={signs[0]!r}"
+    return ValueError(
+        f"{where} has no column {column.name!r}. Its columns are {listed}: {remedy}."
+    )

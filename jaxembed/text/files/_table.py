@@ -93,6 +93,8 @@ def load_table(
     file, kind = Path(path), _find_format(Path(path), format)
     options: dict[str, Any] = {"encoding": encoding, "errors": errors, "names": names}
     options |= {"delimiter": delimiter, "quote": quote}
+    if label_separator == "":
+        raise ValueError("label_separator must have a character, got none.")
     part = None if split is None else (split_column, split)
     texts, labels, empty = [], [], []
     rows = _read(file, kind, text, label, part=part, **options)
@@ -156,10 +158,11 @@ def iter_texts(
 def _find_format(path: Path, format: str | None) -> str:
     found = FORMATS.get(path.suffix.lower()) if format is None else format
     if found is None or found not in FORMATS.values():
+        what = f"{path} has an unknown suffix" if format is None else f"got {format!r}"
+        known, suffixes = ", ".join(dict.fromkeys(FORMATS.values())), ", ".join(FORMATS)
         raise ValueError(
-            f"format must be one of {', '.join(dict.fromkeys(FORMATS.values()))}, or "
-            f"the file name must end in one of {', '.join(FORMATS)}; got "
-            f"format={format!r} and {path}."
+            f"{what}: give format= as one of {known}, or a file whose name ends in "
+            f"one of {suffixes}."
         )
     return found
 
@@ -179,9 +182,11 @@ def _read(
 ) -> Iterator[tuple[str, str, Any]]:
     """Yield place, text and label of each row; the label is None without a column."""
     several = [text] if isinstance(text, str) else list(text)
-    columns = several + ([] if label is None else [label])
-    if part is not None:
-        columns.append(part[0])
+    if not several:
+        raise ValueError("text must name one column or more, got none.")
+    columns = [_rows.Column(name, "text") for name in several]
+    columns += [] if label is None else [_rows.Column(label, "label")]
+    columns += [] if part is None else [_rows.Column(part[0], "split_column")]
     rows: Iterable[_rows.Row]
     if kind in DELIMITERS:
         sign = DELIMITERS[kind] if delimiter is None else delimiter

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LOCK_NAME = ".jaxembed-lock"
+TRIES = 100  # to create a folder that other writers may remove
 # Errors of file systems that have no locks.
 WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
@@ -58,11 +59,15 @@ def lock(path: str | Path, *, is_file: bool = False) -> Iterator[None]:
 
 def _acquire(path: Path, target: Path) -> int:
     """Return the descriptor of the lock's file, which is locked until it is closed."""
+    n_left = TRIES
     while True:
+        n_left -= 1
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:  # another writer has just removed the folder
+            if not n_left:  # no folder can be created there, as in /proc
+                raise
             continue
         except FileExistsError:
             # mkdir looks at the folder after it has found it, and may find it removed.

@@ -111,6 +111,16 @@ def test_bad_arguments_are_refused(make):
             text.load_folder(folder, encoding=encoding)
 
 
+def test_a_split_leaves_a_text_of_each_label_for_training():
+    labels = [["a"], ["b", "c"], ["a"], ["a", "b"], ["a"], ["a"]]
+    data = text.LabelledTexts(list("uvwxyz"), labels)
+    for seed in range(10):
+        training, test = data.split(0.8, seed)
+        assert {x for some in training.labels for x in some} == {"a", "b", "c"}
+        assert sorted(training.texts + test.texts) == data.texts
+        assert training.texts == sorted(training.texts) and test.texts
+
+
 def test_a_split_draws_each_class_alike_and_keeps_the_order():
     texts = [f"t{i}" for i in range(100)]
     data = text.LabelledTexts(texts, ["a", "b", "b", "b"] * 25)

@@ -149,6 +149,10 @@ def test_a_bad_byte_far_inside_is_found(tmp_path):
     [
         ("a.csv", "", "a.csv is empty: it has no byte"),
         ("a.csv", "text,label\n", "a.csv has no rows"),
+        ("a.csv", "\ntext,label\n", "a.csv has an empty line 1: write the names"),
+        ("a.csv", "body,label\n", "'body', 'label': give one of them as text=."),
+        ("a.csv", "text,stars\n", "'text', 'stars': give one of them as label=."),
+        ("a.csv", "text;label\na;1\n", "are 'text;label': give delimiter=';'."),
         ("a.csv", "text,label\na,1\n\nb\n", "line 4: the row has 1 cells, and there"),
         ("a.csv", "text,label\na,b,1\n", "line 2: the row has 3 cells, .* 2 columns"),
         ("a.csv", "text,text,label\na,b,1\n", "has 2 columns 'text': rename one"),
@@ -166,7 +170,7 @@ def test_a_bad_byte_far_inside_is_found(tmp_path):
         ("a.jsonl", '{"text": null, "label": 1}', "must be a text, got nothing"),
         ("a.jsonl", '{"text": "a", "label": null}', "line 1: the label is missing"),
         ("a.parquet", "PAR1 no table PAR1", "cannot be read as Parquet after 0 rows"),
-        ("a.xls", "text", "format must be one of csv, tsv, jsonl, parquet, fasttext"),
+        ("a.xls", "text", "unknown suffix: give format= as one of csv, tsv, jsonl,"),
     ],
 )
 def test_bad_files_are_refused(tmp_path, name, content, message):
@@ -192,8 +196,12 @@ def test_bad_arguments_are_refused(tmp_path):
         text.load_table(tmp_path / "c.csv")
     with pytest.raises(ValueError, match="delimiter must be one character, got '::'"):
         text.load_table(path, delimiter="::")
-    with pytest.raises(ValueError, match="got format='excel'"):
+    with pytest.raises(ValueError, match="got 'excel': give format= as one of csv"):
         text.load_table(path, format="excel")
+    with pytest.raises(ValueError, match="text must name one column or more, got none"):
+        text.load_table(path, text=[])
+    with pytest.raises(ValueError, match="label_separator must have a character"):
+        text.load_table(path, label_separator="")
 
 
 def test_empty_texts_are_named(tmp_path):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -117,6 +118,15 @@ def test_a_folder_removed_while_it_is_created_is_created_again(tmp_path, monkeyp
     with lock(tmp_path / "model"):
         assert (tmp_path / "model" / LOCK_NAME).exists()
     assert len(calls) == 2
+
+
+def test_a_folder_that_cannot_be_created_is_refused(tmp_path, monkeypatch):
+    def fail(path, **settings):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", fail)  # as in /proc
+    with pytest.raises(FileNotFoundError, match="run"), lock(tmp_path / "run"):
+        pass
 
 
 def test_a_path_below_a_file_is_refused(tmp_path):
