@@ -14,6 +14,11 @@ from jaxembed.train._step import Batch, Metrics, step
 # Ids and labels, and weights if examples have any.
 Data = tuple[jax.Array, jax.Array] | tuple[jax.Array, jax.Array, jax.Array]
 
+# Largest number of ids of an epoch that are copied in the order of its steps: 8 MiB.
+# Otherwise each step gathers its ids. XLA:CPU spreads this gather over threads, and a
+# small step waits longer for the threads than for the ids.
+MOST_IDS = 2**21
+
 
 def make_batches(order: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Array]:
     """Cut ordered examples into batches of one shape.
@@ -130,22 +135,28 @@ def run_epoch(
     order_key, dropout_key = jax.random.split(jax.random.fold_in(key, epoch))
     order = permute(examples, order_key) if shuffle else examples
 
+    def read(places: jax.Array) -> jax.Array:
+        return ids[places] if columns is None else ids[places][..., slice(*columns)]
+
     def body(state: TrainState, some: tuple) -> tuple[TrainState, Metrics]:
-        places, mask = some
+        places, mask, *known = some
         factors = (array[places] for array in weights)
-        words = ids[places] if columns is None else ids[places][:, slice(*columns)]
+        words = known[0] if known else read(places)
         batch = Batch(words, labels[places], mask, *factors)
         return step(
             plan, state, frozen, batch, dropout_key, trainable_rows=trainable_rows
         )
 
-    batches = make_batches(order, batch_size)
+    batches: tuple[jax.Array, ...] = make_batches(order, batch_size)
     if n_steps is not None and not isinstance(n_steps, int):
         return _run_steps(body, state, batches, first, n_steps, trainable_rows or {})
     if n_steps is not None:
         batches = jax.tree.map(
             lambda x: jax.lax.dynamic_slice_in_dim(x, first, n_steps), batches
         )
+    words = jax.eval_shape(read, batches[0])
+    if words.size <= MOST_IDS and plan.shards is None:
+        batches = *batches, read(batches[0])
     state, metrics = jax.lax.scan(body, state, batches)
     # No loss depends on the last update yet, so the weights are checked too.
     is_end_finite = is_finite(state, trainable_rows or {})
@@ -157,7 +168,7 @@ def run_epoch(
 def _run_steps(
     body: Callable,
     state: TrainState,
-    batches: tuple[jax.Array, jax.Array],
+    batches: tuple[jax.Array, ...],
     first: jax.Array | int,
     n_steps: jax.Array,
     trainable_rows: Params,

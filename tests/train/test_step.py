@@ -8,6 +8,7 @@ import optax
 import pytest
 
 from jaxembed import nn, optim, train
+from jaxembed.train import _epoch
 from jaxembed.train._epoch import make_batches, permute, sort_packed
 from jaxembed.train._step import is_correct
 from tests.train.conftest import V
@@ -159,6 +160,30 @@ def test_each_epoch_has_an_order_of_its_own(model, examples):
     assert np.array_equal(tables[0], tables[3])
     assert not np.array_equal(tables[0], tables[1])
     assert not np.array_equal(tables[0], tables[2])
+
+
+@pytest.mark.parametrize("columns", [None, (2, 5)], ids=["whole", "cut"])
+def test_ids_copied_for_the_epoch_change_no_bit(columns, examples, monkeypatch):
+    """Compare with an epoch that reads the ids of each step by itself."""
+    ids, labels = (jnp.asarray(array) for array in examples)
+    model = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead(), pool="mean")
+    plan, _ = train.make_plan(model, optim.rmsprop(0.01), ids)
+    state = train.create_state(plan, ids, key=KEY)
+
+    def run(first):
+        rest = {"first": first, "n_steps": 3, "columns": columns, "batch_size": 8}
+        data = ids, labels
+        return train.run_epoch(plan, state, {}, data, jnp.arange(53), KEY, 0, **rest)
+
+    n_ids = 3 * 8 * (ids.shape[1] if columns is None else 3)
+    programs, ends = [], []
+    for most in (0, n_ids - 1, n_ids):
+        monkeypatch.setattr(_epoch, "MOST_IDS", most)
+        epoch = jax.jit(lambda first: run(first)).trace(4)
+        programs.append(str(epoch.jaxpr))
+        ends.append(epoch.lower().compile()(4))
+    assert programs[0] == programs[1] != programs[2]
+    chex.assert_trees_all_equal(ends[0], ends[2])
 
 
 def test_dropout_differs_from_step_to_step(examples):
