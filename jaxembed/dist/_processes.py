@@ -117,6 +117,8 @@ def send(name: str, value: Any) -> None:
 def receive(name: str, *, most_s: float = math.inf) -> Any:
     """Wait for a message of :func:`send`. A thread may call it beside a program.
 
+    One process receives a message, once.
+
     Args:
       name: name of the message.
       most_s: seconds after which to stop waiting.
@@ -124,16 +126,17 @@ def receive(name: str, *, most_s: float = math.inf) -> Any:
     Raises:
       TimeoutError: if the message has not been sent.
     """
-    end = time.monotonic() + most_s
+    client, end = _find_client(), time.monotonic() + most_s
     while True:
         left = min(WAIT_S, max(0.001, end - time.monotonic()))
         try:
-            return json.loads(
-                _find_client().blocking_key_value_get(name, int(1000 * left))
-            )
+            text = client.blocking_key_value_get(name, int(1000 * left))
         except jax.errors.JaxRuntimeError as error:
             if "DEADLINE_EXCEEDED" not in str(error):
                 raise
+        else:
+            client.key_value_delete(name)
+            return json.loads(text)
         if time.monotonic() >= end:
             raise TimeoutError(f"the message {name} was not sent in {most_s:.0f} s.")
 

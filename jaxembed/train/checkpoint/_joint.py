@@ -175,13 +175,13 @@ def agree_on_save(is_ready: bool, error: BaseException | None) -> bool:
     return all(ready for ready, _ in found)
 
 
-def check_same_run(identity: Mapping[str, Any], path: Path, steps: object) -> None:
+def check_same_run(identity: Mapping[str, Any], path: Path, newest: object) -> None:
     """Raise in all processes if they train differently or find another checkpoint.
 
     Args:
       identity: identity of the run, see :func:`fingerprint`.
       path: the folder of the checkpoint.
-      steps: numbers of the steps of the checkpoint that this process has found.
+      newest: number of the newest step that this process has found.
 
     Raises:
       ValueError: names the first process that differs, and the settings.
@@ -193,7 +193,7 @@ def check_same_run(identity: Mapping[str, Any], path: Path, steps: object) -> No
                 f"process {number} trains another run than process 0: they differ in "
                 f"{', '.join(names)}. Give all processes the same arguments and data."
             )
-    check_same_files(path, steps)
+    check_same_files(path, newest)
 
 
 def check_same_files(path: Path, found: object) -> None:

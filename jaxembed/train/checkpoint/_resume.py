@@ -102,7 +102,8 @@ class Saver:
         if self.path is None:
             return start(0)
         if self.is_joint:
-            check_same_run(self.identity, self.path, list_steps(self.path))
+            newest = list_steps(self.path)[:1]
+            check_same_run(self.identity, self.path, newest)
         if not has_checkpoint(self.path):
             return start(0)
         read = functools.partial(read_step, share=self.share)

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxembed import dist, nn, optim, train
+from jaxembed.train._state import TrainState
+from jaxembed.train.sharded._shards import Shards
 from jaxembed.train.sharded._words import in_words
 from tests.train.conftest import L
 
@@ -25,6 +28,17 @@ SPARSE = {"table_tx": TABLE_TX, "max_norm": 0.1}
 
 def make_mesh(data, vocab):
     return dist.make_mesh(data=data, vocab=vocab)
+
+
+def make_state(table, *shape):
+    """Return a state with a table and one number, on a mesh or on one device."""
+    number = jnp.zeros((), jnp.int32)
+    if not shape:
+        return TrainState(number, {"embed": {"embedding": jnp.asarray(table)}}, ())
+    rules = dist.Rules(make_mesh(*shape))
+    stored = {"embed": {"embedding": dist.to_shards(table, rules)}}
+    shards = Shards(rules, ((("embed", "embedding"), len(table)),))
+    return TrainState(number, stored, (), shards=shards)
 
 
 def run(model=MODEL, data=(IDS, LABELS), **changed):

@@ -9,25 +9,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxembed import dist, train
-from jaxembed.train._state import TrainState
+from jaxembed import train
 from jaxembed.train.checkpoint import _write
 from jaxembed.train.sharded import _parts
-from jaxembed.train.sharded._shards import Shards
-from tests.train.sharded.conftest import SPARSE, TABLE, V, leaves_of, make_mesh, run
+from tests.train.sharded.conftest import (
+    SPARSE,
+    TABLE,
+    V,
+    leaves_of,
+    make_mesh,
+    make_state,
+    run,
+)
 
 NAME = "state.params.embed.embedding"
-
-
-def make_state(table, *shape):
-    """Return a state with a table and one number, on a mesh or on one device."""
-    number = jnp.zeros((), jnp.int32)
-    if not shape:
-        return TrainState(number, {"embed": {"embedding": jnp.asarray(table)}}, ())
-    rules = dist.Rules(make_mesh(*shape))
-    stored = {"embed": {"embedding": dist.to_shards(table, rules)}}
-    shards = Shards(rules, ((("embed", "embedding"), len(table)),))
-    return TrainState(number, stored, (), shards=shards)
 
 
 def save(path, value, *shape):
