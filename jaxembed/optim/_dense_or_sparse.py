@@ -56,6 +56,6 @@ def _is_large(shape: tuple[int, int], n_ids: int) -> bool:
     """Return whether a table ``[V, D]`` has enough rows for each id of a batch."""
     device = jax.default_backend()
     least = ROWS_PER_ID.get(device, ROWS_PER_ID["gpu"])
-    if device == "tpu" and not is_by_row(shape[1]):
+    if device == "tpu" and not is_by_row(*shape):
         least = ROWS_PER_ID_BY_COLUMN
     return least * n_ids < shape[0]

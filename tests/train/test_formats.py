@@ -32,7 +32,7 @@ def by_columns():
     """Give the tables on a CPU a format that is not the default."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_layout, "ROWS", Layout((1, 0)))
-        patch.setattr(_layout, "is_by_row", lambda dim: True)
+        patch.setattr(_layout, "is_by_row", lambda n_rows, dim: True)
         for module in ("jaxembed.optim._layout", "jaxembed.train._state"):
             patch.setattr(f"{module}.PLATFORMS", ("cpu",))
         yield
