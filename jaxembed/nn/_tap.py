@@ -16,10 +16,10 @@ from jaxembed.nn.bag._kernels import (
     divide,
     divisor_terms,
     fill_masked,
-    find_winners,
     sum_dtype,
 )
 from jaxembed.nn.bag._loops import match_varying
+from jaxembed.nn.bag._maxima import find_winners
 
 
 def tap_rows(rows: ArrayLike, tap: ArrayLike) -> jax.Array:

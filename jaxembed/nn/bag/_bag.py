@@ -14,10 +14,10 @@ from jaxembed.nn.bag._kernels import (
     divide,
     divisor_terms,
     fill_masked,
-    max_rows,
     sum_rows,
 )
 from jaxembed.nn.bag._loops import is_few, match_varying
+from jaxembed.nn.bag._maxima import max_rows
 
 COMBINE = ("sum", "mean", "sqrtn", "max")
 MODES = ("fill", "clip", "promise_in_bounds")

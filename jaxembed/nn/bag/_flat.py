@@ -114,10 +114,39 @@ def _max_flat_rows(
     n_ids = ids.shape[0]
     places = jnp.expand_dims(jnp.arange(n_ids, dtype=jnp.int32), 1)
     places = jax.ops.segment_min(jnp.where(has_won, places, n_ids), bags, n_bags)
+
+    @functools.partial(jax.checkpoint, prevent_cse=False)  # does not save rows
+    def run(*arrays: jax.Array) -> jax.Array:
+        return jax.lax.platform_dependent(*arrays, tpu=_pick_by_row, default=_pick)
+
+    return run(table, ids, bags, places)
+
+
+def _pick(
+    table: jax.Array, ids: jax.Array, bags: jax.Array, places: jax.Array
+) -> jax.Array:
+    """Gather ``table[ids[places[b, d]], d]`` for each number of a bag ``[B, D]``.
+
+    Args:
+      table: ``dtype[V, D]``.
+      ids: ``int[N]``, each in ``[0, V)``.
+      bags: ``int32[N]``, the result of `_find_bags`.
+      places: ``int32[B, D]``, places of ids of the bag; 0 for places from N on.
+    """
     winners = read(ids, places, mode="fill", fill=len(table))
     columns = jnp.arange(table.shape[1], dtype=winners.dtype)
     columns = jnp.broadcast_to(columns, winners.shape)
     return _take(table, (winners, columns), "fill").astype(table.dtype)
+
+
+def _pick_by_row(
+    table: jax.Array, ids: jax.Array, bags: jax.Array, places: jax.Array
+) -> jax.Array:
+    """Compute `_pick` from the rows of all ids; see `pick_by_row` in `_maxima`."""
+    own = jnp.expand_dims(jnp.arange(ids.shape[0], dtype=places.dtype), 1)
+    is_winner = read(places, bags, mode="clip") == own
+    rows = jnp.where(is_winner, _take(table, ids), 0)
+    return jax.ops.segment_sum(rows, bags, places.shape[0]).astype(table.dtype)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))

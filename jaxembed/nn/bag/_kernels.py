@@ -1,6 +1,6 @@
-"""Kernels of `embedding_bag`: sums and maxima of the rows of ids ``[B, L]``.
+"""Kernels of `embedding_bag`: sums of the rows of ids ``[B, L]``, and their parts.
 
-Each kernel has a JVP rule with a linear tangent, from which JAX derives the gradient
+The kernel has a JVP rule with a linear tangent, from which JAX derives the gradient
 and derivatives of any order and mode.
 """
 
@@ -8,14 +8,11 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 
 from jaxembed.nn.bag._loops import apply_by_chunk, fold
 from jaxembed.nn.bag._one_device import is_one_device
-
-NO_PLACE = np.iinfo(np.int32).max
 
 
 def sum_dtype(table: jax.Array) -> jnp.dtype:
@@ -106,7 +103,7 @@ def sum_rows(
         rows = read(table, ids, mode=mode).astype(sum_dtype(table))
         if weights is not None:
             rows = rows * jnp.expand_dims(weights, -1)
-        return _where(mask, rows, 0)
+        return where(mask, rows, 0)
 
     return fold(value, (ids, weights, mask), jnp.add, 0)
 
@@ -124,7 +121,7 @@ def _sum_rows_jvp(mode: str, primals: tuple, tangents: tuple) -> tuple:
         is_bad = are_bad(ids, mask, len(table))
         ids = jnp.clip(ids, 0, len(table) - 1)
     tangent = _sum_tangents(table, d_table, (ids, mask, weights, d_weights))
-    return sums, tangent if is_bad is None else _where(~is_bad, tangent, 0)
+    return sums, tangent if is_bad is None else where(~is_bad, tangent, 0)
 
 
 def are_bad(ids: jax.Array, mask: jax.Array | None, n_rows: int) -> jax.Array:
@@ -156,7 +153,7 @@ def _sum_tangents(
             rows = rows.reshape(*ids.shape, -1)
             total += (rows if weights is None else rows * weights[..., None]).sum(1)
         if d_weights is not None:
-            rows = _where(mask, read(table, ids).astype(dtype), 0)
+            rows = where(mask, read(table, ids).astype(dtype), 0)
             total += contract(rows, d_weights)
         return total
 
@@ -182,60 +179,7 @@ def _multiply_and_sum(rows: jax.Array, weights: jax.Array) -> jax.Array:
     return (rows * jnp.expand_dims(weights, 2)).sum(1)
 
 
-@jax.custom_jvp
-def max_rows(table: jax.Array, ids: jax.Array, mask: jax.Array | None) -> jax.Array:
-    """Return ``dtype[B, D]``, the maxima of the rows of each bag; -inf if empty.
-
-    The gradient goes to the first of equal rows. Arguments as in `sum_rows`.
-    """
-
-    def value(columns: tuple, _: None) -> jax.Array:
-        ids, mask = columns
-        return _where(mask, read(table, ids), -jnp.inf)
-
-    return fold(value, (ids, mask), jnp.maximum, -jnp.inf)
-
-
-@max_rows.defjvp
-def _max_rows_jvp(primals: tuple, tangents: tuple) -> tuple:
-    table, ids, mask = primals
-    maxima = max_rows(table, ids, mask)
-    places = find_winners(table, ids, mask, maxima)
-    winners = jnp.take_along_axis(ids, places, 1, mode="fill", fill_value=len(table))
-    return maxima, pick(tangents[0], winners)
-
-
-def pick(table: jax.Array, ids: jax.Array) -> jax.Array:
-    """Gather ``table[ids[b, d], d]`` for ``int[B, D]``; 0 for ids past the table.
-
-    The gradient is summed in at least float32.
-    """
-    columns = jnp.broadcast_to(jnp.arange(table.shape[1], dtype=ids.dtype), ids.shape)
-    return read_wide(table, (ids, columns), mode="fill").astype(table.dtype)
-
-
-def find_winners(
-    table: jax.Array, ids: jax.Array, mask: jax.Array | None, maxima: jax.Array
-) -> jax.Array:
-    """Return ``int32[B, D]``, the first place in each bag that has the maximum.
-
-    A NaN wins, as it does in the maximum. NO_PLACE where the bag is empty.
-    """
-    table, maxima = jax.lax.stop_gradient((table, maxima))
-    places = jnp.arange(ids.shape[1], dtype=jnp.int32)
-    places = jnp.broadcast_to(places, ids.shape)
-
-    def value(columns: tuple, maxima: jax.Array) -> jax.Array:
-        ids, mask, places = columns
-        rows = read(table, ids)
-        best = maxima if ids.ndim == 1 else jnp.expand_dims(maxima, 1)
-        has_won = _where(mask, (rows == best) | jnp.isnan(rows), False)
-        return jnp.where(has_won, jnp.expand_dims(places, -1), NO_PLACE)
-
-    return fold(value, (ids, mask, places), jnp.minimum, NO_PLACE, rows=maxima)
-
-
-def _where(mask: jax.Array | None, values: jax.Array, other: float) -> jax.Array:
+def where(mask: jax.Array | None, values: jax.Array, other: float) -> jax.Array:
     """Return ``values`` where the mask is True, else ``other``; NaN * 0 is NaN."""
     if mask is None:
         return values
