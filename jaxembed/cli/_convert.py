@@ -34,7 +34,10 @@ class Convert:
     source: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="SOURCE")]]
     out: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="OUT")]]
     format: Literal["glove", "word2vec", "word2vec-binary", "safetensors"] | None = None
-    source_format: str | None = None
+    source_format: (
+        Literal["glove", "word2vec", "word2vec-binary", "fasttext", "safetensors"]
+        | None
+    ) = None
     limit: int | None = None
     words: Path | None = None
 
@@ -60,6 +63,7 @@ def convert(options: Convert) -> None:
     source = _words.load(options.source, options.limit, options.source_format)
     if options.words is not None:
         source = source.vectors_for_all(text.iter_texts(options.words, format="lines"))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     vectors.save(source, options.out, options.format)
     print(f"wrote {len(source):,} words of {source.dim} numbers to {options.out}")
 

@@ -25,6 +25,7 @@ class DataOptions:
       delimiter: Character between two cells of a CSV or TSV file.
       quotes: Whether quotes enclose cells. With --no-quotes they are part of the texts.
       label_separator: Character between several labels in one cell.
+      suffix: End of the names of the files in a folder for each class.
       encoding: Encoding of the files.
       errors: Bytes that are not of the encoding: an error, or replaced by U+FFFD.
     """
@@ -38,6 +39,7 @@ class DataOptions:
     delimiter: str | None = None
     quotes: bool = True
     label_separator: str | None = None
+    suffix: str = ".txt"
     encoding: str = "utf-8"
     errors: Literal["strict", "replace"] = "strict"
 
@@ -52,6 +54,8 @@ def load(data: str, options: DataOptions) -> dict[str, text.LabelledTexts]:
     Returns:
       The key "train", and "test" if the data have given parts.
     """
+    if not data:
+        raise ValueError("data must be a table, a folder or a source, got ''.")
     path = Path(data)
     if data in IMDB or path.name.endswith(".tar.gz"):
         return _load_imdb(data)
@@ -92,7 +96,7 @@ def form(options: DataOptions) -> dict[str, Any]:
 
 def _load_folder(path: Path, options: DataOptions) -> text.LabelledTexts:
     how = {"encoding": options.encoding, "errors": options.errors}
-    return text.load_folder(path, **how)
+    return text.load_folder(path, suffix=options.suffix, **how)
 
 
 def _load_imdb(source: str) -> dict[str, text.LabelledTexts]:

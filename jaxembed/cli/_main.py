@@ -6,6 +6,7 @@ import difflib
 import importlib
 import io
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -31,12 +32,12 @@ FLAGS = {
     "errors='replace'": "--errors replace",
     "encoding='": "--encoding '",
     "delimiter=": "--delimiter ",
-    "format=": "--format",
-    "names=": "--names",
-    "suffix=": "files of this suffix",
-    "split_column=": "--split-column",
-    "label=": "--label",
-    "text=": "--text",
+    "give format=": "give --format",
+    "give suffix=": "give --suffix",
+    "as split_column=": "as --split-column",
+    "as label=": "as --label",
+    "as text=": "as --text",
+    "a folder that TextModel.save wrote": "the folder of --out of jaxembed train",
     "freeze=True needs vectors to freeze: give vectors": "--freeze needs --vectors",
     "lower min_count": "lower --min-count",
 }
@@ -72,6 +73,9 @@ def main(argv: Sequence[str] | None = None) -> None:
       ...
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # JSON and words, in any locale
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         _run(arguments)
         sys.stdout.flush()
@@ -90,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> None:
     name = arguments[0] if arguments else "--help"
-    if name in ("-h", "--help"):
+    if name in ("-h", "--help", "help"):
         width = max(map(len, COMMANDS))
         lines = [f"    {c:<{width}}  {line}" for c, (_, line) in COMMANDS.items()]
         print(OVERVIEW + "\n".join(lines))
@@ -170,18 +174,21 @@ def _list_options(command: str) -> set[str]:
 
 
 def _shorten(box: str) -> str:
-    """Return the first part of Tyro's box as one line."""
+    """Return the first part of Tyro's box as one line, without its title."""
     words: list[str] = []
-    for line in box.splitlines():
+    for line in box.splitlines()[1:]:
         text = line.strip("│╭╮╰╯ ")
-        if text.startswith("─") and words:
-            if set(text) == {"─"}:
-                break
-            continue
-        if not text.strip("─"):
-            continue
-        words.append(text.strip("─ "))
-    return " ".join(" ".join(words).split()).rstrip(".")
+        if text.strip("─-"):
+            words.append(text)
+        elif text and words:  # a rule, of ASCII where UTF-8 is not shown
+            break
+    found = " ".join(" ".join(words).split()).rstrip(".")
+    return re.sub(r"\(('.*?')\)", _sort_choices, found)
+
+
+def _sort_choices(match: re.Match) -> str:
+    """Return Tyro's set of choices in an order, without None."""
+    return ", ".join(sorted(set(match[1].replace("'", "").split(", ")) - {"None"}))
 
 
 def _show_warning(message: object, *_: object) -> None:

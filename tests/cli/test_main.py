@@ -1,6 +1,7 @@
 """Command line: help, and one line with status 2 for each mistake of a user."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from jaxembed.model import _settings
 
 
 def test_help_shows_examples(run):
-    for arguments in ([], ["--help"], ["-h"]):
+    for arguments in ([], ["--help"], ["-h"], ["help"]):
         status, out, _ = run(*arguments)
         assert status == 0 and 'jaxembed predict model "A joy' in out
         assert all(f"\n    {name} " in out for name in _main.COMMANDS)
@@ -48,11 +49,24 @@ def test_help_of_a_command_begins_with_examples(run, name):
     [
         (["trian"], "unknown command 'trian': did you mean train?"),
         (["zzz"], "unknown command 'zzz': one of train, evaluate"),
-        (["train"], "Missing from jaxembed train"),
+        (["train"], "^error: Missing from jaxembed train: DATA Table"),
+        (["train", ""], "data must be a table, a folder or a source, got ''"),
+        (
+            ["train", "a.csv", "--format", "xml"],
+            "Expected one of csv, fasttext, jsonl, parquet, tsv \\(jaxembed train --h",
+        ),
+        (["convert", "a", "b.xyz"], "a does not exist"),
+        (
+            ["convert", "a", "b.vec", "--source-format", "x"],
+            "invalid choice 'x' .*, glove, safe",
+        ),
         (["train", "a.csv", "--epochs", "many"], "Error parsing --epochs: .*'many'"),
         (["train", "a.csv", "--epoch", "3"], "Unrecognized options: --epoch"),
         (["train", "a.csv"], "a.csv does not exist"),
-        (["predict", "nowhere", "a"], "nowhere does not contain a TextModel"),
+        (
+            ["predict", "nowhere", "a"],
+            "nowhere does not contain a TextModel: .* Give the folder of --out of jax",
+        ),
         (["predict", "m", "a", "--file", "b"], "give texts or --file, not both"),
         (
             ["predict", "m", "--batch-size", "0"],
@@ -106,6 +120,10 @@ def test_a_class_with_no_texts_is_one_line(run, tmp_path):
         (tmp_path / "a" / name).write_text("A joy.")
     status, _, err = run("train", tmp_path / "a", "--out", tmp_path / "model")
     assert status == 2 and "the class 'neg' has no texts *.txt" in err
+    assert err.endswith("such as 1.md: give --suffix.\n")
+    (tmp_path / "a" / "pos" / "1.txt").rename(tmp_path / "a" / "pos" / "1.md")
+    flags = ["--suffix", ".md", "--epochs", "1", "--test-share", "0"]
+    assert run("train", tmp_path / "a", "--out", tmp_path / "model", *flags)[0] == 0
 
 
 def test_a_model_of_another_version_is_one_line(run, folder, tmp_path):
@@ -160,6 +178,26 @@ def test_an_error_names_the_flag(run, table, flags, message, tmp_path):
     columns = ["--text", "review", "--label", "stars", "--out", tmp_path / "model"]
     status, _, err = run("train", table, *columns, *flags)
     assert status == 2 and err.count("\n") == 1 and err.startswith(f"error: {message}")
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        "╭─ Bad ──╮\n│ one of ('b', │\n│ 'None', 'a'). │\n│ ───── │\n│ help │\n╰──╯\n",
+        " Bad  \n ----- \n  one of ('b', \n  'None', 'a').\n  ----\n  help \n  \n",
+    ],
+)
+def test_a_box_of_tyro_becomes_a_line_without_title(box):
+    assert _main._shorten(box) == "one of a, b"
+
+
+def test_words_are_printed_in_a_locale_of_ascii(folder):
+    command = [sys.executable, "-m", "jaxembed", "predict", folder, "--echo"]
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    form = {"env": os.environ | locale, "capture_output": True}
+    found = subprocess.run(command, input="caf\u00e9".encode(), **form)
+    assert found.returncode == 0
+    assert json.loads(found.stdout.decode("utf-8"))["text"] == "caf\u00e9"
 
 
 def test_a_closed_standard_input_is_one_line(run, folder, monkeypatch):
