@@ -44,8 +44,12 @@ def test_a_view_has_no_random_rows():
         vectors.embedding_matrix(INDEX, VECTORS, **options, in_memory=False)
 
 
-@pytest.mark.parametrize("mesh", [None, dist.make_mesh()])
-def test_a_model_trains_from_a_view(mesh):
+@pytest.mark.parametrize("is_large", [False, True])
+@pytest.mark.parametrize("shape", [None, (1, 4)])
+def test_a_model_trains_from_a_view(shape, is_large, monkeypatch):
+    mesh = None if shape is None else make_rules(shape)
+    if is_large:  # as a table of millions of numbers
+        monkeypatch.setattr("jaxembed.train._state.MANY", 0)
     ids, labels = np.array([[2, 3], [1, 5], [0, 4], [3, 3]]), np.array([0, 1, 1, 0])
     found = []
     for in_memory in (True, False):
