@@ -1,6 +1,7 @@
 """Saves of two processes: each writes its parts, and process 0 ends the save."""
 
 import json
+import shutil
 import signal
 
 import numpy as np
@@ -204,3 +205,63 @@ def test_a_process_killed_before_the_end_leaves_the_save_before(
     (found, _) = run("before = check()\nsave(2)\nreport(before, check())")
     assert found == [[0], [2]]
     assert sorted(entry.name for entry in path.iterdir()) == ["0", "1"]
+
+
+FIT = """
+from jaxembed import nn, optim
+ids = np.random.default_rng(1).integers(0, V, (64, 6)).astype(np.int32)
+model = nn.TextClassifier(nn.Embed(V, 4), nn.DenseHead(), pool="mean")
+writes = []
+write_parts = _write.write_parts
+
+def write(*arguments):
+    writes.append(len(writes))
+    if pid == 1 and len(writes) == {bad}:
+        raise OSError(5, "Input/output error")
+    return write_parts(*arguments)
+
+_write.write_parts = write
+
+def fit(**settings):
+    state, history = train.fit(
+        model, (ids, ids[:, 0] % 2), tx=optim.rmsprop(0.01), key=jax.random.key(0),
+        table_tx=optim.sparse_rmsprop(0.01), batch_size=16, epochs=6, progress=False,
+        mesh=dist.make_mesh(), checkpoint=path, **settings)
+    table = state.variables["params"]["embed"]["embedding"]
+    return dist.to_words(table, V).tolist(), history.loss
+
+def stop_after(n):
+    calls = []
+    return lambda: calls.append(1) or pid == 1 and len(calls) > n
+"""
+ERROR = "text = attempt(fit)\n_write.write_parts = write_parts\nreport(text, fit())"
+STOPPED = """
+try:
+    fit(stop=stop_after(4))
+except KeyboardInterrupt:
+    pass
+gather(0)  # process 0 has ended the save
+n_saved = len(train.restore(path)[1]["history"]["loss"])
+gather(0)
+report(n_saved, fit())
+"""
+
+
+@pytest.mark.long
+def test_an_error_of_a_thread_is_raised_in_all_and_the_run_resumes(run, path):
+    """Fail in the last save, which is the second: the first is in the background."""
+    expected = run(FIT.format(bad=0) + "report(fit())")
+    shutil.rmtree(path)
+    both = run(FIT.format(bad=2) + ERROR)
+    for pid, (text, found) in enumerate(both):
+        assert "Input/output error" in text and text.startswith("OSError")
+        assert found == expected[pid][0]
+
+
+@pytest.mark.long
+def test_the_last_epoch_before_a_stop_is_saved_by_all(run, path):
+    expected = run(FIT.format(bad=0) + "report(fit())")
+    shutil.rmtree(path)
+    both = run(FIT.format(bad=0) + STOPPED)
+    for pid, (n_saved, found) in enumerate(both):
+        assert n_saved == 4 and found == expected[pid][0]
