@@ -176,6 +176,8 @@ def draw_calibration(calibration: Measures, path: Path) -> None:
     from jaxembed.plot._style import COLORS, make_figure, save_figure
 
     require("matplotlib", "plot")
+    from matplotlib.ticker import EngFormatter
+
     bins = calibration["bins"]
     figure = make_figure(4.6, 5.2, "Calibration on the test texts", below=0.52)
     axes, below = figure.subplots(2, sharex=True, height_ratios=(3, 1))
@@ -189,6 +191,7 @@ def draw_calibration(calibration: Measures, path: Path) -> None:
     below.bar(at, [x["n_texts"] for x in bins], 0.06, color=COLORS[0])
     below.set(xlabel="probability of the predicted class", ylabel="texts")
     below.yaxis.get_major_locator().set_params(integer=True, nbins=4)
+    below.yaxis.set_major_formatter(EngFormatter(sep=""))  # 100k fits the margin
     for panel in (axes, below):
         panel.grid(alpha=0.3)
     save_figure(figure, path)

@@ -14,6 +14,7 @@ import pytest
 from jaxembed import TextModel, text, train
 from jaxembed.cli import _measures, _train
 from jaxembed.model._tasks import Task
+from jaxembed.plot import _style
 from tests.model.conftest import draw_texts
 
 COLUMNS = ["--text", "review", "--label", "stars"]
@@ -223,3 +224,19 @@ def test_vectors_may_be_those_of_a_model(run, table, folder, tmp_path):
     assert run("train", table, *flags, "--out", out)[0] == 0
     found, before = TextModel.load(out).vectors, TextModel.load(folder).vectors
     np.testing.assert_array_equal(found["good"], before["good"])
+
+
+def test_the_calibration_plot_shows_bins_and_their_texts(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        _style, "save_figure", lambda figure, path: drawn.append(figure)
+    )
+    is_correct = np.array([True, False, True])
+    found = _measures.calibrate(np.array([0.9, 0.9, 0.6]), is_correct)
+    _measures.draw_calibration(found, tmp_path / "x.png")
+    upper, lower = drawn[0].axes
+    np.testing.assert_allclose(
+        upper.get_lines()[1].get_xydata(), [[0.6, 1], [0.9, 0.5]]
+    )
+    assert [bar.get_height() for bar in lower.patches] == [1, 2]
+    assert lower.get_ylabel() == "texts"
