@@ -140,6 +140,13 @@ def check_hosts(names: Names, out: str) -> None:
     assert list(names["state"].tables) == ["embed"]
 
 
+def check_pretrained(names: Names, out: str) -> None:
+    guide = (ROOT / "docs/guide.md").read_text("utf-8")
+    assert "".join(f"    {line}\n" for line in out.splitlines()) in guide
+    table, index = np.asarray(names["table"]), names["tokenizer"].word_index
+    assert table[index["film"]].tolist() == [1, 0] and not table[index["bad"]].any()
+
+
 def check_mesh(names: Names, out: str) -> None:
     shapes, is_equal, accuracy = out.splitlines()
     assert f"    {shapes}\n    {is_equal}\n" in (ROOT / "docs/guide.md").read_text(
@@ -207,6 +214,7 @@ CHECKS: dict[str, Callable[[Names, str], None]] = {
     "Data larger than memory": check_streams,
     "Large vocabularies": check_large,
     "One table on many devices": check_mesh,
+    "Pretrained tables on many devices": check_pretrained,
     "Several hosts": check_hosts,
     "N-grams weighted as in Naive Bayes": check_naive_bayes,
     "Intervals": check_intervals,
