@@ -52,7 +52,7 @@ def permute(examples: jax.Array, key: jax.Array) -> jax.Array:
       >>> sorted(permute(jnp.arange(5), jax.random.key(0)).tolist())
       [0, 1, 2, 3, 4]
     """
-    bits = jax.random.bits(key, examples.shape)
+    bits = jax.random.bits(key, examples.shape, np.uint32)  # also with x64
     return jax.lax.platform_dependent(
         bits, examples, cpu=sort_packed, default=lambda *x: jax.lax.sort_key_val(*x)[1]
     )

@@ -76,6 +76,8 @@ def test_examples_are_in_the_order_of_their_random_bits():
     bits = np.asarray(jax.random.bits(KEY, numbers.shape))
     expected = np.arange(100, 1100)[np.argsort(bits, kind="stable")]
     assert permute(numbers, KEY).tolist() == expected.tolist()
+    with jax.enable_x64(True):
+        assert permute(numbers, KEY).tolist() == expected.tolist()
 
 
 def test_examples_with_equal_keys_keep_their_order():
