@@ -8,12 +8,12 @@ from typing import Any
 import jax
 
 from jaxembed._checks import check_count
-from jaxembed.dist._processes import share_error
+from jaxembed.dist._processes import gather, share_error
 from jaxembed.optim._tables import Params
 from jaxembed.train._state import TrainState
 from jaxembed.train.checkpoint._arrays import fill, savable_leaves
 from jaxembed.train.checkpoint._joint import CommonSave, claim, name_run
-from jaxembed.train.checkpoint._read import read_newest, read_step
+from jaxembed.train.checkpoint._read import N_LOOKS, read_newest, read_step
 from jaxembed.train.checkpoint._steps import check_free
 from jaxembed.train.checkpoint._write import Extra, write
 from jaxembed.train.sharded._words import (
@@ -123,6 +123,7 @@ def restore(path: str | Path, like: object = None) -> tuple[Any, Extra]:
 
     Raises:
       FileNotFoundError: if ``path`` does not hold a checkpoint.
+      OSError: if a writer replaces all steps faster than they are read.
       ValueError: if all steps of the checkpoint are damaged, if the checkpoint does not
         match ``like``, or if ``like`` is given and JAX would narrow an array.
 
@@ -136,11 +137,32 @@ def restore(path: str | Path, like: object = None) -> tuple[Any, Extra]:
     """
     path = Path(path).absolute()
     if like is not None:
-        read = functools.partial(read_step, share=find_common_share(like))
-        is_joint = is_joint_tree(in_words(like))
-        tree, meta = read_newest(path, read, is_joint=is_joint)
-        return fill(like, tree, path), meta["extra"]
+        return _restore_like(path, like)
     return read_newest(path, _read_state)
+
+
+def _restore_like(path: Path, like: object) -> tuple[Any, Extra]:
+    """Return the newest state in the structure of ``like``, and ``extra``.
+
+    Parts are read while ``like`` is filled. If a writer removes the step meanwhile, the
+    newest step is read instead.
+    """
+    read = functools.partial(read_step, share=find_common_share(like))
+    is_joint = is_joint_tree(in_words(like))
+    for _ in range(N_LOOKS):
+        tree, meta = read_newest(path, read, is_joint=is_joint)
+        state = error = None
+        try:
+            state = fill(like, tree, path)
+        except FileNotFoundError as raised:
+            error = raised
+        is_lost = error is not None
+        if not (any(gather(is_lost)) if is_joint else is_lost):
+            return state, meta["extra"]
+    raise OSError(
+        f"the steps of {path} are replaced faster than they are read: give save(keep=) "
+        "a larger number, or restore when the writer has ended."
+    ) from error
 
 
 def _read_state(folder: Path) -> tuple[Any, Extra]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxembed import train
-from jaxembed.train.checkpoint import _write
+from jaxembed.train.checkpoint import _files, _write
 from jaxembed.train.sharded import _parts
 from tests.train.sharded.conftest import (
     SPARSE,
@@ -103,6 +103,34 @@ def test_a_part_that_nobody_wrote_ends_the_save(path, monkeypatch):
         save(path, 1, 1, 4)
     check(path, 0, 1, 4)
     assert [entry.name for entry in path.iterdir()] == ["0"]
+
+
+@pytest.mark.parametrize("shape", [(), (1, 2), (1, 4)])
+def test_a_step_that_a_writer_removes_while_it_is_read(path, monkeypatch, shape):
+    """The parts are read when the digests have been verified."""
+    fill, values = _files.fill, iter([1, 2])
+
+    def replace(*arguments):
+        for value in values:  # once
+            state = make_state(TABLE + np.float32(value), 1, 4)
+            train.save(path, {"state": state}, {"n": value}, overwrite=True, keep=1)
+        return fill(*arguments)
+
+    save(path, 0, 1, 4)
+    monkeypatch.setattr(_files, "fill", replace)
+    check(path, 2, *shape)
+
+
+def test_steps_that_are_replaced_for_ever(path, monkeypatch):
+    def lose(*_):
+        raise FileNotFoundError
+
+    save(path, 0, 1, 4)
+    monkeypatch.setattr(_files, "fill", lose)
+    with pytest.raises(
+        OSError, match="replaced faster than .* give save.keep=. a larg"
+    ):
+        check(path, 0, 1, 4)
 
 
 def test_the_last_saves_in_parts_are_kept_beside_those_of_one_device(path):
