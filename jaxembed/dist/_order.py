@@ -72,10 +72,10 @@ def to_shards(array: ArrayLike, rules: Rules) -> jax.Array:
 def _read_shard(array: Any, number: int, n_shards: int, size: int) -> np.ndarray:
     """Return the rows of one shard, with zeros after those of the last word."""
     shard = np.zeros((size, *array.shape[1:]), array.dtype)
-    step = PIECE * size // max(shard.nbytes, 1)  # rows in a piece
     n_rows = len(range(number, len(array), n_shards))
+    step = PIECE * size // max(shard.nbytes, 1)  # rows in a piece
     step = n_rows if isinstance(array, jax.Array) else step  # a program for each slice
-    for start in range(0, n_rows, max(step, 1)):
+    for start in range(0, n_rows, step := max(step, 1)):
         stop = min(start + step, n_rows)
         piece = slice(number + start * n_shards, stop * n_shards, n_shards)
         shard[start:stop] = np.asarray(array[piece])

@@ -29,6 +29,15 @@ def test_a_table_comes_back_bit_by_bit(shape, n_rows, kind):
     assert not np.asarray(stored)[is_padding].any()
 
 
+@pytest.mark.parametrize("n_bytes", [1, 24, 25, 1000])
+def test_rows_are_read_in_pieces(monkeypatch, n_bytes):
+    """A piece has at least one row, also if a row has more bytes."""
+    monkeypatch.setattr(_order, "PIECE", n_bytes)
+    table = np.arange(1, 34, dtype=np.float32).reshape(11, 3)
+    for shape in ((1, 1), (1, 4), (2, 2)):
+        assert (to_words(to_shards(table, make_rules(shape)), 11) == table).all()
+
+
 def test_each_device_has_its_part_only():
     rules = make_rules((2, 2))
     stored = to_shards(np.arange(10), rules)
