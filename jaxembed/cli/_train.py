@@ -117,6 +117,8 @@ def run(options: Train) -> None:
             **given,
         )
     trained = time.perf_counter()
+    reason = ", which has the lowest val_loss" if model.history.val_loss else ""
+    print(f"kept the weights of epoch {_find_kept(model.history)}{reason}")
     found = _measures.measure(model, test) if test else {}
     model.save(options.out, overwrite=options.overwrite)
     seconds = {"load": loaded - start, "train": trained - loaded}
@@ -139,7 +141,15 @@ def _read(options: Train) -> tuple[text.LabelledTexts, text.LabelledTexts | None
         return parts["train"], others.get("test", others["train"])
     if "test" in parts or not options.test_share:
         return parts["train"], parts.get("test")
-    return parts["train"].split(options.test_share, options.seed)
+    training, test = parts["train"].split(options.test_share, options.seed)
+    if test.texts:
+        return training, test
+    print(
+        f"no text is held out as a test: the table is too small for --test-share "
+        f"{options.test_share:g} of each class; give more texts, or --test FILE",
+        file=sys.stderr,
+    )
+    return training, None
 
 
 def _check_labels(known: list, others: list, source: str) -> None:
@@ -182,6 +192,11 @@ def _drop_accuracy(history: Any) -> Any:
     return dataclasses.replace(history, accuracy=[], val_accuracy=[])
 
 
+def _find_kept(history: Any) -> int:
+    """Return the number of the epoch whose weights the model has, from 1."""
+    return 1 + history.best_epoch("val_loss") if history.val_loss else len(history)
+
+
 def _write(options: Train, model: Any, facts: dict[str, Any]) -> None:
     """Write metrics.json and the plots beside the files of the model."""
     from jaxembed import plot
@@ -190,7 +205,7 @@ def _write(options: Train, model: Any, facts: dict[str, Any]) -> None:
     if model.task == "regression":
         history, unit = _drop_accuracy(history), "variance of the numbers"
     facts["history"] = history.metrics()
-    facts["best_epoch"] = history.best_epoch("val_loss" if history.val_loss else "loss")
+    facts["kept_epoch"] = _find_kept(history)
     with _io.replace(options.out / "metrics.json") as beside:
         beside.write_text(json.dumps(facts, indent=2) + "\n")
     try:

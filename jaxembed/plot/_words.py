@@ -87,7 +87,7 @@ def words(
     for i, axis in enumerate((axes.xaxis, axes.yaxis)):
         share = "" if shares is None else f" ({100 * shares[i]:.0f} % of the variance)"
         axis.set_label_text(f"{('first', 'second')[i]} principal component{share}")
-    axes.margins(0.08)
+    axes.margins(0.12, 0.08)  # words stand beside points
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(alpha=0.3)
     if kinds:

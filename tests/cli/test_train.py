@@ -33,6 +33,12 @@ def test_from_a_table_to_predictions_in_three_commands(run, table, tmp_path):
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["test"]["accuracy"] > 0.9 and len(metrics["history"]["loss"]) == 12
     assert metrics["test"]["n_texts"] == 12
+    losses = metrics["history"]["val_loss"]
+    kept = 1 + losses.index(min(losses))  # epochs are numbered from 1, as printed
+    assert metrics["kept_epoch"] == kept
+    assert (
+        f"kept the weights of epoch {kept}, which has the lowest val_loss\n" in printed
+    )
 
     status, printed, _ = run("evaluate", out, table, *COLUMNS)
     assert status == 0 and printed.startswith("120 test texts: accuracy 0.9")
@@ -201,6 +207,28 @@ def test_an_unknown_label_of_the_test_is_refused_before_training(run, table, tmp
     assert status == 2 and "epoch" not in out and err.count("\n") == 1
     assert f"{other} has the label 3 in a test text, and the training" in err
     assert err.endswith("have the labels 1, 5.\n")
+
+
+def test_a_table_too_small_for_a_test_is_trained_without_one(run, tmp_path):
+    """A tenth of two texts of a class is rounded to none, and nothing is measured."""
+    rows = ["review,stars", "a good film,5", "good fun,5", "a bad film,1", "a bore,1"]
+    (tmp_path / "few.csv").write_text("\n".join(rows))
+    out = tmp_path / "model"
+    columns = ("--text", "review", "--label", "stars")
+    status, found, errors = run("train", tmp_path / "few.csv", *columns, "--out", out)
+    assert status == 0 and "4 texts to train and validate on\n" in found
+    assert errors == (
+        "no text is held out as a test: the table is too small for --test-share 0.1 of "
+        "each class; give more texts, or --test FILE\n"
+    )
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["test"] == {} and "val_loss" not in metrics["history"]
+    n_epochs = len(metrics["history"]["loss"])
+    assert metrics["kept_epoch"] == n_epochs  # nothing is validated: the last
+    assert f"kept the weights of epoch {n_epochs}\n" in found
+    assert not (out / "calibration.png").exists()
+    _, found, _ = run("predict", out, "a good film")
+    assert json.loads(found)["label"] == 5
 
 
 @pytest.mark.filterwarnings("always")
