@@ -31,6 +31,11 @@ def split(key, shape, dtype):
     return jnp.where(signs, jax.random.uniform(first, shape, dtype), -1 / shape[0])
 
 
+def keys_of_words(key, shape, dtype):
+    keys = jax.random.split(key, shape[0])
+    return jax.vmap(lambda key: jax.random.normal(key, shape[1:], dtype))(keys)
+
+
 BY_ELEMENT = {
     "keras_uniform": nn.Embed(1, 1).embedding_init,
     "uniform": initializers.uniform(0.1),
@@ -52,6 +57,7 @@ BY_ELEMENT = {
 WHOLE = {
     "orthogonal": initializers.orthogonal(),
     "by word": by_word,
+    "keys of words": keys_of_words,
     "array": lambda key, shape, dtype: jnp.asarray(TABLE[: shape[0]], dtype),
 }
 
