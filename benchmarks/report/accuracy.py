@@ -20,7 +20,7 @@ from benchmarks.report.plots import find_look
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "accuracy_seconds.json"
 PICTURE = ROOT / "docs" / "accuracy_seconds.png"
-TICKS = 5, 10, 20, 50, 100, 200, 500  # seconds
+TICKS = 1, 2, 5, 10, 20, 50, 100, 200, 500  # seconds
 FIELDS = {"name", "library", "test_accuracy", "seconds", "is_measured"}
 FIELDS |= {"covers", "source", "label"}
 # Offset in points, horizontal and vertical alignment of a name beside its point.
@@ -67,7 +67,7 @@ def draw(results: Results) -> Figure:
     for point in results["points"]:
         draw_point(axes, point)
     axes.set_xscale("log")
-    axes.set_xlim(2.3, 800)
+    axes.set_xlim(0.9, 800)
     axes.set_ylim(0.72, 0.94)
     axes.xaxis.set_major_locator(FixedLocator(TICKS))
     axes.xaxis.set_minor_locator(NullLocator())
