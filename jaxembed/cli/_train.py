@@ -117,8 +117,7 @@ def run(options: Train) -> None:
             **given,
         )
     trained = time.perf_counter()
-    reason = ", which has the lowest val_loss" if model.history.val_loss else ""
-    print(f"kept the weights of epoch {_find_kept(model.history)}{reason}")
+    _print_kept(model.history)
     found = _measures.measure(model, test) if test else {}
     model.save(options.out, overwrite=options.overwrite)
     seconds = {"load": loaded - start, "train": trained - loaded}
@@ -195,6 +194,11 @@ def _drop_accuracy(history: Any) -> Any:
 def _find_kept(history: Any) -> int:
     """Return the number of the epoch whose weights the model has, from 1."""
     return 1 + history.best_epoch("val_loss") if history.val_loss else len(history)
+
+
+def _print_kept(history: Any) -> None:
+    reason = ", which has the lowest val_loss" if history.val_loss else ""
+    print(f"kept the weights of epoch {_find_kept(history)}{reason}")
 
 
 def _write(options: Train, model: Any, facts: dict[str, Any]) -> None:
