@@ -24,7 +24,11 @@ TICKS = 1, 2, 5, 10, 20, 50, 100, 200, 500  # seconds
 FIELDS = {"name", "library", "test_accuracy", "seconds", "is_measured"}
 FIELDS |= {"covers", "source", "label"}
 # Offset in points, horizontal and vertical alignment of a name beside its point.
-LABELS = {"right": ((9, 0), "left", "center"), "below": ((0, -9), "center", "top")}
+LABELS = {
+    "right": ((9, 0), "left", "center"),
+    "below": ((0, -9), "center", "top"),
+    "above": ((0, 7), "center", "bottom"),
+}
 Results = dict[str, Any]
 
 
@@ -67,8 +71,8 @@ def draw(results: Results) -> Figure:
     for point in results["points"]:
         draw_point(axes, point)
     axes.set_xscale("log")
-    axes.set_xlim(0.9, 800)
-    axes.set_ylim(0.72, 0.94)
+    axes.set_xlim(0.6, 800)
+    axes.set_ylim(0.72, 0.95)
     axes.xaxis.set_major_locator(FixedLocator(TICKS))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter("{x:g} s")
