@@ -88,5 +88,5 @@ def test_each_fact_of_stored_lines_describes_the_input_or_is_an_outcome(path):
     known |= {"rows", "words", "bytes", "num_words", "ids_given", "data", "flags"}
     known |= {"settings", "examples", "epochs", "validation", "skipped"}
     known |= {"implementation", "device", "cpus", "orders", "letters"}
-    known |= {"n_train", "n_test"}
+    known |= {"n_train", "n_test", "texts"}
     assert inputs <= known
