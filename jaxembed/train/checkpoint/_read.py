@@ -20,7 +20,7 @@ from jaxembed.train.checkpoint._steps import (
     list_files,
     list_steps,
 )
-from jaxembed.train.sharded._part_files import find_unneeded, open_parts
+from jaxembed.train.sharded._part_files import FOLDER, find_unneeded, open_parts
 from jaxembed.train.sharded._parts import Share
 
 Found = TypeVar("Found")
@@ -148,6 +148,10 @@ def read_step(folder: Path, share: Share | None = None) -> Step:
     for entry in (entry for name in ARRAYS for entry in (folder / name).rglob("*")):
         check_regular(entry)
     files, described = list_files(folder), meta.get("parts", {})
+    named = {file for form in described.values() for file in form["files"]}
+    saved = {name for name in meta["files"] if name.startswith(f"{FOLDER}/")}
+    if unknown := named ^ saved:
+        raise ValueError(f"only one list of meta/metadata names {min(unknown)}.")
     parts = open_parts(described, files, share)
     others = find_unneeded(parts, described)
     verify = {n: digest for n, digest in meta["files"].items() if n not in others}

@@ -11,6 +11,7 @@ import pytest
 
 from jaxembed import train
 from jaxembed.train.checkpoint import _files, _write
+from jaxembed.train.checkpoint._arrays import hash_text
 from jaxembed.train.sharded import _parts
 from tests.train.sharded.conftest import (
     SPARSE,
@@ -87,6 +88,18 @@ def test_a_damaged_part_is_found(path, damage):
     os.mkfifo(file)
     with pytest.warns(UserWarning, match="got a device or a named pipe. Step 0 is"):
         check(path, 0, 1, 4)
+
+
+@pytest.mark.parametrize("place", ["parts", "files"])
+def test_parts_of_one_list_only_are_refused(path, place):
+    save(path, 0, 1, 4)
+    file = path / "0" / "meta" / "metadata"
+    meta = json.loads(json.loads(file.read_text())["text"])
+    meta[place] = {n: x for n, x in meta[place].items() if n.startswith("state/")}
+    text = json.dumps(meta)
+    file.write_text(json.dumps({"sha256": hash_text(text), "text": text}))
+    with pytest.raises(ValueError, match="only one list of meta/metadata names parts"):
+        train.restore(path)
 
 
 def test_a_part_that_nobody_wrote_ends_the_save(path, monkeypatch):
@@ -174,6 +187,7 @@ def record_sizes(monkeypatch, name, sizes):
     monkeypatch.setattr(np, name, make_and_record)
 
 
+@pytest.mark.long
 def test_a_run_is_copied_and_named_without_a_whole_table(path, monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("a table is read whole")
