@@ -131,6 +131,7 @@ def read_until(process, pattern):
     raise AssertionError("".join(seen) + process.stderr.read())
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("handle_interrupts")
 def test_an_interrupted_training_says_how_to_resume(table, tmp_path):
     flags = [*COLUMNS, "--epochs", "100000", "--validation", "0"]

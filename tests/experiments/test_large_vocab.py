@@ -16,6 +16,7 @@ def read(tmp_path, name="large_vocab"):
     return out, json.loads((out / "metrics.json").read_text())
 
 
+@pytest.mark.long
 def test_rows_are_spread_and_saved_in_word_order(run_main, reviews, tmp_path):
     flags = ("--length", 100, "--epochs", 1, "--batch-size", 8, "--orders", 1)
     lines = run_main(large_vocab, "--data", reviews, "--devices", 4, *flags)

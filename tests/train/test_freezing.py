@@ -16,6 +16,7 @@ KEY = jax.random.key(0)
 ADAMW = optax.adamw(0.01, weight_decay=0.5)
 
 
+@pytest.mark.long
 def test_a_thousand_steps_of_adamw(fit, frozen_model, examples):
     params = start_of(frozen_model, examples)
     settings = {"model": frozen_model, "params": params, "tx": ADAMW, "batch_size": 7}

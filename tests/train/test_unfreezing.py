@@ -56,6 +56,7 @@ def third_epoch(model, examples, tx, before):
     return train.run_epoch(plan, state, {}, data, rows, KEY, 2, batch_size=8)[0]
 
 
+@pytest.mark.long
 def test_counts_continue_and_moments_start_at_zero(fit, model):
     schedule = optax.piecewise_constant_schedule(0.01, {18: 0.0})
     state, _ = fit(tx=optax.adam(schedule), epochs=2, unfreeze_after=1)
